@@ -1,0 +1,331 @@
+"""Settings: one frozen tree, built and validated once at start from a YAML file and the environment.
+
+One idea, one module: every key, with its default, unit and meaning, is to be found here and nowhere else. `load_settings`
+lives in `core/load.py`; `docs/configuration.md` is made from this tree.
+"""
+
+from datetime import timedelta
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from core.durations import Duration
+from core.record import DIMENSIONS, RECORD_SCHEMA
+from core.secrets import Secret, SecretUrl
+from core.series import METRICS, Selector
+from core.types import Severity
+
+
+class Part(BaseModel):
+    """A node of the settings: unknown keys are errors, values never change after start."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class StoreSettings(Part):
+    url: str = Field(
+        "chdb://./tpscope-data",
+        description="Where calls are kept: `chdb:///path` (embedded ClickHouse), `clickhouse://user@host:9000/db`, "
+        "or `clickhouses://` for TLS.",
+    )
+    password: Secret | None = Field(None, description="Password of the ClickHouse user: `env:NAME` or `file:/path`.")
+    tls_ca: str | None = Field(None, description="File of the certificate authority that signed the server's certificate.")
+    connect_timeout: Duration = Field(timedelta(seconds=5), description="Longest wait for a connection.")
+    query_timeout: Duration = Field(timedelta(seconds=30), description="Longest time of one query.")
+    retries: int = Field(5, ge=0, le=20, description="How often a statement is repeated after the connection broke.")
+    max_memory: str = Field("4GiB", pattern=r"^\d+(MiB|GiB)$", description="Most memory the embedded engine may use.")
+
+    @field_validator("url")
+    @classmethod
+    def _known_scheme(cls, url: str) -> str:
+        if not url.startswith(("chdb://", "clickhouse://", "clickhouses://")):
+            raise ValueError(f"{url!r} must start with chdb://, clickhouse:// or clickhouses://")
+        scheme, rest = url.split("://", 1)
+        if ":" in rest.rpartition("@")[0] and scheme != "chdb":
+            raise ValueError("must not hold a password; put it into store.password as env:NAME or file:/path")
+        return url
+
+
+class KafkaSettings(Part):
+    brokers: tuple[str, ...] = Field((), description="Bootstrap servers, `host:port`; empty: no Kafka, only import and POST.")
+    topic: str = Field("gateway-calls", min_length=1, description="The topic that the gateways write their call logs to.")
+    group: str = Field("tpscope", min_length=1, description="Consumer group of the ingest processes.")
+    control_topic: str = Field("tpscope-control", description="One-partition topic whose owner is the active jobs process.")
+    format: str = Field("tpscope", description="Format of the topic's records: `tpscope` or a name under `formats`.")
+    batch_records: int = Field(50_000, ge=1, le=1_000_000, description="Most records written at once.")
+    batch_age: Duration = Field(timedelta(seconds=1), description="Longest wait before a batch is written.")
+    connect_timeout: Duration = Field(timedelta(seconds=10), description="Longest wait for the broker at start.")
+    start: Literal["earliest", "latest"] = Field("earliest", description="Where a new group starts to read.")
+    security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field("PLAINTEXT", description="Security protocol.")
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field("PLAIN", description="SASL mechanism.")
+    username: str = Field("", description="SASL user name.")
+    password: Secret | None = Field(None, description="SASL password: `env:NAME` or `file:/path`.")
+    tls_ca: str | None = Field(None, description="File of the certificate authority that signed the brokers' certificates.")
+    dead_letter_bytes: int = Field(16_384, ge=256, description="Bytes kept of a record that cannot be read.")
+
+    @field_validator("brokers", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("brokers")
+    @classmethod
+    def _host_and_port(cls, brokers: tuple[str, ...]) -> tuple[str, ...]:
+        for broker in brokers:
+            host, _, port = broker.rpartition(":")
+            if not host or not port.isdigit():
+                raise ValueError(f"{broker!r} is no host:port")
+        return brokers
+
+
+class FieldMapping(Part):
+    """Where one column of the call record comes from: a JSON path or a constant, and how its unit is converted."""
+
+    path: str | None = Field(None, description="Dotted JSON path, `a.b.c`; list items by number, `choices.0.id`.")
+    const: str | int | float | bool | None = Field(None, description="The same value for every record.")
+    unit: Literal["ms", "s", "us", "ns"] | None = Field(None, description="Unit of a duration or of a numeric time.")
+    scale: float | None = Field(None, description="Factor that the number is multiplied with.")
+    values: dict[str, str | int | bool | None] | None = Field(
+        None, description="Translation of the values; a value that is not listed is kept; null makes it unknown."
+    )
+    time_format: str | None = Field(None, description="strptime format of a time that is neither RFC 3339 nor a number.")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.path is None) == (self.const is None):
+            raise ValueError("one of path or const must be given")
+        return self
+
+
+class FormatSettings(Part):
+    fields: dict[str, FieldMapping] = Field(description="Column of the call record → where it comes from; `ts` is required.")
+    unmapped: Literal["attributes", "drop"] = Field(
+        "drop", description="What becomes of top-level scalars that no field uses: kept in `attributes`, or dropped."
+    )
+
+    @field_validator("fields", mode="before")
+    @classmethod
+    def _short_form(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        return {name: {"path": entry} if isinstance(entry, str) else entry for name, entry in value.items()}
+
+    @field_validator("fields")
+    @classmethod
+    def _known_columns(cls, fields: dict[str, FieldMapping]) -> dict[str, FieldMapping]:
+        for name in fields:
+            known = name.removeprefix("attributes.")
+            if name not in RECORD_SCHEMA.names and known == name:
+                raise ValueError(f"{name!r} is no column of the call record; choose from {', '.join(RECORD_SCHEMA.names)}")
+        if "ts" not in fields:
+            raise ValueError("a format must say where `ts` comes from")
+        return fields
+
+
+class RetentionSettings(Part):
+    calls: Duration = Field(timedelta(days=30), description="How long single calls are kept, from their `ts`.")
+    rollups: Duration = Field(timedelta(days=90), description="How long the minute rollups are kept.")
+    seconds: Duration = Field(timedelta(days=7), description="How long the second rollup is kept.")
+    dead_letters: Duration = Field(timedelta(days=30), description="How long records that could not be read are kept.")
+    keep_imported: bool = Field(True, description="Keep imported history whatever its age.")
+
+
+class DetectionSettings(Part):
+    enabled: bool = Field(True, description="Judge every minute.")
+    delay: Duration = Field(timedelta(seconds=5), description="How long after a minute's end it is judged at the earliest.")
+    max_delay: Duration = Field(
+        timedelta(seconds=60),
+        description="Longest wait for late data (the watermark) before a minute is judged as it is.",
+    )
+    history: Duration = Field(timedelta(days=28), description="How much history baselines are built from.")
+    min_history: Duration = Field(timedelta(days=2), description="A series with less history is learning and raises nothing.")
+    min_calls_per_minute: float = Field(
+        5.0, ge=0, description="Ratios and percentiles of minutes with fewer calls are not judged."
+    )
+    max_series: int = Field(2000, ge=1, description="Most selections that are judged; the busiest come first.")
+    threshold_quantile: float = Field(
+        0.9995, gt=0.5, lt=1.0, description="Quantile of the forest's training scores that is the edge of normal."
+    )
+    confirm_minutes: int = Field(2, ge=1, le=30, description="Anomalous minutes of the last three that open an anomaly.")
+    instant_score: float = Field(1.5, ge=1.0, description="A single minute with this score opens an anomaly at once.")
+    resolve_minutes: int = Field(3, ge=1, le=120, description="Normal minutes in a row that end an anomaly.")
+    trees: int = Field(200, ge=10, le=2000, description="Trees of the isolation forest.")
+    seed: int = Field(7, description="Seed of everything random in detection.")
+    rebuild_every: Duration = Field(timedelta(hours=6), description="How often baselines and the forest are built anew.")
+
+
+class ForecastSettings(Part):
+    enabled: bool = Field(True, description="Make forecasts.")
+    horizon: Duration = Field(timedelta(days=28), description="How far ahead.")
+    every: Duration = Field(timedelta(days=1), description="How often.")
+    history: Duration = Field(timedelta(days=92), description="How much hourly history is used at most.")
+    metrics: tuple[str, ...] = Field(("tps", "tokens_per_s", "cost_per_h"), description="What is forecast.")
+    by: tuple[str, ...] = Field(("service", "provider"), description="Besides all traffic, one forecast per value of each.")
+    max_series: int = Field(200, ge=1, description="Most series forecast in a run; the busiest come first.")
+    seed: int = Field(7, description="Seed of everything random in forecasting.")
+
+    @field_validator("metrics")
+    @classmethod
+    def _metrics(cls, metrics: tuple[str, ...]) -> tuple[str, ...]:
+        for metric in metrics:
+            _known_metric(metric)
+        return metrics
+
+    @field_validator("by")
+    @classmethod
+    def _dimensions(cls, by: tuple[str, ...]) -> tuple[str, ...]:
+        for name in by:
+            _known_dimension(name)
+        return by
+
+
+class ObjectiveSettings(Part):
+    name: str = Field(min_length=1, description="What people call it.")
+    metric: str = Field(description="A metric, for example `latency_p99` or `tps`.")
+    selector: dict[str, str] = Field(default_factory=dict, description="Which calls: dimension → value; empty: all.")
+    at_most: float | None = Field(None, description="The metric should stay at or below this, in its unit.")
+    at_least: float | None = Field(None, description="The metric should be able to reach this, in its unit.")
+    description: str = Field("", description="Where the target comes from.")
+
+    @model_validator(mode="after")
+    def _one_side(self) -> Self:
+        _known_metric(self.metric)
+        Selector.of(self.selector)
+        if (self.at_most is None) == (self.at_least is None):
+            raise ValueError("one of at_most or at_least must be given")
+        return self
+
+
+class _RuleBase(Part):
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="Unique name; part of the incident's fingerprint.")
+    severity: Severity = Field(Severity.WARNING, description="`info`, `warning` or `critical`.")
+    receivers: tuple[str, ...] = Field((), description="Names of receivers; empty: those of `routing`.")
+    runbook: str = Field("", description="Link shown with every message.")
+    labels: dict[str, str] = Field(default_factory=dict, description="Labels added to the incident.")
+
+
+class ThresholdRule(_RuleBase):
+    kind: Literal["threshold"]
+    metric: str = Field(description="A metric of the minute rollups.")
+    selector: dict[str, str] = Field(default_factory=dict, description="Which calls: dimension → value; empty: all.")
+    by: tuple[str, ...] = Field((), description="One incident per value of these dimensions.")
+    above: float | None = Field(None, description="Fires while the metric is above this, in its unit.")
+    below: float | None = Field(None, description="Fires while the metric is below this, in its unit.")
+    window: Duration = Field(timedelta(minutes=1), description="Span that the metric is computed over; whole minutes.")
+    hold: Duration = Field(timedelta(0), description="How long the condition must hold before an incident opens.")
+    recover_after: Duration = Field(timedelta(minutes=2), description="How long it must be gone before the incident ends.")
+    min_calls: int = Field(20, ge=0, description="Windows with fewer calls say nothing.")
+
+    @model_validator(mode="after")
+    def _valid(self) -> Self:
+        _known_metric(self.metric)
+        Selector.of(self.selector)
+        for name in self.by:
+            _known_dimension(name)
+        if (self.above is None) == (self.below is None):
+            raise ValueError("one of above or below must be given")
+        if self.window < timedelta(minutes=1) or self.window % timedelta(minutes=1):
+            raise ValueError("window must be a whole number of minutes")
+        return self
+
+
+class AnomalyRule(_RuleBase):
+    kind: Literal["anomaly"]
+    selector: dict[str, str] = Field(default_factory=dict, description="Only anomalies whose leading series lies within.")
+    metrics: tuple[str, ...] = Field((), description="Only anomalies led by these metrics; empty: all.")
+    min_severity: float = Field(0.5, ge=0, le=1, description="Least severity of the anomaly.")
+
+    @model_validator(mode="after")
+    def _valid(self) -> Self:
+        Selector.of(self.selector)
+        for metric in self.metrics:
+            _known_metric(metric)
+        return self
+
+
+Rule = Annotated[ThresholdRule | AnomalyRule, Field(discriminator="kind")]
+
+
+class RoutingSettings(Part):
+    receivers: tuple[str, ...] = Field((), description="Receivers of rules that name none; empty: all receivers.")
+    repeat_interval: Duration = Field(timedelta(hours=4), description="A firing incident is told again after this.")
+
+
+class ReceiverSettings(Part):
+    name: str = Field(min_length=1, description="Unique name.")
+    type: Literal["webhook", "slack"] = Field("webhook", description="`webhook`: tpscope's JSON; `slack`: Slack's shape.")
+    url: SecretUrl = Field(description="Where messages are posted: a URL, `env:NAME` or `file:/path`. Printed redacted.")
+    timeout: Duration = Field(timedelta(seconds=5), description="Longest wait for an answer.")
+    retries: int = Field(6, ge=0, le=50, description="How often a failed delivery is repeated.")
+    backoff: Duration = Field(
+        timedelta(seconds=1), description="Wait before the first repeat; doubles each time, at most 5 min."
+    )
+    send_resolved: bool = Field(True, description="Also tell when an incident ends.")
+
+
+class WebSettings(Part):
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    public_url: str = Field("", description="Address that people reach the pages by; used in messages.")
+    max_points: int = Field(5000, ge=100, description="Most points that one series request returns.")
+
+
+def _default_rules() -> tuple[Rule, ...]:
+    return (AnomalyRule(kind="anomaly", name="anomaly", severity=Severity.WARNING),)
+
+
+class Settings(Part):
+    """The whole configuration. `Settings()` is the embedded default: everything runs with no file at all."""
+
+    store: StoreSettings = Field(default_factory=StoreSettings, description="Where calls and results are kept.")
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings, description="Where calls come from.")
+    formats: dict[str, FormatSettings] = Field(default_factory=dict, description="Your own log formats, by name.")
+    retention: RetentionSettings = Field(default_factory=RetentionSettings, description="How long what is kept.")
+    time_zone: str = Field("UTC", description="Time zone of the hour of the week and of the pages, an IANA name.")
+    objectives: tuple[ObjectiveSettings, ...] = Field((), description="Targets, drawn on charts and shown as attained or not.")
+    detection: DetectionSettings = Field(default_factory=DetectionSettings, description="Baselines and anomalies.")
+    forecast: ForecastSettings = Field(default_factory=ForecastSettings, description="Forecasts.")
+    rules: tuple[Rule, ...] = Field(default_factory=_default_rules, description="What opens an incident.")
+    routing: RoutingSettings = Field(default_factory=RoutingSettings, description="Which receiver is told, how often.")
+    receivers: tuple[ReceiverSettings, ...] = Field((), description="Webhooks and chats.")
+    web: WebSettings = Field(default_factory=WebSettings, description="Pages and API.")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _iana(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"{name!r} is no IANA time zone; write for example 'Europe/Berlin'") from error
+        return name
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        _unique("rules", [rule.name for rule in self.rules])
+        _unique("receivers", [receiver.name for receiver in self.receivers])
+        _unique("objectives", [objective.name for objective in self.objectives])
+        known = {receiver.name for receiver in self.receivers}
+        named = [*self.routing.receivers, *(name for rule in self.rules for name in rule.receivers)]
+        for name in named:
+            if name not in known:
+                raise ValueError(f"receiver {name!r} is named in rules or routing but not defined under receivers")
+        if self.kafka.format != "tpscope" and self.kafka.format not in self.formats:
+            raise ValueError(f"kafka.format {self.kafka.format!r} is neither 'tpscope' nor a name under formats")
+        return self
+
+
+def _known_metric(name: str) -> None:
+    if name not in METRICS:
+        raise ValueError(f"{name!r} is no metric; choose from {', '.join(METRICS)}")
+
+
+def _known_dimension(name: str) -> None:
+    if name not in DIMENSIONS:
+        raise ValueError(f"{name!r} is no dimension of a call; choose from {', '.join(DIMENSIONS)}")
+
+
+def _unique(what: str, names: list[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{what}: the name {name!r} is used twice")

@@ -1,0 +1,144 @@
+"""Reads the settings from a YAML file and from `TPSCOPE_…` variables; every mistake is one line that names its place."""
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from core.config import Settings
+from core.errors import ConfigError
+
+ENV_PREFIX = "TPSCOPE_"
+_SEPARATOR = "__"
+_RESERVED = frozenset({"cardinality", "calendars", "transactions", "limits", "prices", "silences", "exports", "reviews"})
+"""Keys of the design that this version does not act on: refused, since a key without effect would mislead."""
+
+OWN_VARIABLES = frozenset({"TPSCOPE_CONFIG", "TPSCOPE_SHARED_DATA", "TPSCOPE_REQUIRE_ENGINES", "TPSCOPE_CHROMIUM",
+                           "TPSCOPE_KAFKA_JARS"})  # fmt: skip
+"""Variables with our prefix that are no settings."""
+
+
+def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """Settings from `path` (none: defaults) with `environ` laid over it.
+
+    A variable names a key by its path in capitals, parts joined by two underscores (`TPSCOPE_KAFKA__TOPIC`); its value is
+    read as YAML. List items are named by number.
+
+    Raises
+    ------
+    ConfigError
+        For a file that cannot be read, is no YAML mapping, has an unknown key or a bad value. One line; of several mistakes
+        the first, with the number of the others.
+    """
+    source = str(path) if path else "configuration"
+    tree = _read_yaml(path) if path else {}
+    variables = os.environ if environ is None else environ
+    origins = _overlay(tree, variables)
+    try:
+        return Settings.model_validate(tree)
+    except ValidationError as error:
+        raise _first_mistake(error, source, origins) from None
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
+        raise ConfigError(str(path), f"cannot be read ({reason}); check --config") from error
+    try:
+        tree = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise ConfigError(where, f"is no valid YAML ({getattr(error, 'problem', None) or 'syntax'})") from error
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise ConfigError(str(path), "must hold a mapping of keys such as `store:` and `kafka:`")
+    return tree
+
+
+def _overlay(tree: dict[str, Any], environ: Mapping[str, str]) -> dict[tuple[str, ...], str]:
+    """Lay the variables over `tree` in place; returns which variable set which key, for the messages."""
+    origins: dict[tuple[str, ...], str] = {}
+    for name in sorted(environ):
+        if not name.startswith(ENV_PREFIX) or name in OWN_VARIABLES:
+            continue
+        keys = tuple(part.lower() for part in name.removeprefix(ENV_PREFIX).split(_SEPARATOR))
+        try:
+            value = yaml.safe_load(environ[name])
+        except yaml.YAMLError as error:
+            raise ConfigError(name, "is no valid YAML value") from error
+        _set(tree, keys, value, name)
+        origins[keys] = name
+    return origins
+
+
+def _set(tree: dict[str, Any], keys: tuple[str, ...], value: Any, variable: str) -> None:
+    node: Any = tree
+    for key, following in zip(keys, [*keys[1:], None], strict=True):
+        if isinstance(node, list):
+            if not key.isdigit() or int(key) >= len(node):
+                raise ConfigError(variable, f"there is no item {key!r} in that list of the configuration file")
+            index: Any = int(key)
+        elif isinstance(node, dict):
+            index = key
+        else:
+            raise ConfigError(variable, f"{key!r} lies below a key that holds a plain value")
+        if following is None:
+            node[index] = value
+        elif isinstance(node, dict):
+            node = node.setdefault(index, {})
+        else:
+            node = node[index]
+
+
+def _first_mistake(error: ValidationError, source: str, origins: Mapping[tuple[str, ...], str]) -> ConfigError:
+    mistakes = error.errors(include_url=False)
+    first = mistakes[0]
+    location = tuple(str(part) for part in first["loc"] if part not in ("threshold", "anomaly"))
+    dotted = ".".join(location)
+    where = next((name for keys, name in origins.items() if location[: len(keys)] == keys), source)
+    problem = _problem(first, location)
+    if len(mistakes) > 1:
+        problem += f" (and {len(mistakes) - 1} more)"
+    return ConfigError(f"{where}: {dotted}" if dotted else where, problem)
+
+
+def _problem(mistake: Any, location: tuple[str, ...]) -> str:
+    if mistake["type"] == "extra_forbidden":
+        key = location[-1]
+        if len(location) == 1 and key in _RESERVED:
+            return f"key {key!r} is reserved for a later version and has no effect yet; remove it"
+        close = difflib.get_close_matches(key, _known_keys(), n=1)
+        return f"unknown key {key!r}" + (f"; did you mean {close[0]!r}?" if close else "; remove it")
+    if mistake["type"] == "missing":
+        return "is required"
+    message = str(mistake["msg"]).removeprefix("Value error, ")
+    value = mistake.get("input")
+    quoted = repr(value) if isinstance(value, str | int | float | bool) else ""
+    show = quoted and mistake["type"] != "value_error" and len(quoted) < 80 and not _secretive(location)
+    return message[0].lower() + message[1:] + (f", not {quoted}" if show else "")
+
+
+def _secretive(location: tuple[str, ...]) -> bool:
+    return any(word in part for part in location for word in ("password", "token", "url", "secret"))
+
+
+def _known_keys() -> list[str]:
+    names: set[str] = set()
+
+    def walk(model: Any) -> None:
+        for name, info in model.model_fields.items():
+            names.add(name)
+            for part in (info.annotation, *getattr(info.annotation, "__args__", ())):
+                if hasattr(part, "model_fields"):
+                    walk(part)
+
+    walk(Settings)
+    return sorted(names)

@@ -1,0 +1,291 @@
+"""What crosses a room's border: frozen values, times in aware UTC, units in the names.
+
+Frames cross as well (between storage, analytics and figures); their columns are in the docstrings of the storage functions.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from core.series import ALL_CALLS, Direction, Selector
+
+QUANTILE_LEVELS: tuple[float, ...] = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
+QUANTILE_COLUMNS: tuple[str, ...] = ("q05", "q10", "q25", "q50", "q75", "q90", "q95")
+
+
+class Severity(StrEnum):
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaselineVersion:
+    """What a set of baselines was built from.
+
+    Attributes
+    ----------
+    version : str
+        Sorts by time of building; every anomaly carries it.
+    trained_from, trained_to : datetime
+        First and last instant of the history that was used (half open).
+    """
+
+    version: str
+    built_at: datetime
+    trained_from: datetime
+    trained_to: datetime
+    series: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contribution:
+    """One metric of one selection, and how much of an anomaly's score it explains.
+
+    Attributes
+    ----------
+    observed, expected, lower, upper : float
+        In the metric's unit; NaN where unknown.
+    share : float
+        Part of the score in [0, 1]; the contributions of an anomaly sum to at most 1.
+    """
+
+    selector: Selector
+    metric: str
+    observed: float
+    expected: float
+    lower: float
+    upper: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anomaly:
+    """A run of minutes in which a series, or a set of them, left what its model expects. An observation, not an alert.
+
+    Attributes
+    ----------
+    id : str
+        The same for every update of one anomaly.
+    started_at, last_at : datetime
+        First and last anomalous minute (start of the minute).
+    ended_at : datetime or None
+        Start of the first minute of the run of normal minutes that ended it; None while it lasts.
+    selector, metric : Selector, str
+        The leading series: what the explanation ranks first.
+    score : float
+        At least 0, the highest of the run; 1.0 is the edge of the expected range.
+    severity : float
+        In [0, 1], smooth; ranks anomalies.
+    explanation : str
+        One or two sentences for people: what left its range, where, since when, what else moved.
+    """
+
+    id: str
+    started_at: datetime
+    last_at: datetime
+    ended_at: datetime | None
+    selector: Selector
+    metric: str
+    direction: Direction
+    score: float
+    severity: float
+    observed: float
+    expected: float
+    lower: float
+    upper: float
+    contributions: tuple[Contribution, ...]
+    explanation: str
+    model_version: str
+    baseline_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForecastRun:
+    """One forecast of one series, as stored: its frame has `ts`, `mean` and the columns of `QUANTILE_COLUMNS`.
+
+    Attributes
+    ----------
+    level : str
+        Step between points, for example `1h`.
+    error_mase : float
+        Error of the same model replayed on held-out history, relative to the seasonal naive of one week; NaN: too short.
+    """
+
+    version: str
+    made_at: datetime
+    selector: Selector
+    metric: str
+    unit: str
+    model: str
+    step: str
+    trained_from: datetime
+    trained_to: datetime
+    error_mase: float
+
+
+class IncidentState(StrEnum):
+    FIRING = "firing"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """What alerting opens, groups, repeats and resolves. Stored as append-only events; this is the latest state.
+
+    Attributes
+    ----------
+    id : str
+        The same from opening to resolution; a later firing of the same fingerprint is a new incident.
+    fingerprint : str
+        Rule and group labels: at most one incident per fingerprint fires at a time.
+    rule, kind : str
+        The rule's name and kind (`threshold`, `anomaly`).
+    value, threshold : float
+        What was observed and what it was judged by, in `unit`; NaN where the kind has none.
+    anomaly_id : str
+        The anomaly behind it; empty for other kinds.
+    last_notified_at : datetime or None
+        When a message about it was last put into the outbox; the repeat interval counts from here.
+    """
+
+    id: str
+    fingerprint: str
+    state: IncidentState
+    rule: str
+    kind: str
+    severity: Severity
+    labels: Mapping[str, str]
+    title: str
+    summary: str
+    started_at: datetime
+    updated_at: datetime
+    resolved_at: datetime | None
+    last_notified_at: datetime | None
+    metric: str
+    value: float
+    threshold: float
+    unit: str
+    anomaly_id: str = ""
+    runbook: str = ""
+
+
+class NotifyReason(StrEnum):
+    OPENED = "opened"
+    REPEATED = "repeated"
+    RESOLVED = "resolved"
+
+
+class DeliveryState(StrEnum):
+    PENDING = "pending"
+    SENT = "sent"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notification:
+    """One message to one receiver: a row of the outbox. Written before it is sent, so that a crash loses none.
+
+    Attributes
+    ----------
+    id : str
+        Made of incident, receiver, reason and ordinal: sent as the idempotency key, so a repeat can be told.
+    payload : str
+        The JSON body, rendered once when the notification was made.
+    """
+
+    id: str
+    incident_id: str
+    receiver: str
+    reason: NotifyReason
+    state: DeliveryState
+    created_at: datetime
+    updated_at: datetime
+    attempts: int
+    next_attempt_at: datetime | None
+    error: str
+    payload: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobState:
+    """The last state that a job reported.
+
+    Attributes
+    ----------
+    cursor : datetime or None
+        Everything before it is done; the job goes on from here after downtime.
+    """
+
+    name: str
+    cursor: datetime | None
+    last_success_at: datetime | None
+    last_error_at: datetime | None
+    last_error: str
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """A record that could not be read, with where it came from and why.
+
+    Attributes
+    ----------
+    reason : str
+        Short fixed word, counted by.
+    payload : bytes
+        The record's bytes, cut at the configured size.
+    size_bytes : int
+        The record's size before the cut.
+    """
+
+    received_at: datetime
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+    detail: str
+    payload: bytes
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesRequest:
+    """One metric of one selection over a half-open span, at a step.
+
+    Attributes
+    ----------
+    step_s : int
+        Width of a point in seconds; a multiple of 60 except for `tps` and `error_rate`, which also have seconds.
+    by : tuple of str
+        Dimensions to split by; each combination is a series of its own.
+    """
+
+    metric: str
+    start: datetime
+    end: datetime
+    step_s: int
+    selector: Selector = ALL_CALLS
+    by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watermark:
+    """How far the calls of one partition have arrived: event time against arrival time.
+
+    Attributes
+    ----------
+    event_at : datetime
+        The newest `ts` written.
+    delay_s : float
+        Arrival minus event time of the last batch, its 95th percentile.
+    """
+
+    topic: str
+    partition: int
+    event_at: datetime
+    arrived_at: datetime
+    next_offset: int
+    delay_s: float
+    extra: Mapping[str, str] = field(default_factory=dict)
