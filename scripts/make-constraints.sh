@@ -18,17 +18,18 @@ trap 'rm -rf "$folder"' EXIT
 "$python" -m venv "$folder/venv"
 # The bundled setuptools goes, so that the packages that need one at run time get a current one, pinned like the rest.
 "$folder/venv/bin/python" -m pip --disable-pip-version-check uninstall --quiet --yes setuptools
-echo "Resolving .[$extras] on Python $version ..."
-"$folder/venv/bin/python" -m pip --disable-pip-version-check install --quiet ".[$extras]"
-"$folder/venv/bin/python" -m pip check
-"$folder/venv/bin/python" -m pip freeze --all --exclude pip --exclude tpscope | LC_ALL=C sort --ignore-case >"$folder/pins.txt"
-
-# What pyproject.toml asks for, without tpscope itself: pip resolves for another Python from wheels only.
+# What pyproject.toml asks for, without tpscope itself: nothing is built in the checkout, and pip can resolve the same for
+# another Python, which it does from wheels only.
 "$folder/venv/bin/python" -c '
 import tomllib
 project = tomllib.load(open("pyproject.toml", "rb"))["project"]
 print(*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra), sep="\n")
 ' >"$folder/direct.txt"
+echo "Resolving .[$extras] on Python $version ..."
+"$folder/venv/bin/python" -m pip --disable-pip-version-check install --quiet --requirement "$folder/direct.txt"
+"$folder/venv/bin/python" -m pip check
+"$folder/venv/bin/python" -m pip freeze --all --exclude pip | LC_ALL=C sort --ignore-case >"$folder/pins.txt"
+
 newer=()
 for other in 3.12 3.13 3.14; do
     echo "Trying the same pins on Python $other ..."
