@@ -71,6 +71,10 @@ class GuardedProcess:
         self._signal("SIGKILL")
         return self._finish(30.0)
 
+    def wait(self, timeout_s: float) -> int:
+        """Wait until the child ends by itself; its exit code. Raises subprocess.TimeoutExpired after `timeout_s`."""
+        return self._finish(timeout_s)
+
     def wait_ready(self, ready: Callable[[], bool], timeout_s: float) -> bool:
         """Poll `ready` until it is true; False when the child ended or `timeout_s` seconds passed first."""
         deadline = time.monotonic() + timeout_s
