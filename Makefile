@@ -11,6 +11,8 @@ TEST_TIMEOUT ?= 580
 BENCHMARKS := $(patsubst benchmarks/bench_%.py,bench-%,$(sort $(wildcard benchmarks/bench_*.py)))
 # GNU timeout, where there is one: an interrupt first, so that pytest still says what it has seen.
 LIMIT := $(shell command -v timeout >/dev/null 2>&1 && echo timeout --foreground --signal=INT --kill-after=20 $(TEST_TIMEOUT))
+# Ahead of the tests, so that none of them waits for a download; without Java or Maven it says so and its tests are skipped.
+FETCH_KAFKA := $(BIN)/python -m tests.support.kafka_broker fetch || [ -z "$$TPSCOPE_REQUIRE_ENGINES" ]
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -33,6 +35,7 @@ serve: $(VENV)/.installed-demo  ## the service; CONFIG=file.yaml
 
 test: $(VENV)/.installed-all  ## all tests but the soak ones, in less than 10 minutes; ARGS='-k name'
 	@scripts/test-deps.sh
+	@$(FETCH_KAFKA)
 	@echo 'Running the tests on $(JOBS) processes, for $(TEST_TIMEOUT) s at most ...'
 	@$(LIMIT) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m 'not soak' --durations 5 tests $(ARGS) || { status=$$?; \
 	    if [ $$status -eq 124 ]; then echo 'make test: stopped after $(TEST_TIMEOUT) s; TEST_TIMEOUT=SECONDS allows more' >&2; fi; \
@@ -40,6 +43,7 @@ test: $(VENV)/.installed-all  ## all tests but the soak ones, in less than 10 mi
 
 soak: $(VENV)/.installed-all  ## the long tests of faults
 	@scripts/test-deps.sh
+	@$(FETCH_KAFKA)
 	@$(BIN)/python -m pytest -m soak --timeout 0 tests $(ARGS)
 
 lint: $(VENV)/.installed-all  ## ruff, mypy --strict and the import contract
