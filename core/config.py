@@ -56,6 +56,9 @@ class KafkaSettings(Part):
     batch_records: int = Field(50_000, ge=1, le=1_000_000, description="Most records written at once.")
     batch_age: Duration = Field(timedelta(seconds=1), description="Longest wait before a batch is written.")
     connect_timeout: Duration = Field(timedelta(seconds=10), description="Longest wait for the broker at start.")
+    session_timeout: Duration = Field(
+        timedelta(seconds=45), description="A consumer that is silent for so long loses its partitions to the others."
+    )
     start: Literal["earliest", "latest"] = Field("earliest", description="Where a new group starts to read.")
     security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field("PLAINTEXT", description="Security protocol.")
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field("PLAIN", description="SASL mechanism.")

@@ -1,0 +1,147 @@
+"""Simulated traffic: seasons, growth, incidents, and that a seed gives the same calls again."""
+
+import itertools
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import orjson
+import pytest
+
+from core.clock import FakeClock
+from core.errors import BrokerUnavailable, ConfigError
+from core.record import RECORD_SCHEMA
+from tpscope.simulate.encode import encode
+from tpscope.simulate.generate import TrafficGenerator
+from tpscope.simulate.incidents import ScheduledIncident, schedule
+from tpscope.simulate.live import LiveTraffic
+from tpscope.simulate.scenario import load_scenario, scenario_names
+
+ANCHOR = datetime(2026, 3, 4, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def generator(name: str = "marketflow", rate: float = 5.0) -> TrafficGenerator:
+    return TrafficGenerator(load_scenario(name), rate, ANCHOR)
+
+
+@pytest.mark.parametrize("name", scenario_names())
+def test_a_week_has_the_mean_rate_that_was_asked_for(name: str) -> None:
+    calls = generator(name, 2.0).generate(ANCHOR - timedelta(days=3.5), ANCHOR + timedelta(days=3.5))
+    assert calls.schema.equals(RECORD_SCHEMA)
+    assert calls.num_rows / 604_800 == pytest.approx(2.0, rel=0.02)
+
+
+def test_days_and_weeks_have_seasons_and_the_level_grows() -> None:
+    traffic = generator()
+    days = np.arange(0, 7 * 86_400, 3600.0) + ANCHOR.timestamp()
+    rates = traffic.profile.rate(days)
+    assert rates.max() > 2 * rates.min()
+    assert traffic.profile.rate(days + 604_800) == pytest.approx(rates * 1.02)
+
+
+def test_a_span_is_the_same_each_time_it_is_drawn() -> None:
+    incidents = schedule(load_scenario("marketflow"), ANCHOR, ANCHOR + HOUR)
+    assert generator().generate(ANCHOR, ANCHOR + HOUR, incidents).equals(generator().generate(ANCHOR, ANCHOR + HOUR, incidents))
+
+
+def test_latency_rises_with_load() -> None:
+    traffic = generator(rate=40.0)
+    quiet = traffic.generate(ANCHOR.replace(hour=2), ANCHOR.replace(hour=3)).to_pandas()
+    busy = traffic.generate(ANCHOR.replace(hour=19), ANCHOR.replace(hour=20)).to_pandas()
+    orders = [frame[frame.route == "/v1/orders"].latency_ms.median() for frame in (quiet, busy)]
+    assert orders[1] > orders[0] * 1.2
+
+
+def run_incident(kind: str) -> tuple[ScheduledIncident, object, object]:
+    scenario = load_scenario("marketflow")
+    spec = next(incident for incident in scenario.incidents if incident.kind == kind)
+    incident = ScheduledIncident(spec, ANCHOR)
+    traffic = generator(rate=50.0)
+    with_it = traffic.generate(ANCHOR, incident.end, [incident]).to_pandas()
+    without = traffic.generate(ANCHOR, incident.end).to_pandas()
+    ((column, value),) = spec.match.items()
+    return incident, with_it[with_it[column] == value], without[without[column] == value]
+
+
+def test_an_outage_fails_the_provider() -> None:
+    _, hit, usual = run_incident("outage")
+    assert (hit.status >= 500).mean() > 0.8 > 0.05 > (usual.status >= 500).mean()
+
+
+def test_latency_creeps() -> None:
+    incident, hit, usual = run_incident("latency_creep")
+    last = hit[hit.ts > incident.end - timedelta(minutes=2)]
+    assert last.latency_ms.median() > 3 * usual.latency_ms.median()
+    first = hit[hit.ts < incident.start + timedelta(minutes=1)]
+    assert first.latency_ms.median() < 2 * usual.latency_ms.median()
+
+
+def test_a_surge_multiplies_calls_and_a_silence_takes_them_away() -> None:
+    _, hit, usual = run_incident("surge")
+    assert len(hit) == pytest.approx(5 * len(usual), rel=0.1)
+    _, hit, usual = run_incident("silence")
+    assert len(hit) == 0 < len(usual)
+
+
+def test_token_runaway_raises_tokens_and_cost() -> None:
+    _, hit, usual = run_incident("token_runaway")
+    assert hit.prompt_tokens.sum() > 6 * usual.prompt_tokens.sum()
+    assert hit.cost_usd.sum() > 3 * usual.cost_usd.sum()
+
+
+def test_records_are_json_without_unknown_values() -> None:
+    calls = generator().generate(ANCHOR, ANCHOR + timedelta(seconds=30))
+    records = [orjson.loads(record) for record in encode(calls)]
+    assert len(records) == calls.num_rows
+    for record, ts in zip(records, calls.column("ts").to_pylist(), strict=True):
+        assert record["ts"] == round(ts.timestamp() * 1000)
+        assert None not in record.values()
+        assert "" not in record.values()
+
+
+def test_the_schedule_starts_over_after_the_last_incident() -> None:
+    scenario = load_scenario("edgestream")
+    planned = schedule(scenario, ANCHOR, ANCHOR + timedelta(hours=4))
+    assert [entry.spec.name for entry in planned[:5]] == [spec.name for spec in scenario.incidents]
+    assert planned[5].spec.name == scenario.incidents[0].name
+    assert all(before.end < after.start for before, after in itertools.pairwise(planned))
+
+
+def test_targets_say_how_they_were_scaled() -> None:
+    scaled = {target.name: (value, text) for target, value, text in load_scenario("marketflow").scaled_targets(5.0)}
+    assert scaled["orders-throughput"][0] == pytest.approx(1.25)
+    assert "instead of 5000" in scaled["orders-throughput"][1]
+    assert scaled["orders-p99"] == (2000, "Orders answer within 2 s at P99; not scaled: it does not depend on the rate")
+
+
+def test_an_unknown_scenario_names_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match="edgestream, marketflow, securewealth"):
+        load_scenario("nope")
+
+
+class FlakySink:
+    def __init__(self) -> None:
+        self.down = False
+        self.records: list[bytes] = []
+
+    def send(self, records: list[bytes]) -> None:
+        if self.down:
+            raise BrokerUnavailable("down")
+        self.records.extend(records)
+
+    def close(self) -> None: ...
+
+
+def test_live_traffic_waits_for_a_sink_that_is_down_and_loses_nothing() -> None:
+    clock, sink = FakeClock(ANCHOR), FlakySink()
+    live = LiveTraffic(generator(rate=20.0), (), sink, clock, ANCHOR)
+    clock.advance(timedelta(seconds=10))
+    live.step()
+    sink.down = True
+    clock.advance(timedelta(seconds=10))
+    assert live.step() == 0
+    sink.down = False
+    live.step()
+    seconds = [ANCHOR + timedelta(seconds=second) for second in range(20)]
+    expected = sum(generator(rate=20.0).generate(at, at + timedelta(seconds=1)).num_rows for at in seconds)
+    assert len(sink.records) == live.sent == expected > 100
