@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError, KafkaTimeoutError, NoBrokersAvailable
+from kafka.errors import KafkaError
 
 from core.config import KafkaSettings
 from core.errors import BrokerUnavailable, ConfigError
@@ -57,7 +57,7 @@ class KafkaSink:
                 delivery_timeout_ms=int(_SEND_TIMEOUT_S * 3000),
                 bootstrap_timeout_ms=int(settings.connect_timeout.total_seconds() * 1000),
             )
-        except (NoBrokersAvailable, KafkaTimeoutError) as error:
+        except KafkaError as error:
             raise BrokerUnavailable(
                 f"kafka.brokers {self._brokers}: no broker answers; check the address and that Kafka runs"
             ) from error
