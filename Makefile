@@ -49,7 +49,7 @@ soak: $(VENV)/.installed-all  ## the long tests of faults
 lint: $(VENV)/.installed-all  ## ruff, mypy --strict and the import contract
 	@echo 'ruff check' && $(BIN)/ruff check --quiet .
 	@echo 'ruff format --check' && $(BIN)/ruff format --check --quiet .
-	@echo 'mypy --strict' && $(BIN)/mypy && $(BIN)/mypy tests benchmarks scripts
+	@echo 'mypy --strict' && $(BIN)/mypy && $(BIN)/mypy $(wildcard tests benchmarks scripts)
 	@echo 'lint-imports' && $(BIN)/lint-imports --no-logo
 
 format: $(VENV)/.installed-all  ## put imports and layout in order
