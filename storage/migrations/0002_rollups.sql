@@ -4,6 +4,7 @@
 -- Counters sum; unknown values are skipped, and the *_known columns say how many were known. Percentiles come from mergeable
 -- quantilesBFloat16 states: counts of values cut to 8 significant bits, so a percentile is at most 0.8 % too low, whatever the
 -- distribution, and merging does not depend on the order of the batches. 429 and `rate_limit` are counted apart from errors.
+-- `status_known` counts the calls whose outcome is known: by their status, or by an error type where no status came back.
 -- `origin` keeps imported history apart, because retention spares it.
 --
 -- ORDER BY the dimensions of the use, then the minute: a series is one contiguous run.
@@ -72,7 +73,7 @@ SELECT
     sum(toUInt64(ifNull(c.cache_write_tokens, 0))) AS cache_write_tokens,
     sum(toUInt64(ifNull(c.reasoning_tokens, 0))) AS reasoning_tokens,
     countIf(c.cost_usd IS NULL) AS unpriced,
-    countIf(c.status IS NOT NULL) AS status_known,
+    countIf(c.status IS NOT NULL OR c.error_type != '') AS status_known,
     countIf(c.latency_ms IS NOT NULL) AS latency_known,
     countIf(c.upstream_ms IS NOT NULL) AS upstream_known,
     countIf(c.ttft_ms IS NOT NULL) AS ttft_known,
@@ -156,7 +157,7 @@ SELECT
     sum(toUInt64(ifNull(c.cache_write_tokens, 0))) AS cache_write_tokens,
     sum(toUInt64(ifNull(c.reasoning_tokens, 0))) AS reasoning_tokens,
     countIf(c.cost_usd IS NULL) AS unpriced,
-    countIf(c.status IS NOT NULL) AS status_known,
+    countIf(c.status IS NOT NULL OR c.error_type != '') AS status_known,
     countIf(c.latency_ms IS NOT NULL) AS latency_known,
     countIf(c.upstream_ms IS NOT NULL) AS upstream_known,
     countIf(c.ttft_ms IS NOT NULL) AS ttft_known,
@@ -238,7 +239,7 @@ SELECT
     sum(toUInt64(ifNull(c.cache_write_tokens, 0))) AS cache_write_tokens,
     sum(toUInt64(ifNull(c.reasoning_tokens, 0))) AS reasoning_tokens,
     countIf(c.cost_usd IS NULL) AS unpriced,
-    countIf(c.status IS NOT NULL) AS status_known,
+    countIf(c.status IS NOT NULL OR c.error_type != '') AS status_known,
     countIf(c.latency_ms IS NOT NULL) AS latency_known,
     countIf(c.upstream_ms IS NOT NULL) AS upstream_known,
     countIf(c.ttft_ms IS NOT NULL) AS ttft_known,
@@ -268,6 +269,7 @@ CREATE TABLE IF NOT EXISTS calls_1s
     calls SimpleAggregateFunction(sum, UInt64),
     errors SimpleAggregateFunction(sum, UInt64),
     rate_limited SimpleAggregateFunction(sum, UInt64),
+    status_known SimpleAggregateFunction(sum, UInt64),
     latency_known SimpleAggregateFunction(sum, UInt64),
     latency_ms_sum SimpleAggregateFunction(sum, Float64)
 )
@@ -288,6 +290,7 @@ SELECT
     count() AS calls,
     countIf(is_error) AS errors,
     countIf(is_rate_limited) AS rate_limited,
+    countIf(c.status IS NOT NULL OR c.error_type != '') AS status_known,
     countIf(c.latency_ms IS NOT NULL) AS latency_known,
     sum(toFloat64(ifNull(c.latency_ms, 0))) AS latency_ms_sum
 FROM calls AS c
@@ -335,9 +338,11 @@ CREATE TABLE IF NOT EXISTS hours
     gateway_overhead_p95 Nullable(Float64),
     ttft_p95 Nullable(Float64),
     epoch UInt64,
-    seq UInt64
+    seq UInt64,
+    -- (epoch, seq) as one number: what an ousted process still writes must lose in merges as well.
+    version UInt128 MATERIALIZED bitOr(bitShiftLeft(toUInt128(epoch), 64), toUInt128(seq))
 )
-ENGINE = ReplacingMergeTree(seq)
+ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(hour)
 ORDER BY (scope, selector, hour)
 SETTINGS non_replicated_deduplication_window = 10000;
