@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-_MARK = re.compile(r"^\s*<!-- check: run\b(?P<options>.*?)-->\s*$")
+_MARK = re.compile(r"^ {0,3}<!-- check: run\b(?P<options>.*?)-->\s*$")  # deeper is an indented example
 _FENCE = re.compile(r"^\s*```(?P<language>\w*)\s*$")
 _DEFAULT_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 20.0

@@ -17,6 +17,10 @@ def test_only_marked_blocks_are_found() -> None:
     assert find_blocks("a.md", text) == [Block(page="a.md", line=8, script="echo yes")]
 
 
+def test_an_indented_example_of_a_mark_is_no_mark() -> None:
+    assert find_blocks("a.md", page("    <!-- check: run -->", "    ```console", "    $ false", "    ```")) == []
+
+
 def test_of_a_console_block_only_typed_lines_are_run() -> None:
     text = page("<!-- check: run -->", "```console", "$ echo one \\", "    two", "one two", "$ true", "```")
     assert find_blocks("a.md", text)[0].script == "echo one \\\ntwo\ntrue"
