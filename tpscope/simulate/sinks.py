@@ -1,9 +1,9 @@
 """Where simulated records go: a file, standard output, or a Kafka topic."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
@@ -12,6 +12,9 @@ from core.config import KafkaSettings
 from core.errors import BrokerUnavailable, ConfigError
 
 _SEND_TIMEOUT_S = 10.0
+
+ClientOptions = Callable[[KafkaSettings], dict[str, Any]]
+"""Connection options (addresses, TLS, SASL) of a kafka-python client."""
 
 
 class Sink(Protocol):
@@ -44,18 +47,17 @@ class StreamSink:
 class KafkaSink:
     """Produces to the configured topic; kafka-python spreads records without a key over the partitions."""
 
-    def __init__(self, settings: KafkaSettings) -> None:
+    def __init__(self, settings: KafkaSettings, options: ClientOptions) -> None:
         self._topic = settings.topic
         self._brokers = ", ".join(settings.brokers)
         try:
             self._producer = KafkaProducer(
-                bootstrap_servers=list(settings.brokers),
+                **options(settings),
                 acks="all",
                 linger_ms=20,
                 max_block_ms=int(_SEND_TIMEOUT_S * 1000),
                 request_timeout_ms=int(_SEND_TIMEOUT_S * 1000),
                 delivery_timeout_ms=int(_SEND_TIMEOUT_S * 3000),
-                bootstrap_timeout_ms=int(settings.connect_timeout.total_seconds() * 1000),
             )
         except KafkaError as error:
             raise BrokerUnavailable(

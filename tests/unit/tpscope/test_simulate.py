@@ -1,7 +1,9 @@
 """Simulated traffic: seasons, growth, incidents, and that a seed gives the same calls again."""
 
 import itertools
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import orjson
@@ -52,7 +54,7 @@ def test_latency_rises_with_load() -> None:
     assert orders[1] > orders[0] * 1.2
 
 
-def run_incident(kind: str) -> tuple[ScheduledIncident, object, object]:
+def run_incident(kind: str) -> tuple[ScheduledIncident, Any, Any]:
     scenario = load_scenario("marketflow")
     spec = next(incident for incident in scenario.incidents if incident.kind == kind)
     incident = ScheduledIncident(spec, ANCHOR)
@@ -124,7 +126,7 @@ class FlakySink:
         self.down = False
         self.records: list[bytes] = []
 
-    def send(self, records: list[bytes]) -> None:
+    def send(self, records: Sequence[bytes]) -> None:
         if self.down:
             raise BrokerUnavailable("down")
         self.records.extend(records)

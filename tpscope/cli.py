@@ -1,0 +1,242 @@
+"""The command line. Exit 0: done; 1: found what it was asked to look for; 2: bad input, with one line on stderr.
+
+Each command parses its options and hands over; what it does lives in a module of its own.
+"""
+
+import json
+import sys
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+
+from core.durations import parse_duration
+from core.errors import ConfigError, TpscopeError
+from core.load import load_settings
+
+app = typer.Typer(
+    name="tpscope",
+    help="Sees what the traffic of API, AI and LLM gateways does, says what went wrong and when capacity runs out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+config_app = typer.Typer(no_args_is_help=True, help="Check, show or describe the configuration.")
+app.add_typer(config_app, name="config")
+
+ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", envvar="TPSCOPE_CONFIG", help="YAML configuration file.")]
+StoreOption = Annotated[str | None, typer.Option("--store", help="Store URL, instead of the configuration's store.url.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
+
+class ExportKind(StrEnum):
+    FORECASTS = "forecasts"
+    ANOMALIES = "anomalies"
+    INCIDENTS = "incidents"
+    CALLS = "calls"
+    SERIES = "series"
+
+
+class ServeRole(StrEnum):
+    ALL = "all"
+    INGEST = "ingest"
+    JOBS = "jobs"
+    WEB = "web"
+
+
+def main() -> NoReturn:
+    """Entry point: every expected error is one line on stderr and exit code 2."""
+    try:
+        result = app(standalone_mode=False)
+    except TpscopeError as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)
+    except Exception as error:
+        if hasattr(error, "format_message"):  # a usage error of the command line
+            _fail(f"{error.format_message()}; see tpscope --help")
+        raise
+    sys.exit(result if isinstance(result, int) else 0)
+
+
+@app.command()
+def demo(
+    scenario: Annotated[str, typer.Option(help="marketflow, securewealth or edgestream.")] = "marketflow",
+    rate: Annotated[float, typer.Option(min=0.5, max=500, help="Mean calls a second, of history and live traffic.")] = 5.0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the pages; 0 picks a free one.")] = 8080,
+    directory: Annotated[Path, typer.Option("--dir", help="Where it keeps its data; cleared at each start.")] = Path(
+        "tpscope-demo"
+    ),
+    calls: Annotated[str, typer.Option(help="How much history is made as single calls.")] = "2w",
+    hours: Annotated[str, typer.Option(help="How much history is made as hourly rollups.")] = "8w",
+    run_for: Annotated[str | None, typer.Option("--for", help="End by itself after this time, for example 5m.")] = None,
+) -> int:
+    """Run everything embedded on simulated traffic: pages, an incident, its alert, a forecast."""
+    from tpscope.demo import DemoOptions, run_demo
+    from tpscope.process import prepare_process
+
+    stop = prepare_process(level="WARNING")
+    options = DemoOptions(
+        scenario=scenario,
+        rate=rate,
+        directory=directory,
+        port=port,
+        calls_span=duration_option("--calls", calls),
+        hours_span=duration_option("--hours", hours),
+        run_for=duration_option("--for", run_for) if run_for else None,
+    )
+    return run_demo(options, Console(), stop)
+
+
+@app.command()
+def serve(
+    config: ConfigOption = None,
+    role: Annotated[ServeRole, typer.Option(help="Which part this process plays.")] = ServeRole.ALL,
+    store: StoreOption = None,
+    log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
+) -> int:
+    """Run the service: consume, judge, alert and show, until SIGTERM."""
+    from tpscope.process import run_serve
+
+    return run_serve(config, store, role.value, log_level)
+
+
+@app.command("import")
+def import_(
+    files: Annotated[list[Path], typer.Argument(help="Past logs: .ndjson, .jsonl, .csv, .parquet, each also .gz.")],
+    format_: Annotated[str, typer.Option("--format", help="`tpscope` or a name under `formats`.")] = "tpscope",
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Read past logs; a file that was read before is not read twice, an interrupted import goes on."""
+    from tpscope.importing import run_import
+
+    return run_import(settings_of(config, store), files, format_, as_json=as_json)
+
+
+@app.command()
+def simulate(
+    to: Annotated[str, typer.Option(help="`kafka`, a file, or `-` for standard output.")],
+    scenario: Annotated[str, typer.Option(help="marketflow, securewealth or edgestream.")] = "marketflow",
+    rate: Annotated[float, typer.Option(min=0.01, help="Mean calls a second.")] = 5.0,
+    last: Annotated[str, typer.Option(help="How much traffic, ending now; for kafka: how long to go on live.")] = "1h",
+    start: Annotated[str | None, typer.Option("--from", help="Start time (RFC 3339), instead of ending now.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed and start give the same calls.")] = 1,
+    config: ConfigOption = None,
+) -> int:
+    """Write simulated gateway logs, with the truth of their incidents beside them."""
+    from tpscope.simulate.command import run_simulate
+
+    return run_simulate(
+        settings_of(config, None), scenario, rate, to, duration_option("--last", last), time_option("--from", start), seed
+    )
+
+
+@app.command()
+def export(
+    kind: Annotated[ExportKind, typer.Argument(help="What to export.")],
+    to: Annotated[Path, typer.Option("--to", help="File: .csv, .json, .parquet or .xlsx.")],
+    metric: Annotated[str | None, typer.Option(help="Only this metric (forecasts, anomalies); which series.")] = None,
+    selector: Annotated[str, typer.Option(help='Which calls, for example provider="openai".')] = "",
+    start: Annotated[str | None, typer.Option("--from", help="Start time (RFC 3339).")] = None,
+    end: Annotated[str | None, typer.Option("--until", help="End time (RFC 3339); default: now.")] = None,
+    last: Annotated[str, typer.Option(help="Span that ends at --until when --from is not given.")] = "7d",
+    step: Annotated[str, typer.Option(help="Width of a point of a series.")] = "1h",
+    config: ConfigOption = None,
+    store: StoreOption = None,
+) -> int:
+    """Write results to a file, with units and where they come from."""
+    from tpscope.exports import ExportRequest, run_export
+
+    until = time_option("--until", end) or datetime.now(UTC)
+    request = ExportRequest(
+        kind=kind.value,
+        metric=metric,
+        selector=selector,
+        start=time_option("--from", start) or until - duration_option("--last", last),
+        end=until,
+        step=duration_option("--step", step),
+    )
+    rows = run_export(settings_of(config, store), request, to)
+    Console(stderr=True).print(f"{rows:,} rows written to {to}")
+    return 0
+
+
+@app.command()
+def status(config: ConfigOption = None, store: StoreOption = None, as_json: JsonOption = False) -> int:
+    """Say how the store, the pipeline and the jobs are; exit 1 when something needs attention."""
+    from tpscope.status import run_status
+
+    return run_status(settings_of(config, store), as_json=as_json)
+
+
+@config_app.command("check")
+def config_check(config: ConfigOption = None) -> int:
+    """Check the configuration; one line says what is wrong and where."""
+    settings = load_settings(config)
+    used = [f"{len(settings.rules)} rules", f"{len(settings.receivers)} receivers", f"{len(settings.formats)} formats"]
+    Console().print(f"{config or 'defaults'}: valid ({', '.join(used)})", highlight=False, soft_wrap=True)
+    return 0
+
+
+@config_app.command("show")
+def config_show(config: ConfigOption = None) -> int:
+    """Print the whole configuration in force, defaults and variables included, secrets redacted."""
+    print_json(load_settings(config).model_dump(mode="json"))
+    return 0
+
+
+@config_app.command("schema")
+def config_schema() -> int:
+    """Print the JSON schema of the configuration file, for editors."""
+    from core.config import Settings
+
+    print_json(Settings.model_json_schema())
+    return 0
+
+
+def settings_of(config: Path | None, store: str | None) -> Any:
+    """The settings, with `--store` laid over them."""
+    settings = load_settings(config)
+    if store is None:
+        return settings
+    from core.config import StoreSettings
+
+    try:
+        checked = StoreSettings.model_validate({**settings.store.model_dump(exclude={"url", "password"}), "url": store})
+    except ValueError as error:
+        detail = str(error).splitlines()[2].strip().removeprefix("Value error, ").split(" [type=")[0]
+        raise ConfigError("--store", detail) from None
+    return settings.model_copy(update={"store": checked.model_copy(update={"password": settings.store.password})})
+
+
+def duration_option(name: str, text: str) -> timedelta:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise ConfigError(name, str(error)) from error
+
+
+def time_option(name: str, text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigError(name, f"{text!r} is no time; write for example 2026-03-01T00:00:00Z") from error
+    return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+
+
+def print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def _fail(message: str) -> NoReturn:
+    sys.stderr.write(f"tpscope: {message}\n")
+    sys.exit(2)

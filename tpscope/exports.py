@@ -1,0 +1,161 @@
+"""`tpscope export`: what the store holds as files, with units and provenance."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+
+from core.config import Settings
+from core.errors import ConfigError
+from core.series import METRICS, Selector
+from core.types import SeriesRequest
+from render.export import write_table
+from storage.anomalies import read_anomalies
+from storage.calls import read_calls
+from storage.contract import Store
+from storage.forecasts import latest_forecasts, read_forecast
+from storage.incidents import read_incidents
+from storage.open import open_store
+from storage.series import read_series
+
+_MAX_CALLS = 1_000_000
+
+Meta = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportRequest:
+    """What to export; the span is half open and ignored for forecasts."""
+
+    kind: str
+    metric: str | None
+    selector: str
+    start: datetime
+    end: datetime
+    step: timedelta
+
+
+def run_export(settings: Settings, request: ExportRequest, to: Path) -> int:
+    """Write the file; returns its number of rows. Raises ConfigError when there is nothing to export, and says why."""
+    selector = _selector(request)
+    store = open_store(settings.store, owner=False)
+    try:
+        frame, meta = _EXPORTS[request.kind](store, request, selector)
+    finally:
+        store.close()
+    write_table(frame, to, meta)
+    return len(frame)
+
+
+def _forecasts(store: Store, request: ExportRequest, selector: Selector) -> tuple[pd.DataFrame, Meta]:
+    runs = [
+        run
+        for run in latest_forecasts(store)
+        if (request.metric in (None, run.metric)) and (not selector.pairs or run.selector == selector)
+    ]
+    if not runs:
+        raise ConfigError(
+            "export forecasts", "there is no forecast for that yet; the job makes one a day from a week of history"
+        )
+    frames = []
+    for run in runs:
+        found = read_forecast(store, run.metric, run.selector, run.version)
+        if found is None:
+            continue
+        frame = found[1].rename(columns={"ts": "timestamp_utc"})
+        frame.insert(1, "metric", run.metric)
+        frame.insert(2, "selector", str(run.selector))
+        frame.insert(3, "unit", run.unit)
+        frames.append(frame.assign(model=run.model, made_at_utc=run.made_at))
+    meta = {"content": "capacity forecast, hourly, quantiles q05 to q95 of the value in `unit`", "time zone": "UTC"}
+    meta["units"] = ", ".join(sorted({f"{run.metric} in {run.unit}" for run in runs}))
+    meta["trained"] = (
+        f"{min(run.trained_from for run in runs):%Y-%m-%d %H:%M} to {max(run.trained_to for run in runs):%Y-%m-%d %H:%M}"
+    )
+    return pd.concat(frames, ignore_index=True), meta
+
+
+def _series(store: Store, request: ExportRequest, selector: Selector) -> tuple[pd.DataFrame, Meta]:
+    if request.metric not in METRICS:
+        raise ConfigError("--metric", f"{request.metric!r} is no metric; choose from {', '.join(METRICS)}")
+    metric = METRICS[request.metric]
+    wanted = SeriesRequest(
+        metric=metric.name,
+        start=request.start,
+        end=request.end,
+        step_s=int(request.step.total_seconds()),
+        selector=selector,
+    )
+    frame = read_series(store, wanted).rename(columns={"ts": "timestamp_utc", "value": metric.name})
+    meta = {"content": metric.title, "unit": metric.unit, "selection": selector.words, "time zone": "UTC"}
+    return frame, {**meta, "step": f"{wanted.step_s} s"}
+
+
+def _calls(store: Store, request: ExportRequest, selector: Selector) -> tuple[pd.DataFrame, Meta]:
+    frame = read_calls(store, request.start, request.end, selector, limit=_MAX_CALLS).to_pandas()
+    frame["attributes"] = [dict(pairs) for pairs in frame["attributes"]]
+    meta = {"content": "calls", "selection": selector.words, "time zone": "UTC", "most rows": f"{_MAX_CALLS:,}"}
+    return frame, meta
+
+
+def _anomalies(store: Store, request: ExportRequest, selector: Selector) -> tuple[pd.DataFrame, Meta]:
+    rows = [
+        {
+            "started_at_utc": entry.started_at,
+            "ended_at_utc": entry.ended_at,
+            "metric": entry.metric,
+            "unit": METRICS[entry.metric].unit if entry.metric in METRICS else "",
+            "selector": str(entry.selector),
+            "score": entry.score,
+            "severity": entry.severity,
+            "observed": entry.observed,
+            "expected": entry.expected,
+            "lower": entry.lower,
+            "upper": entry.upper,
+            "explanation": entry.explanation,
+            "model_version": entry.model_version,
+            "baseline_version": entry.baseline_version,
+        }
+        for entry in read_anomalies(store, request.start, request.end, selector if selector.pairs else None)
+        if request.metric in (None, entry.metric)
+    ]
+    return pd.DataFrame(rows), {"content": "anomalies; observed and expected in `unit`", "time zone": "UTC"}
+
+
+def _incidents(store: Store, request: ExportRequest, selector: Selector) -> tuple[pd.DataFrame, Meta]:
+    rows = [
+        {
+            "id": entry.id,
+            "state": entry.state.value,
+            "rule": entry.rule,
+            "severity": entry.severity.value,
+            "title": entry.title,
+            "summary": entry.summary,
+            "started_at_utc": entry.started_at,
+            "resolved_at_utc": entry.resolved_at,
+            "metric": entry.metric,
+            "value": entry.value,
+            "threshold": entry.threshold,
+            "unit": entry.unit,
+        }
+        for entry in read_incidents(store, request.start, request.end)
+    ]
+    return pd.DataFrame(rows), {"content": "incidents", "time zone": "UTC"}
+
+
+_EXPORTS: dict[str, Callable[[Store, ExportRequest, Selector], tuple[pd.DataFrame, Meta]]] = {
+    "forecasts": _forecasts,
+    "series": _series,
+    "calls": _calls,
+    "anomalies": _anomalies,
+    "incidents": _incidents,
+}
+
+
+def _selector(request: ExportRequest) -> Selector:
+    try:
+        return Selector.parse(request.selector)
+    except ValueError as error:
+        raise ConfigError("--selector", str(error)) from error

@@ -1,0 +1,49 @@
+"""`tpscope import`: past logs into the store, with a progress bar on a terminal."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from core.clock import SystemClock
+from core.config import Settings
+from ingest.formats import build_format
+from ingest.importer import import_files
+from storage.migrate import migrate
+from storage.open import open_store
+
+
+def run_import(settings: Settings, files: list[Path], format_name: str, *, as_json: bool) -> int:
+    """Import the files; exit code 1 when a file held records that could not be read."""
+    format_ = build_format(format_name, settings.formats)
+    store = open_store(settings.store, owner=False)
+    try:
+        migrate(store, settings.retention)
+        with _progress(files) as progress:
+            report = import_files(store, files, format_, SystemClock(), progress)
+    finally:
+        store.close()
+    if as_json:
+        from tpscope.cli import print_json
+
+        print_json(asdict(report))
+    else:
+        for line in report.lines():
+            Console(stderr=True).print(line, highlight=False, markup=False, soft_wrap=True)
+    return 1 if report.rejected else 0
+
+
+@contextmanager
+def _progress(files: list[Path]) -> Iterator[Any]:
+    if not sys.stderr.isatty():
+        yield lambda path, done, total: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,.0f} B"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        tasks = {path: bar.add_task(path.name, total=None) for path in files}
+        yield lambda path, done, total: bar.update(tasks[path], completed=done, total=total)

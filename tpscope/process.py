@@ -1,0 +1,72 @@
+"""The process around the service: logging, signals, and running until it is told to stop."""
+
+import logging
+import signal
+import threading
+from pathlib import Path
+from types import FrameType
+
+from core.errors import ConfigError, TpscopeError
+from core.load import load_settings
+from tpscope.wiring import Role, Service, open_service
+
+logger = logging.getLogger(__name__)
+
+_NOISY = ("apscheduler", "kafka", "uvicorn.access", "httpx", "httpcore")
+
+
+def prepare_process(level: str) -> threading.Event:
+    """Set up logging to stderr; returns an event that SIGTERM and SIGINT set."""
+    if level.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise ConfigError("--log-level", f"{level!r} is unknown; choose DEBUG, INFO, WARNING or ERROR")
+    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for name in _NOISY:
+        logging.getLogger(name).setLevel(logging.ERROR if name == "kafka" else logging.WARNING)
+    stop = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    return stop
+
+
+def run_serve(config: Path | None, store: str | None, role: str, log_level: str) -> int:
+    """Run the service until SIGTERM or SIGINT; exit code 1 when a part ended by itself."""
+    from tpscope.cli import settings_of
+
+    stop = prepare_process(log_level)
+    reload = threading.Event()
+    signal.signal(signal.SIGHUP, lambda number, frame: reload.set())
+    settings = settings_of(config, store)
+    logger.info("opening %s", settings.store.url)
+    service = open_service(settings, Role(role))
+    try:
+        service.start()
+        if not settings.kafka.brokers and role in (Role.ALL, Role.INGEST):
+            logger.warning("kafka.brokers is empty: calls come only by import; set it to consume a topic")
+        logger.info("role %s is up%s", role, f", pages at {service.address}" if service.address else "")
+        return _run(service, stop, reload, config)
+    finally:
+        logger.info("stopping")
+        service.stop()
+
+
+def _run(service: Service, stop: threading.Event, reload: threading.Event, config: Path | None) -> int:
+    while not stop.wait(0.2):
+        if service.failed.is_set():
+            return 1
+        if reload.is_set():
+            reload.clear()
+            _reload(service, config)
+    return 0
+
+
+def _reload(service: Service, config: Path | None) -> None:
+    """Put a changed configuration in force; a bad one is refused and the old one stays."""
+    try:
+        for name in service.reload(load_settings(config)):
+            logger.warning("configuration: %r has changed but takes a restart", name)
+    except TpscopeError as error:
+        logger.error("configuration not reloaded: %s", error)

@@ -1,0 +1,90 @@
+"""When the jobs run: APScheduler triggers, one run of a job at a time, a failing job never stops the others."""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+from core.errors import TransientError
+from tpscope.leader import Leader
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Something to do at an interval.
+
+    Attributes
+    ----------
+    run : callable
+        Takes the fencing epoch; catches up by its own cursor, so a missed run is made good by the next.
+    first_after : timedelta
+        Wait before the first run; keeps heavy jobs from all starting at once.
+    """
+
+    name: str
+    every: timedelta
+    run: Callable[[int], object]
+    first_after: timedelta = timedelta(0)
+
+
+class JobScheduler:
+    """Runs the jobs while this process is the active one.
+
+    Two threads: long jobs (baselines, forecasts) take one, so that detection and alerts always have the other.
+    """
+
+    def __init__(self, jobs: list[Job], leader: Leader, slow: frozenset[str]) -> None:
+        self._leader = leader
+        self._last_error: dict[str, str] = {}
+        self._running = threading.Event()
+        self._scheduler = BackgroundScheduler(
+            timezone=UTC,
+            executors={"quick": ThreadPoolExecutor(1), "slow": ThreadPoolExecutor(1)},
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+        )
+        for job in jobs:
+            self._scheduler.add_job(
+                self._guarded,
+                IntervalTrigger(seconds=job.every.total_seconds(), timezone=UTC),
+                args=[job],
+                id=job.name,
+                name=job.name,
+                executor="slow" if job.name in slow else "quick",
+                next_run_time=datetime.now(UTC) + job.first_after,
+            )
+
+    def start(self) -> None:
+        self._running.set()
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Return when the running jobs have ended."""
+        self._running.clear()
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=True)
+
+    def _guarded(self, job: Job) -> None:
+        epoch = self._leader.epoch()
+        if epoch is None or not self._running.is_set():
+            return
+        try:
+            job.run(epoch)
+        except TransientError as error:
+            self._tell(job, str(error), trace=False)
+        except Exception as error:  # noqa: BLE001 (the top of a job: one that fails must not stop the others)
+            self._tell(job, str(error), trace=True)
+        else:
+            if self._last_error.pop(job.name, None):
+                logger.info("job %s works again", job.name)
+
+    def _tell(self, job: Job, problem: str, *, trace: bool) -> None:
+        if self._last_error.get(job.name) != problem:
+            logger.error("job %s failed: %s; it is tried again every %s", job.name, problem, job.every, exc_info=trace)
+        self._last_error[job.name] = problem

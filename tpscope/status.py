@@ -1,0 +1,100 @@
+"""`tpscope status`: the store, the pipeline and the jobs on one screen."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from core.config import Settings
+from core.types import JobState
+from storage.contract import Store
+from storage.dead_letters import count_dead_letters
+from storage.health import stats
+from storage.incidents import read_incidents
+from storage.jobs import read_jobs
+from storage.open import open_store
+from storage.watermarks import read_watermarks
+
+
+def run_status(settings: Settings, *, as_json: bool) -> int:
+    """Print the status; exit code 1 when a job fails or an incident fires."""
+    store = open_store(settings.store, owner=False)
+    try:
+        report = read_status(store)
+    finally:
+        store.close()
+    if as_json:
+        from tpscope.cli import print_json
+
+        print_json(report)
+    else:
+        _print(report)
+    return 1 if report["attention"] else 0
+
+
+def read_status(store: Store) -> dict[str, Any]:
+    """Everything that `status` shows, as JSON-ready values; times in RFC 3339."""
+    figures = stats(store)
+    jobs = read_jobs(store)
+    letters = count_dead_letters(store)
+    firing = read_incidents(store, firing_only=True)
+    attention = [f"job {job.name} fails: {job.last_error}" for job in jobs if _fails(job)]
+    attention += [f"incident since {incident.started_at:%H:%M} UTC: {incident.title}" for incident in firing]
+    return {
+        "at": _text(datetime.now(UTC)),
+        "engine": store.capabilities.name,
+        "version": store.capabilities.version,
+        "calls": figures.calls,
+        "bytes_on_disk": figures.bytes_on_disk,
+        "first_call": _text(figures.first_ts),
+        "last_call": _text(figures.last_ts),
+        "dead_letters": {str(row.reason): int(row.letters) for row in letters.itertuples()},
+        "jobs": [{**asdict(job), **{name: _text(getattr(job, name)) for name in _JOB_TIMES}} for job in jobs],
+        "watermarks": [
+            {
+                "topic": mark.topic,
+                "partition": mark.partition,
+                "event_at": _text(mark.event_at),
+                "next_offset": mark.next_offset,
+                "delay_s": mark.delay_s,
+            }
+            for mark in read_watermarks(store)
+        ],
+        "firing": [incident.title for incident in firing],
+        "attention": attention,
+    }
+
+
+_JOB_TIMES = ("cursor", "last_success_at", "last_error_at")
+
+
+def _fails(job: JobState) -> bool:
+    return job.last_error_at is not None and (job.last_success_at is None or job.last_error_at > job.last_success_at)
+
+
+def _text(moment: datetime | None) -> str | None:
+    return moment.isoformat(timespec="seconds") if moment else None
+
+
+def _print(report: dict[str, Any]) -> None:
+    console = Console()
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_row("store", f"{report['engine']} (ClickHouse {report['version']}), {report['bytes_on_disk'] / 1e6:,.0f} MB")
+    table.add_row("calls", f"{report['calls']:,}  from {report['first_call'] or '-'} to {report['last_call'] or '-'}")
+    letters = ", ".join(f"{count} {reason}" for reason, count in report["dead_letters"].items())
+    table.add_row("dead letters", letters or "none")
+    for mark in report["watermarks"]:
+        place = f"{mark['topic']}/{mark['partition']}"
+        table.add_row(
+            "arrived", f"{place} up to {mark['event_at']}, offset {mark['next_offset']}, {mark['delay_s']:.1f} s late"
+        )
+    for job in report["jobs"]:
+        text = f"{job['name']}: last success {job['last_success_at'] or 'never'}, took {job['duration_s']:.1f} s"
+        table.add_row("job", text)
+    console.print(table, soft_wrap=True)
+    for line in report["attention"]:
+        console.print(f"[bold red]attention[/bold red] {line}", soft_wrap=True)
+    if not report["attention"]:
+        console.print("[green]nothing needs attention[/green]")

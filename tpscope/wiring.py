@@ -1,0 +1,193 @@
+"""Builds the service out of the rooms, starts it and stops it: the only place that constructs long-lived objects."""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from alerts.jobs import Deliverer, run_alerts
+from analytics.jobs import run_baselines, run_detection, run_forecasts, run_hours
+from core.clock import Clock, SystemClock
+from core.config import Settings
+from core.errors import ConfigError
+from dashboards.run import RunningServer, serve
+from dashboards.server import create_app
+from ingest.consumer import Consumer
+from ingest.formats import build_format
+from ingest.kafka_source import KafkaSource, client_options
+from storage.contract import Store
+from storage.jobs import claim_epoch
+from storage.migrate import migrate
+from storage.open import open_store, publish_api
+from tpscope.leader import KafkaLeader, Leader, SoleLeader
+from tpscope.scheduler import Job, JobScheduler
+from tpscope.workers import Workers
+
+logger = logging.getLogger(__name__)
+
+RELOADABLE = ("rules", "routing", "receivers", "detection", "forecast")
+"""Parts of the settings that SIGHUP changes in a running process; the others take a restart."""
+
+_SLOW_JOBS = frozenset({"baselines", "forecasts"})
+
+
+class Role(StrEnum):
+    ALL = "all"
+    INGEST = "ingest"
+    JOBS = "jobs"
+    WEB = "web"
+
+
+@dataclass(slots=True)
+class CurrentSettings:
+    """The settings in force; replaced as a whole on reload."""
+
+    value: Settings
+
+
+class Service:
+    """One tpscope process: the roles it was given, over one store.
+
+    Parameters
+    ----------
+    store : Store
+        Opened by the caller as the owner; closed by `stop`.
+    """
+
+    def __init__(self, settings: Settings, store: Store, role: Role, clock: Clock | None = None) -> None:
+        self._current = CurrentSettings(settings)
+        self._store, self._role = store, role
+        self._clock = clock or SystemClock()
+        self._workers = Workers()
+        self._web: RunningServer | None = None
+        self._scheduler: JobScheduler | None = None
+
+    @property
+    def address(self) -> str:
+        """Where the pages are, empty without the web role."""
+        return self._web.address if self._web else ""
+
+    @property
+    def failed(self) -> threading.Event:
+        """Set when a part ended by itself: the process should stop."""
+        return self._workers.failed
+
+    def start(self) -> None:
+        """Start every part of the role; returns when the pages answer and the consumer has its connection."""
+        settings = self._current.value
+        if self._has(Role.WEB):
+            self.start_web()
+        if self._has(Role.INGEST) and settings.kafka.brokers:
+            self.start_ingest()
+        if self._has(Role.JOBS):
+            self.start_jobs()
+
+    def start_web(self) -> None:
+        settings = self._current.value
+        token = publish_api(self._store, "") if self._store.capabilities.owner else None
+        app = create_app(self._store, settings, self._clock, token=token)
+        self._web = serve(app, settings.web.host, settings.web.port)
+        if self._store.capabilities.owner:
+            publish_api(self._store, self._web.address)
+
+    def start_ingest(self) -> None:
+        settings = self._current.value
+        source = KafkaSource(settings.kafka)
+        consumer = Consumer(
+            source, build_format(settings.kafka.format, settings.formats), self._store, settings.kafka, self._clock
+        )
+        self._workers.start("ingest", consumer.run)
+
+    def start_jobs(self) -> None:
+        leader = self._leader()
+        self._workers.start("leader", leader.run)
+        self._workers.start("delivery", self._deliver(leader))
+        self._scheduler = JobScheduler(self._jobs(), leader, _SLOW_JOBS)
+        self._scheduler.start()
+
+    def reload(self, settings: Settings) -> list[str]:
+        """Put the reloadable parts of `settings` in force; returns the changed parts that need a restart."""
+        before = self._current.value
+        changed = [name for name in type(settings).model_fields if getattr(before, name) != getattr(settings, name)]
+        update = {name: getattr(settings, name) for name in changed if name in RELOADABLE}
+        self._current.value = before.model_copy(update=update)
+        if update:
+            logger.info("configuration reloaded: %s", ", ".join(update))
+        return [name for name in changed if name not in RELOADABLE]
+
+    def stop(self) -> None:
+        """End every thread, then close the store; safe to call twice."""
+        if self._scheduler:
+            self._scheduler.stop()
+        for name in self._workers.stop():
+            logger.warning("%s did not end in time", name)
+        if self._web:
+            self._web.stop()
+        self._store.close()
+
+    def _has(self, role: Role) -> bool:
+        return self._role in (Role.ALL, role)
+
+    def _leader(self) -> Leader:
+        settings = self._current.value
+
+        def claim(generation: int) -> int:
+            return claim_epoch(self._store, generation)
+
+        if self._store.capabilities.owner or not settings.kafka.brokers:
+            return SoleLeader(claim)
+        return KafkaLeader(settings.kafka, claim, client_options)
+
+    def _jobs(self) -> list[Job]:
+        settings = self._current.value
+        store, clock, current = self._store, self._clock, self._current
+
+        def job(name: str, every: timedelta, run: Callable[[int], object], after_s: float) -> Job:
+            return Job(name=name, every=every, run=run, first_after=timedelta(seconds=after_s))
+
+        jobs = [
+            job("hours", timedelta(minutes=5), lambda epoch: run_hours(store, clock, current.value, epoch), 2),
+            job("alerts", timedelta(seconds=15), lambda epoch: run_alerts(store, clock, current.value, epoch), 3),
+        ]
+        if settings.detection.enabled:
+            rebuild = settings.detection.rebuild_every
+            jobs += [
+                job("baselines", rebuild, lambda epoch: run_baselines(store, clock, current.value, epoch), 4),
+                # Every 10 s although it judges whole minutes: a minute is then judged soon after its data has arrived.
+                job("detection", timedelta(seconds=10), lambda epoch: run_detection(store, clock, current.value, epoch), 1),
+            ]
+        if settings.forecast.enabled:
+            every = settings.forecast.every
+            jobs.append(job("forecasts", every, lambda epoch: run_forecasts(store, clock, current.value, epoch), 8))
+        return jobs
+
+    def _deliver(self, leader: Leader) -> Callable[[threading.Event], None]:
+        def run(stop: threading.Event) -> None:
+            while not stop.wait(1.0):
+                epoch = leader.epoch()
+                if epoch is not None:
+                    Deliverer(self._store, self._current.value, self._clock, epoch).run_once()
+
+        return run
+
+
+def open_service(settings: Settings, role: Role, clock: Clock | None = None) -> Service:
+    """Open the store as its owner, bring its schema up to date, and build the service.
+
+    Raises StoreInUse when another process owns the embedded directory, StoreUnavailable when the server does not answer, and
+    ConfigError for a role that the engine cannot have alone.
+    """
+    if role is not Role.ALL and settings.store.url.startswith("chdb://"):
+        raise ConfigError(
+            f"--role {role.value}",
+            "the embedded store belongs to one process that runs every role; use --role all, or a clickhouse:// store",
+        )
+    store = open_store(settings.store, owner=True)
+    try:
+        migrate(store, settings.retention)
+        return Service(settings, store, role, clock)
+    except BaseException:
+        store.close()
+        raise
