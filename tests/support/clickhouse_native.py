@@ -11,48 +11,24 @@ than the one it is started with, and columns of AggregateFunction, Variant, Dyna
 import argparse
 import logging
 import os
-import shutil
 import sys
-import tempfile
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from tests.support.child_server import ChildServer
 from tests.support.data import REPOSITORY
-from tpscope.guarded import GuardedProcess, accepts_connections, free_port
+
+_MODULE = "tests.support.clickhouse_native"
+_PASSWORD_VARIABLE = "TPSCOPE_TEST_PASSWORD"
 
 
-class ClickHouseNativeServer:
-    """The server in a child process. A context manager; leaving it removes the data unless `path` was given.
+class ClickHouseNativeServer(ChildServer):
+    """The server for one user, with TLS when `tls` names a certificate file and its key file."""
 
-    Parameters
-    ----------
-    path : Path or None
-        The engine's directory; None: a temporary one.
-    user, password : str
-        Who may connect.
-    tls : tuple of Path or None
-        Certificate and key files; None: no TLS.
-
-    `start` after `stop` or `kill` comes back on the same port with the same data.
-    """
-
-    def __init__(
-        self,
-        path: Path | None = None,
-        *,
-        user: str = "default",
-        password: str = "",
-        tls: tuple[Path, Path] | None = None,
-    ) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="tpscope-clickhouse-"))
-        self.log = self._folder / "server.log"
-        self.path = path or self._folder / "data"
-        self.port = free_port()
+    def __init__(self, *, user: str = "default", password: str = "", tls: tuple[Path, Path] | None = None) -> None:
         self._user = user
         self._password = password
         self._tls = tls
-        self._process: GuardedProcess | None = None
+        super().__init__("clickhouse")
 
     @property
     def url(self) -> str:
@@ -65,53 +41,19 @@ class ClickHouseNativeServer:
         secret = f":{self._password}" if self._password else ""
         return f"{scheme}://{self._user}{secret}@127.0.0.1:{self.port}/{database}"
 
-    @property
-    def running(self) -> bool:
-        """Whether the server's process is up."""
-        return self._process is not None and self._process.running
+    def command(self) -> list[str]:
+        """This module, as a program."""
+        tls = ["--tls-cert", str(self._tls[0]), "--tls-key", str(self._tls[1])] if self._tls else []
+        place = ["--port", str(self.port), "--path", str(self.folder / "data")]
+        return [sys.executable, "-m", _MODULE, *place, "--user", self._user, *tls]
 
-    def start(self, timeout_s: float = 30.0) -> None:
-        """Start the server; returns when it accepts clients. Raises RuntimeError with the log's end when it does not."""
-        if self.running:
-            return
-        command = [sys.executable, "-m", "tests.support.clickhouse_native"]
-        command += ["--port", str(self.port), "--path", str(self.path), "--user", self._user]
-        if self._tls:
-            command += ["--tls-cert", str(self._tls[0]), "--tls-key", str(self._tls[1])]
-        environment = {**os.environ, "TPSCOPE_TEST_PASSWORD": self._password}
-        self._process = GuardedProcess(command, log=self.log, env=environment, cwd=REPOSITORY)
-        if not self._process.wait_ready(lambda: accepts_connections(self.port), timeout_s):
-            self._process.kill()
-            raise RuntimeError(f"the ClickHouse test server did not start:\n{self._process.tail()}")
+    def environment(self) -> dict[str, str]:
+        """Ours and the password, which does not belong into a command line."""
+        return {**os.environ, _PASSWORD_VARIABLE: self._password}
 
-    def stop(self) -> None:
-        """Stop the server cleanly; its data stay."""
-        if self._process is not None:
-            self._process.stop()
-            self._process = None
-
-    def kill(self) -> None:
-        """End the server at once (SIGKILL), as a crash would; its data stay."""
-        if self._process is not None:
-            self._process.kill()
-            self._process = None
-
-    def restart(self) -> None:
-        """Stop cleanly if it runs, and start again on the same port and data."""
-        self.stop()
-        self.start()
-
-    def close(self) -> None:
-        """End the server and remove its data."""
-        self.kill()
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
+    def working_folder(self) -> Path:
+        """Where the module is found."""
+        return REPOSITORY
 
 
 def main() -> None:
@@ -133,7 +75,7 @@ def main() -> None:
             port=options.port,
             path=options.path,
             user=options.user,
-            password=os.environ.get("TPSCOPE_TEST_PASSWORD", ""),
+            password=os.environ.get(_PASSWORD_VARIABLE, ""),
             tls_cert=options.tls_cert,
             tls_key=options.tls_key,
         )

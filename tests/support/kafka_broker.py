@@ -13,114 +13,57 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from tests.support.child_server import ChildServer
 from tests.support.data import REPOSITORY
+from tests.support.engines import EngineMissing
 from tests.support.topics import create_topic
-from tpscope.guarded import GuardedProcess, accepts_connections, free_port
+from tpscope.guarded import free_port
 
 _FILES = Path(__file__).parent / "kafka"
 _CLUSTER_ID = "dHBzY29wZS10ZXN0cy0wMQ"  # any 16 bytes in base64
 _JVM = ["-Xmx512m", "-XX:+UseSerialGC", "-Xshare:auto", f"-Dlog4j2.configurationFile={_FILES / 'log4j2.properties'}"]
-_STARTS = 3  # a port found free can be taken by somebody else before the broker binds it
 
 
-class EngineMissing(Exception):
-    """An engine of the tests is not on this machine; the message says what to install."""
+class KafkaBroker(ChildServer):
+    """One Kafka node (KRaft). It starts in about 2 s, and in 4 s after `kill`: it waits for the end of its former session.
 
-
-class KafkaBroker:
-    """One Kafka node (KRaft) on 127.0.0.1, with its data in a folder of its own.
-
-    `start` after `stop` or `kill` comes back on the same port with the same data. A start takes about 2 s, and about
-    4 s after `kill`, when the node waits for the end of its former session. A context manager; leaving it removes the data.
+    Raises EngineMissing where Java or the jars are missing.
     """
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="tpscope-kafka-"))
-        self.log = self._folder / "kafka.log"
         self._jars = jars()
-        self._port = 0
-        self._process: GuardedProcess | None = None
+        super().__init__("kafka")
 
     @property
     def bootstrap(self) -> str:
         """What Kafka clients take as `bootstrap_servers`."""
-        return f"127.0.0.1:{self._port}"
-
-    @property
-    def running(self) -> bool:
-        """Whether the node's process is up."""
-        return self._process is not None and self._process.running
-
-    def start(self, timeout_s: float = 60.0) -> None:
-        """Start the node; returns when it serves clients. Raises RuntimeError with the log's end when it does not."""
-        if self.running:
-            return
-        first = self._port == 0
-        said = ""
-        for _ in range(_STARTS if first else 1):
-            if first:
-                self._lay_out()
-            self._process = self._launch("kafka.Kafka", str(self._properties))
-            # The port opens last, once the node has caught up and may serve.
-            if self._process.wait_ready(lambda: accepts_connections(self._port), timeout_s):
-                return
-            self._process.kill()
-            said = self._process.tail()
-        raise RuntimeError(f"Kafka did not start; its log ends with:\n{said}")
-
-    def stop(self, timeout_s: float = 20.0) -> None:
-        """Stop the node cleanly; its data stay."""
-        if self._process is not None:
-            self._process.stop(timeout_s)
-            self._process = None
-
-    def kill(self) -> None:
-        """End the node at once (SIGKILL), as a crash would; its data stay."""
-        if self._process is not None:
-            self._process.kill()
-            self._process = None
-
-    def restart(self) -> None:
-        """Stop cleanly if it runs, and start again on the same port and data."""
-        self.stop()
-        self.start()
+        return f"127.0.0.1:{self.port}"
 
     def create_topic(self, name: str, partitions: int = 1) -> None:
         """Create a topic; returns when its partitions can be written."""
         create_topic(self.bootstrap, name, partitions)
 
-    def close(self) -> None:
-        """End the node and remove its data."""
-        self.kill()
-        shutil.rmtree(self._folder, ignore_errors=True)
+    def command(self) -> list[str]:
+        """The node; its port opens last, once it has caught up and may serve."""
+        return self._java("kafka.Kafka", str(self._properties))
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
-
-    @property
-    def _properties(self) -> Path:
-        return self._folder / "server.properties"
-
-    def _lay_out(self) -> None:
-        self._port, controller_port = free_port(), free_port()
-        data = self._folder / "data"
+    def lay_out(self) -> None:
+        """Write the configuration and format the data folder."""
+        data = self.folder / "data"
         shutil.rmtree(data, ignore_errors=True)
         template = (_FILES / "server.properties").read_text("utf-8")
-        self._properties.write_text(template.format(port=self._port, controller_port=controller_port, data=data), "utf-8")
-        tool = self._launch("kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", str(self._properties))
+        self._properties.write_text(template.format(port=self.port, controller_port=free_port(), data=data), "utf-8")
+        tool = self._launch(self._java("kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", str(self._properties)))
         if code := tool.wait(60.0):
             raise RuntimeError(f"Kafka's data folder could not be formatted (exit {code}):\n{tool.tail()}")
 
-    def _launch(self, main_class: str, *arguments: str) -> GuardedProcess:
-        command = ["java", *_JVM, "-cp", f"{self._jars}/*", main_class, *arguments]
-        return GuardedProcess(command, log=self.log, cwd=self._folder)
+    @property
+    def _properties(self) -> Path:
+        return self.folder / "server.properties"
+
+    def _java(self, main_class: str, *arguments: str) -> list[str]:
+        return ["java", *_JVM, "-cp", f"{self._jars}/*", main_class, *arguments]
 
 
 def jars() -> Path:
