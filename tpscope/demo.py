@@ -21,10 +21,10 @@ from core.durations import format_duration
 from core.errors import ConfigError
 from ingest.kafka_source import client_options
 from storage.contract import Store
-from storage.hours import replicate_hours
-from storage.jobs import claim_epoch
+from storage.epochs import claim_epoch
 from storage.migrate import migrate
 from storage.open import open_store
+from storage.past import replicate_hours
 from tpscope.broker import CONSUMER_SETTINGS, EmbeddedBroker
 from tpscope.history import fill_calls
 from tpscope.leader import create_topic

@@ -18,7 +18,7 @@ from ingest.consumer import Consumer
 from ingest.formats import build_format
 from ingest.kafka_source import KafkaSource, client_options
 from storage.contract import Store
-from storage.jobs import claim_epoch
+from storage.epochs import claim_epoch
 from storage.migrate import migrate
 from storage.open import open_store, publish_api
 from tpscope.leader import KafkaLeader, Leader, SoleLeader
