@@ -68,7 +68,7 @@ class ChdbStore:
         return to_frame(self.arrow(sql, params))
 
     def arrow(self, sql: str, params: Params | None = None) -> pa.Table:
-        table = self._run(render(sql, params), "ArrowTable")
+        table = self._rows(render(sql, params))
         if any(pa.types.is_uint32(field.type) for field in table.schema):
             table = _cast(table, self._times_of(sql, params))
         return table
@@ -89,24 +89,29 @@ class ChdbStore:
         del tpscope_rows
 
     def command(self, sql: str, params: Params | None = None) -> None:
-        self._run(render(sql, params), "CSV")
+        self._bytes(render(sql, params), "CSV")
 
     def close(self) -> None:
         if self._gate.shut():
             self._connection.close()
 
-    def _run(self, sql: str, output: str) -> pa.Table:
+    def _rows(self, sql: str) -> pa.Table:
+        return pa.ipc.open_file(pa.py_buffer(self._bytes(sql, "Arrow"))).read_all()
+
+    def _bytes(self, sql: str, output: str) -> bytes:
         with self._gate.passing():
             try:
-                return self._connection.query(sql, output)
+                # A copy: the tables that chdb itself hands out ("ArrowTable") point into memory that it frees.
+                result: bytes = self._connection.query(sql, output).bytes()
             except RuntimeError as error:
                 raise failure(str(error)) from error
+        return result
 
     def _times_of(self, sql: str, params: Params | None) -> dict[str, pa.DataType]:
         """Arrow types of the result's DateTime columns; remembered by statement, since values do not change types."""
         known = self._times.get(sql)
         if known is None:
-            description = self._run(f"DESCRIBE TABLE ({render(sql, params)})", "ArrowTable")
+            description = self._rows(f"DESCRIBE TABLE ({render(sql, params)})")
             kinds = zip(description.column("name").to_pylist(), description.column("type").to_pylist(), strict=True)
             known = {name: _SECONDS for name, kind in kinds if _DATETIME.match(kind)}
             if len(self._times) >= _REMEMBERED:
