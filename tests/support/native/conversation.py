@@ -100,16 +100,12 @@ class Conversation:
         self._send(wire.varint(wire.Server.END_OF_STREAM))
 
     def _insert(self, session: Session, insert: Insert) -> None:
-        inserter = session.insert(insert)
-        try:
-            self._send(wire.data_packet(inserter.header, self._revision))
+        with session.spool() as spool:
+            self._send(wire.data_packet(session.columns_of(insert, spool), self._revision))
             while not (block := self._read_data()[1]).ends_stream:
-                inserter.append(wire.native_bytes(block))
+                spool.write(wire.native_bytes(block))
                 self._send(wire.profile_packet(self._revision))
-        except BaseException:
-            inserter.cancel()
-            raise
-        inserter.finish()
+            session.write(insert, spool)
         self._send(wire.profile_packet(self._revision))
 
     def _read_external_tables(self) -> None:

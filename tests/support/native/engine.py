@@ -2,8 +2,11 @@
 
 import json
 import re
+import tempfile
 from collections.abc import Iterable, Mapping
-from typing import Protocol
+from dataclasses import replace
+from pathlib import Path
+from typing import IO
 
 from chdb.state.sqlitelike import connect
 
@@ -13,6 +16,7 @@ from tests.support.native.wire import Block, Column, read_block
 _UNKNOWN_SETTING = 115
 _UNKNOWN_DATABASE = 81
 _READS = re.compile(r"\s*\(?\s*(SELECT|WITH|SHOW|DESCRIBE|DESC|EXISTS|EXPLAIN|CHECK)\b", re.IGNORECASE)
+_SELECTS = re.compile(r"\s*\(?\s*(SELECT|WITH)\b", re.IGNORECASE)
 _FORMAT = re.compile(r"\s+FORMAT\s+\w+\s*$", re.IGNORECASE)
 _COMMENT = re.compile(r"\s*(--[^\n]*\n|/\*.*?\*/)", re.DOTALL)
 _NAME = r"(?:`[^`]+`|\"[^\"]+\"|\w+)"
@@ -24,19 +28,6 @@ _INSERT = re.compile(
          \s*(?:VALUES|FORMAT\s+\w+)?\s*$""",
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
-
-
-class Stream(Protocol):
-    """What `send_insert` of chdb gives."""
-
-    def append(self, data: bytes) -> None:
-        """Take the next bytes."""
-
-    def finish(self) -> object:
-        """Write them."""
-
-    def cancel(self) -> None:
-        """Give up."""
 
 
 class EngineError(Exception):
@@ -59,6 +50,7 @@ class Session:
 
     def __init__(self, path: str, database: str) -> None:
         self._connection = connect(path)
+        self._folder = str(Path(path).parent)
         try:
             self._run(f"USE {_quoted(database, '`')}")
         except EngineError as error:
@@ -102,33 +94,48 @@ class Session:
         while not source.exhausted:
             blocks.append(read_block(source))
         if blocks:
+            blocks = self._with_zones(text, blocks)
             return [blocks[0].header(), *blocks]
-        return [self.header(text)] if _READS.match(text) else []
+        return [self._header(text)] if _READS.match(text) else []
 
-    def header(self, sql: str) -> Block:
-        """The columns of a read; of one that gives many rows only with LIMIT 0, for it is run."""
-        meta = json.loads(self._run(sql, "JSONCompact"))["meta"]
-        return Block(columns=tuple(Column(name=one["name"], type=one["type"]) for one in meta), rows=0)
-
-    def insert(self, statement: "Insert") -> "Inserter":
-        """Begin an insert. While it is open the session takes no other statement."""
+    def columns_of(self, insert: "Insert", spool: IO[bytes]) -> Block:
+        """The columns that an insert wants, as a header block. `spool` is still empty."""
         try:
-            header = self.header(f"SELECT {statement.columns or '*'} FROM {statement.table} LIMIT 0")
+            return self._header(f"SELECT {insert.columns or '*'} FROM {insert.table} LIMIT 0")
         except EngineError:
-            self._open(statement).cancel()  # raises as an INSERT words it
+            self.write(insert, spool)  # raises as an INSERT words it
             raise
-        return Inserter(header, self._open(statement))
+
+    def write(self, insert: "Insert", spool: IO[bytes]) -> None:
+        """Insert the blocks in Native format that `spool` holds."""
+        spool.flush()
+        self._run(insert.from_file(spool.name))
+
+    def spool(self) -> IO[bytes]:
+        """A file for the blocks of an insert until the client has sent them all; it is gone when it is closed."""
+        return tempfile.NamedTemporaryFile(dir=self._folder, prefix="insert-", suffix=".native")
 
     def scalar(self, sql: str) -> str:
         """The one value of a query, as text."""
         return self._run(sql, "TSVRaw").decode().rstrip("\n")
 
-    def _open(self, statement: "Insert") -> Stream:
-        try:
-            stream: Stream = self._connection.send_insert(statement.sql, "Native")
-        except RuntimeError as error:
-            raise EngineError.of(error) from error
-        return stream
+    def _header(self, sql: str) -> Block:
+        """The columns of a read; of one that gives many rows only with LIMIT 0, for it is run."""
+        meta = json.loads(self._run(sql, "JSONCompact"))["meta"]
+        return Block(columns=tuple(Column(name=one["name"], type=one["type"]) for one in meta), rows=0)
+
+    def _with_zones(self, sql: str, blocks: list[Block]) -> list[Block]:
+        """The blocks with the time zones of their DateTime columns, which FORMAT Native leaves out of the type."""
+        if not _SELECTS.match(sql) or all(column.type != "DateTime" for column in blocks[0].columns):
+            return blocks
+        types = [row[1] for row in json.loads(self._run(f"DESCRIBE TABLE ({sql})", "JSONCompact"))["data"]]
+        return [
+            Block(
+                columns=tuple(replace(column, type=name) for column, name in zip(block.columns, types, strict=True)),
+                rows=block.rows,
+            )
+            for block in blocks
+        ]
 
     def _run(self, sql: str, output_format: str = "Native") -> bytes:
         try:
@@ -143,8 +150,7 @@ class Insert:
     def __init__(self, match: re.Match[str]) -> None:
         self.table = match["table"]
         self.columns = (match["columns"] or "")[1:-1].strip()
-        columns = f" ({self.columns})" if self.columns else ""
-        self.sql = f"INSERT INTO {self.table}{columns} {match['settings'] or ''}".rstrip()
+        self._settings = match["settings"] or ""
 
     @classmethod
     def parse(cls, sql: str) -> "Insert | None":
@@ -152,36 +158,13 @@ class Insert:
         match = _INSERT.match(plain(sql))
         return cls(match) if match else None
 
+    def from_file(self, path: str) -> str:
+        """The statement that inserts a file's rows instead.
 
-class Inserter:
-    """An open insert. The first error is kept for `finish`: a client hears of it after it has sent everything."""
-
-    def __init__(self, header: Block, stream: Stream) -> None:
-        self.header = header
-        self._stream = stream
-        self._error: RuntimeError | None = None
-
-    def append(self, native: bytes) -> None:
-        """Take a block in Native format."""
-        if self._error is None:
-            try:
-                self._stream.append(native)
-            except RuntimeError as error:
-                self._error = error
-
-    def finish(self) -> None:
-        """Write what was taken. Raises EngineError, and then nothing more is written."""
-        try:
-            if self._error is not None:
-                self._stream.cancel()
-                raise self._error
-            self._stream.finish()
-        except RuntimeError as error:
-            raise EngineError.of(error) from error
-
-    def cancel(self) -> None:
-        """Give up: the client went away before it had sent everything."""
-        self._stream.cancel()
+        Not `send_insert` of chdb: version 4.4 reports success there when a table refuses the rows, and writes none of them.
+        """
+        columns = f" ({self.columns})" if self.columns else ""
+        return f"INSERT INTO {self.table}{columns} FROM INFILE {_quoted(path)} {self._settings} FORMAT Native"
 
 
 def plain(sql: str) -> str:
