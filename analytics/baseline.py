@@ -1,0 +1,146 @@
+"""Baselines: what every series is expected to be at each hour of the week, and how far its minutes usually stray.
+
+Values belong to the middle of their hour; in between they are interpolated, so that nothing jumps when the hour turns. Slot 0
+is Monday 00:00 to 01:00 in the configured time zone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from analytics.deviation import bounds, deviation
+from analytics.features import Floats, Kind, Panel, align, inverse, kind_of
+from core.series import Selector
+
+SLOTS = 168
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baselines:
+    """Expected values of many series; every array has shape (n_selectors, 168), NaN where a series is not known.
+
+    Attributes
+    ----------
+    center, scale : mapping of metric to ndarray
+        On the metric's transformed scale; `scale` is the spread of a minute with the usual number of calls.
+    samples : mapping of metric to ndarray
+        Minutes that the slot was made of.
+    """
+
+    selectors: tuple[Selector, ...]
+    time_zone: str
+    center: Mapping[str, Floats]
+    scale: Mapping[str, Floats]
+    samples: Mapping[str, Floats]
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        return tuple(self.center)
+
+    def at(self, times: pd.DatetimeIndex, rows: npt.NDArray[np.int64] | None = None) -> "Expected":
+        """Interpolate to the given instants, for the given rows of selectors (by default all)."""
+        position = hours_of_week(times, self.time_zone) - 0.5
+        before = np.floor(position).astype(np.int64)
+        part = position - before
+        before, after = before % SLOTS, (before + 1) % SLOTS
+
+        def between(matrix: Floats) -> Floats:
+            held = matrix if rows is None else matrix[rows]
+            return np.asarray(held[:, before] * (1.0 - part) + held[:, after] * part)
+
+        center = {metric: between(matrix) for metric, matrix in self.center.items()}
+        return Expected(
+            center=center,
+            scale={metric: between(matrix) for metric, matrix in self.scale.items()},
+            calls=np.maximum(np.expm1(center["tps"]), 0.0),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """Baselines at given instants; arrays of shape (n_selectors, n_instants). `calls` are the calls expected a minute."""
+
+    center: Mapping[str, Floats]
+    scale: Mapping[str, Floats]
+    calls: Floats
+
+    def range(self, metric: str) -> tuple[Floats, Floats, Floats]:
+        """Expected value, lower and upper edge in the metric's unit."""
+        center, scale = self.center[metric], self.scale[metric]
+        lower, upper = bounds(metric, center, scale, self.calls)
+        return inverse(metric, center), lower, upper
+
+
+def hours_of_week(times: pd.DatetimeIndex, time_zone: str) -> Floats:
+    """Hours since Monday 00:00 local time, fractional, in [0, 168)."""
+    local = times.tz_convert(time_zone)
+    return np.asarray(local.day_of_week * 24 + local.hour + local.minute / 60.0 + local.second / 3600.0, dtype=float)
+
+
+def deviations(baselines: Baselines, panel: Panel, min_calls: float) -> dict[str, Floats]:
+    """Deviation of every minute by metric, shape (n_selectors of the baselines, n_minutes); NaN: not judged.
+
+    Ratios and levels of minutes with fewer than `min_calls` calls are not judged, levels neither where fewer are expected.
+    """
+    aligned = align(panel, baselines.selectors)
+    expected = baselines.at(panel.times())
+    return deviations_from(expected, aligned, min_calls)
+
+
+def deviations_from(expected: Expected, aligned: Panel, min_calls: float) -> dict[str, Floats]:
+    """As `deviations`, for a panel whose rows and minutes are those of `expected`."""
+    scored = {}
+    for metric in expected.center:
+        if metric not in aligned.values:
+            continue
+        kind, calls = kind_of(metric), aligned.calls
+        z = deviation(metric, aligned.values[metric], calls, expected.center[metric], expected.scale[metric], expected.calls)
+        if kind is not Kind.COUNT:
+            z = np.where(calls >= max(min_calls, 1.0), z, np.nan)
+        if kind is Kind.LEVEL:
+            z = np.where(expected.calls >= min_calls, z, np.nan)
+        scored[metric] = z
+    return scored
+
+
+def to_frame(baselines: Baselines) -> pd.DataFrame:
+    """frame[metric, selector, slot, expected, lower, upper, center, scale, samples] as `storage.baselines` keeps it."""
+    names = np.array([str(selector) for selector in baselines.selectors], dtype=object)
+    calls = np.maximum(np.expm1(baselines.center["tps"]), 0.0)
+    parts = []
+    for metric in baselines.metrics:
+        center, scale = baselines.center[metric], baselines.scale[metric]
+        lower, upper = bounds(metric, center, scale, calls)
+        known = np.flatnonzero(~np.isnan(center + scale))
+        columns = {
+            "metric": np.full(len(known), metric, dtype=object),
+            "selector": np.repeat(names, SLOTS)[known],
+            "slot": np.tile(np.arange(SLOTS), len(names))[known],
+            "expected": inverse(metric, center).ravel()[known],
+            "lower": lower.ravel()[known],
+            "upper": upper.ravel()[known],
+            "center": center.ravel()[known],
+            "scale": scale.ravel()[known],
+            "samples": baselines.samples[metric].ravel()[known].astype(np.int64),
+        }
+        parts.append(pd.DataFrame(columns))
+    return pd.concat(parts, ignore_index=True)
+
+
+def from_frame(frame: pd.DataFrame, time_zone: str) -> Baselines:
+    """The inverse of `to_frame`."""
+    codes, names = pd.factorize(frame["selector"].astype(str), sort=False)
+    held: dict[str, dict[str, Floats]] = {"center": {}, "scale": {}, "samples": {}}
+    metric_of_row = frame["metric"].astype(str).to_numpy()
+    slot = frame["slot"].to_numpy(dtype=np.int64)
+    for metric in dict.fromkeys(["tps", *metric_of_row]):
+        here = metric_of_row == metric
+        for column, matrices in held.items():
+            matrix = np.full((len(names), SLOTS), np.nan)
+            matrix[codes[here], slot[here]] = frame.loc[here, column].to_numpy(dtype=float)
+            matrices[metric] = matrix
+    selectors = tuple(Selector.parse(str(name)) for name in names)
+    return Baselines(selectors=selectors, time_zone=time_zone, **held)
