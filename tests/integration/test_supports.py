@@ -363,6 +363,11 @@ def test_only_the_named_user_gets_in_and_only_through_tls(tls_files: tuple[Path,
             assert raised.value.code == 516
         with connected(server.url) as client, pytest.raises(NetworkError, match="CERTIFICATE_VERIFY_FAILED"):
             client.execute("SELECT 1")
+        with connected(server.url + trusting) as client:
+            client.execute("SELECT 1")
+            begun = time.monotonic()
+            server.stop()  # does not wait for a client that says nothing
+            assert time.monotonic() - begun < 4.0
 
 
 def test_an_unknown_database_is_refused(clickhouse_native: ClickHouseNativeServer) -> None:

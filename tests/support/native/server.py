@@ -15,6 +15,7 @@ logger = logging.getLogger(__name__)
 
 _MAX_CLIENTS = 64
 _STOP_TIMEOUT_S = 5.0
+_IDLE_TIMEOUT_S = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +37,7 @@ class Server:
         self._options = options
         self._stopping = threading.Event()
         self._slots = threading.BoundedSemaphore(_MAX_CLIENTS)
-        self._clients: dict[socket.socket, threading.Thread] = {}
+        self._clients: dict[threading.Thread, socket.socket] = {}
         self._lock = threading.Lock()
         self._tls: ssl.SSLContext | None = None
         if options.tls_cert:
@@ -64,11 +65,11 @@ class Server:
             logger.warning("more than %d clients; one is turned away", _MAX_CLIENTS)
             connection.close()
             return
-        connection.settimeout(None)
+        connection.settimeout(_IDLE_TIMEOUT_S)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         thread = threading.Thread(target=self._serve_client, args=(connection,), daemon=True)
         with self._lock:
-            self._clients[connection] = thread
+            self._clients[thread] = connection
         thread.start()
 
     def _serve_client(self, plain: socket.socket) -> None:
@@ -77,6 +78,8 @@ class Server:
         try:
             if self._tls is not None:
                 connection = self._tls.wrap_socket(plain, server_side=True)
+                with self._lock:  # the plain socket is an empty shell now
+                    self._clients[threading.current_thread()] = connection
             Conversation(connection, path=options.path, user=options.user, password=options.password).run()
         except (EOFError, OSError) as gone:
             logger.info("a client went away: %s", gone)
@@ -85,16 +88,16 @@ class Server:
         finally:
             connection.close()
             with self._lock:
-                del self._clients[plain]
+                del self._clients[threading.current_thread()]
             self._slots.release()
 
     def _hang_up(self) -> None:
         with self._lock:
             clients = dict(self._clients)
-        for connection in clients:
+        for connection in clients.values():
             try:
                 connection.shutdown(socket.SHUT_RD)
             except OSError as gone:
                 logger.debug("a client is gone already: %s", gone)
-        for thread in clients.values():
+        for thread in clients:
             thread.join(_STOP_TIMEOUT_S)
