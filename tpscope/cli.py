@@ -75,6 +75,7 @@ def demo(
     calls: Annotated[str, typer.Option(help="How much history is made as single calls.")] = "2w",
     hours: Annotated[str, typer.Option(help="How much history is made as hourly rollups.")] = "8w",
     run_for: Annotated[str | None, typer.Option("--for", help="End by itself after this time, for example 5m.")] = None,
+    speed: Annotated[float, typer.Option(min=1, max=20, help="Run the demo's clock faster, to rehearse.", hidden=True)] = 1.0,
 ) -> int:
     """Run everything embedded on simulated traffic: pages, an incident, its alert, a forecast."""
     from tpscope.demo import DemoOptions, run_demo
@@ -89,6 +90,7 @@ def demo(
         calls_span=duration_option("--calls", calls),
         hours_span=duration_option("--hours", hours),
         run_for=duration_option("--for", run_for) if run_for else None,
+        speed=speed,
     )
     return run_demo(options, Console(), stop)
 

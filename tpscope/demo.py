@@ -15,13 +15,14 @@ from rich.console import Console
 from rich.markup import escape
 
 from analytics.jobs import run_baselines, run_forecasts, run_hours
-from core.clock import Clock, SystemClock, floor_to
+from core.clock import Clock, FastClock, SystemClock, floor_to
 from core.config import Settings
 from core.durations import format_duration
 from core.errors import ConfigError
 from ingest.kafka_source import client_options
 from storage.contract import Store
 from storage.epochs import claim_epoch
+from storage.lock import DirectoryLock
 from storage.migrate import migrate
 from storage.open import open_store
 from storage.past import replicate_hours
@@ -55,6 +56,8 @@ class DemoOptions:
         How much history is made as single calls, and as hourly rollups in all; multiples of a week.
     run_for : timedelta or None
         Ends by itself after this; None: runs until it is interrupted.
+    speed : float
+        How many times as fast as the machine's the demo's clock runs, jobs included; for rehearsals.
     """
 
     scenario: str
@@ -64,14 +67,15 @@ class DemoOptions:
     calls_span: timedelta = timedelta(weeks=2)
     hours_span: timedelta = timedelta(weeks=8)
     run_for: timedelta | None = None
+    speed: float = 1.0
 
 
-def run_demo(options: DemoOptions, console: Console, stop: threading.Event, clock: Clock | None = None) -> int:
+def run_demo(options: DemoOptions, console: Console, stop: threading.Event) -> int:
     """Run the demo until `stop` is set or its time is over; returns the exit code.
 
     Raises ConfigError (unknown scenario, directory of somebody else), NotInstalledError (extra `demo`), StoreInUse.
     """
-    clock = clock or SystemClock()
+    clock: Clock = SystemClock() if options.speed == 1.0 else FastClock(options.speed)
     scenario = load_scenario(options.scenario)
     steps = _Steps(console)
     console.print(f"[bold]tpscope demo[/bold]: {escape(scenario.title)}, about {options.rate:g} calls a second")
@@ -94,7 +98,7 @@ def run_demo(options: DemoOptions, console: Console, stop: threading.Event, cloc
         began = clock.now()
         generator = TrafficGenerator(scenario, options.rate, began)
         live_from = _fill(store, generator, options, settings, clock, steps)
-        service = Service(settings, store, Role.ALL, clock)
+        service = Service(settings, store, Role.ALL, clock, pace=options.speed)
         stack.callback(service.stop)
         with steps.step("pages, Kafka consumer and jobs"):
             service.start()
@@ -157,9 +161,7 @@ def prepare_directory(directory: Path) -> None:
 
 def _refuse_if_in_use(directory: Path) -> None:
     """Raise StoreInUse while another process owns the directory."""
-    from storage.lock import DirectoryLock
-
-    DirectoryLock.acquire(directory).release()
+    DirectoryLock(directory).release()
 
 
 def _fill(

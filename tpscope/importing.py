@@ -19,7 +19,7 @@ from storage.open import open_store
 
 
 def run_import(settings: Settings, files: list[Path], format_name: str, *, as_json: bool) -> int:
-    """Import the files; exit code 1 when a file held records that could not be read."""
+    """Import the files; exit code 1 when a file held records that could not be read, 2 when a file could not be used."""
     format_ = build_format(format_name, settings.formats)
     store = open_store(settings.store, owner=False)
     try:
@@ -34,7 +34,10 @@ def run_import(settings: Settings, files: list[Path], format_name: str, *, as_js
         print_json(asdict(report))
     else:
         for line in report.lines():
-            Console(stderr=True).print(line, highlight=False, markup=False, soft_wrap=True)
+            prefix = "tpscope: " if line in report.problems else ""
+            Console(stderr=True).print(prefix + line, highlight=False, markup=False, soft_wrap=True)
+    if report.problems:
+        return 2
     return 1 if report.rejected else 0
 
 

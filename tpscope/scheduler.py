@@ -40,7 +40,7 @@ class JobScheduler:
     Two threads: long jobs (baselines, forecasts) take one, so that detection and alerts always have the other.
     """
 
-    def __init__(self, jobs: list[Job], leader: Leader, slow: frozenset[str]) -> None:
+    def __init__(self, jobs: list[Job], leader: Leader, slow: frozenset[str], pace: float = 1.0) -> None:
         self._leader = leader
         self._last_error: dict[str, str] = {}
         self._running = threading.Event()
@@ -52,12 +52,12 @@ class JobScheduler:
         for job in jobs:
             self._scheduler.add_job(
                 self._guarded,
-                IntervalTrigger(seconds=job.every.total_seconds(), timezone=UTC),
+                IntervalTrigger(seconds=job.every.total_seconds() / pace, timezone=UTC),
                 args=[job],
                 id=job.name,
                 name=job.name,
                 executor="slow" if job.name in slow else "quick",
-                next_run_time=datetime.now(UTC) + job.first_after,
+                next_run_time=datetime.now(UTC) + job.first_after / pace,
             )
 
     def start(self) -> None:

@@ -50,7 +50,7 @@ def read_status(store: Store) -> dict[str, Any]:
         "bytes_on_disk": figures.bytes_on_disk,
         "first_call": _text(figures.first_ts),
         "last_call": _text(figures.last_ts),
-        "dead_letters": {str(row.reason): int(row.letters) for row in letters.itertuples()},
+        "dead_letters": {str(why): int(count) for why, count in zip(letters["reason"], letters["letters"], strict=True)},
         "jobs": [{**asdict(job), **{name: _text(getattr(job, name)) for name in _JOB_TIMES}} for job in jobs],
         "watermarks": [
             {

@@ -19,8 +19,9 @@ from ingest.formats import build_format
 from ingest.kafka_source import KafkaSource, client_options
 from storage.contract import Store
 from storage.epochs import claim_epoch
+from storage.jobs import read_job
 from storage.migrate import migrate
-from storage.open import open_store, publish_api
+from storage.open import api_token, open_store, publish_api
 from tpscope.leader import KafkaLeader, Leader, SoleLeader
 from tpscope.scheduler import Job, JobScheduler
 from tpscope.workers import Workers
@@ -54,11 +55,13 @@ class Service:
     ----------
     store : Store
         Opened by the caller as the owner; closed by `stop`.
+    pace : float
+        How many times as fast as the machine's `clock` runs: the jobs then run so much more often.
     """
 
-    def __init__(self, settings: Settings, store: Store, role: Role, clock: Clock | None = None) -> None:
+    def __init__(self, settings: Settings, store: Store, role: Role, clock: Clock | None = None, pace: float = 1.0) -> None:
         self._current = CurrentSettings(settings)
-        self._store, self._role = store, role
+        self._store, self._role, self._pace = store, role, pace
         self._clock = clock or SystemClock()
         self._workers = Workers()
         self._web: RunningServer | None = None
@@ -86,11 +89,9 @@ class Service:
 
     def start_web(self) -> None:
         settings = self._current.value
-        token = publish_api(self._store, "") if self._store.capabilities.owner else None
-        app = create_app(self._store, settings, self._clock, token=token)
+        app = create_app(self._store, settings, self._clock, token=api_token(self._store) or None)
         self._web = serve(app, settings.web.host, settings.web.port)
-        if self._store.capabilities.owner:
-            publish_api(self._store, self._web.address)
+        publish_api(self._store, self._web.address)
 
     def start_ingest(self) -> None:
         settings = self._current.value
@@ -104,7 +105,7 @@ class Service:
         leader = self._leader()
         self._workers.start("leader", leader.run)
         self._workers.start("delivery", self._deliver(leader))
-        self._scheduler = JobScheduler(self._jobs(), leader, _SLOW_JOBS)
+        self._scheduler = JobScheduler(self._jobs(), leader, _SLOW_JOBS, self._pace)
         self._scheduler.start()
 
     def reload(self, settings: Settings) -> list[str]:
@@ -154,14 +155,27 @@ class Service:
         if settings.detection.enabled:
             rebuild = settings.detection.rebuild_every
             jobs += [
-                job("baselines", rebuild, lambda epoch: run_baselines(store, clock, current.value, epoch), 4),
+                job(
+                    "baselines",
+                    rebuild,
+                    lambda epoch: run_baselines(store, clock, current.value, epoch),
+                    self._due_in_s("baselines", rebuild, 4),
+                ),
                 # Every 10 s although it judges whole minutes: a minute is then judged soon after its data has arrived.
                 job("detection", timedelta(seconds=10), lambda epoch: run_detection(store, clock, current.value, epoch), 1),
             ]
         if settings.forecast.enabled:
             every = settings.forecast.every
-            jobs.append(job("forecasts", every, lambda epoch: run_forecasts(store, clock, current.value, epoch), 8))
+            due_s = self._due_in_s("forecasts", every, 8)
+            jobs.append(job("forecasts", every, lambda epoch: run_forecasts(store, clock, current.value, epoch), due_s))
         return jobs
+
+    def _due_in_s(self, name: str, every: timedelta, at_least_s: float) -> float:
+        """Seconds until a heavy job is due again: what was done shortly before a restart is not done at once again."""
+        state = read_job(self._store, name)
+        if state is None or state.last_success_at is None:
+            return at_least_s
+        return max(at_least_s, (state.last_success_at + every - self._clock.now()).total_seconds())
 
     def _deliver(self, leader: Leader) -> Callable[[threading.Event], None]:
         def run(stop: threading.Event) -> None:
