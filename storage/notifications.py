@@ -1,6 +1,6 @@
 """The outbox: notifications are written before they are sent, and again after each attempt."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ WHERE id IN (
     SELECT id FROM notifications GROUP BY id
     HAVING argMax(state, (epoch, seq)) = 'pending'
         AND argMax(ifNull(next_attempt_at, created_at), (epoch, seq)) <= {{now:DateTime64(3, 'UTC')}}
+        AND NOT has({{without:Array(String)}}, any(receiver))
     ORDER BY min(created_at), id LIMIT {{most:UInt64}}
 )
 ORDER BY epoch DESC, seq DESC LIMIT 1 BY id
@@ -48,9 +49,12 @@ def write_notifications(store: Store, notifications: Sequence[Notification], epo
         store.insert("notifications", events_table(_SCHEMA, notifications, epoch))
 
 
-def due_notifications(store: Store, now: datetime, limit: int = 100) -> list[Notification]:
-    """Pending messages whose next attempt is due (at once where none is set), oldest first."""
-    rows = store.arrow(DUE_NOTIFICATIONS, {"now": now, "most": limit}).to_pylist()
+def due_notifications(store: Store, now: datetime, limit: int = 100, without: Collection[str] = ()) -> list[Notification]:
+    """Pending messages whose next attempt is due (at once where none is set), oldest first.
+
+    Those to the receivers `without` are left out, and do not count for `limit`.
+    """
+    rows = store.arrow(DUE_NOTIFICATIONS, {"now": now, "most": limit, "without": sorted(without)}).to_pylist()
     return sorted((_notification(row) for row in rows), key=lambda one: (one.created_at, one.id))
 
 

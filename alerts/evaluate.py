@@ -1,0 +1,291 @@
+"""Rules over what is known: which series breach now, which are clear, and which nothing is known about. Pure.
+
+Unknown is a verdict of its own: a window without data, with an unknown value or with too few calls neither breaches nor clears,
+so it opens nothing, ends nothing, and counts neither for `hold` nor for `recover_after`.
+"""
+
+import math
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from alerts.windows import MINUTE, minute_index
+from alerts.wording import anomaly_side, anomaly_summary, anomaly_title, threshold_summary, threshold_title
+from core.config import AnomalyRule, ThresholdRule
+from core.series import METRICS, Selector
+from core.types import Anomaly, Severity
+
+LATE_TELLING = timedelta(minutes=15)
+"""An anomaly that began and ended while nobody judged it is still told when its end is at most this old."""
+
+_UNKNOWN, _CLEAR, _BREACH = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Firing:
+    """A rule's condition that holds for one group of labels.
+
+    Attributes
+    ----------
+    fingerprint : str
+        Rule and group: `slow{service="chat"}`, or `anomaly{anomaly="ID"}`.
+    labels : mapping
+        The dimensions it is about, and the rule's own labels.
+    held : bool
+        Whether it has held long enough to open an incident; a shorter one only keeps an open incident open.
+    over : bool
+        Whether it has ended already: worth an incident if there never was one.
+    since : datetime
+        Start of the first minute of the run.
+    scopes : tuple of Selector
+        The selections that it is known to concern; the first leads.
+    """
+
+    rule: str
+    kind: str
+    fingerprint: str
+    labels: Mapping[str, str]
+    severity: Severity
+    title: str
+    summary: str
+    metric: str
+    value: float
+    threshold: float
+    unit: str
+    since: datetime
+    held: bool
+    over: bool = False
+    scopes: tuple[Selector, ...] = ()
+    anomaly_id: str = ""
+    runbook: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clear:
+    """A rule's condition that is known not to hold.
+
+    Attributes
+    ----------
+    since : datetime
+        End of the last minute in which it did hold, as far as was looked.
+    recovered : bool
+        Whether it has been gone long enough to end an incident.
+    value : float
+        What was observed instead; NaN where the kind has none.
+    """
+
+    fingerprint: str
+    since: datetime
+    recovered: bool
+    value: float = math.nan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What one rule says at one instant; a fingerprint in neither list is unknown."""
+
+    firings: tuple[Firing, ...] = ()
+    clears: tuple[Clear, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdicts:
+    """A threshold rule's verdict on every series and window.
+
+    Attributes
+    ----------
+    selectors, fingerprints : tuple
+        One per series.
+    first : int
+        `minute_index` of the end of the first column's window; columns are one minute apart.
+    verdict, value, calls : ndarray of shape (n_series, n_minutes)
+        Minutes that no window ends at are unknown.
+    """
+
+    rule: ThresholdRule
+    selectors: tuple[Selector, ...]
+    fingerprints: tuple[str, ...]
+    first: int
+    verdict: npt.NDArray[np.int8]
+    value: npt.NDArray[np.float64]
+    calls: npt.NDArray[np.int64]
+
+
+def fingerprint_of(rule: ThresholdRule, labels: Mapping[str, str]) -> str:
+    """Of the group that `labels` name by the rule's dimensions; those that the rule fixes need not be among them."""
+    group = {name: labels.get(name, "") for name in rule.by} | rule.selector
+    return f"{rule.name}{{{Selector.of(group)}}}"
+
+
+def anomaly_fingerprint(rule: AnomalyRule, anomaly_id: str) -> str:
+    return f'{rule.name}{{anomaly="{anomaly_id}"}}'
+
+
+def judge_windows(rule: ThresholdRule, frame: pd.DataFrame) -> Verdicts:
+    """Verdicts on sliding windows of the rule's metric and groups.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        As `storage.windows.read_windows` gives it: `end` (a window's end, aware), the rule's `by` columns, `value` (NaN:
+        unknown) and `calls`. Minutes that it lacks are unknown; an empty frame has no series.
+    """
+    ends = _minutes(frame["end"])
+    first, columns = (int(ends.min()), int(ends.max() - ends.min()) + 1) if len(frame) else (0, 0)
+    rows, groups = _groups(frame, rule)
+    value = np.full((len(groups), columns), np.nan)
+    calls = np.zeros((len(groups), columns), dtype=np.int64)
+    value[rows, ends - first] = frame["value"].to_numpy(dtype=np.float64, na_value=np.nan)
+    calls[rows, ends - first] = frame["calls"].fillna(0).to_numpy(dtype=np.int64)
+    return Verdicts(
+        rule=rule,
+        selectors=tuple(groups),
+        fingerprints=tuple(fingerprint_of(rule, group.labels) for group in groups),
+        first=first,
+        verdict=_verdicts(rule, value, calls),
+        value=value,
+        calls=calls,
+    )
+
+
+def judge_threshold(verdicts: Verdicts, at: datetime, open_fingerprints: Collection[str], zone: ZoneInfo) -> Judgement:
+    """What the rule says of the windows that end at `at`; clear groups are named only where an incident is open."""
+    column = minute_index(at) - verdicts.first
+    if not 0 <= column < verdicts.verdict.shape[1]:
+        return Judgement()
+    now = verdicts.verdict[:, column]
+    firings = [_firing(verdicts, int(row), column, zone) for row in np.flatnonzero(now == _BREACH)]
+    clears = [
+        _clear(verdicts, int(row), column)
+        for row in np.flatnonzero(now == _CLEAR)
+        if verdicts.fingerprints[row] in open_fingerprints
+    ]
+    return Judgement(firings=tuple(firings), clears=tuple(clears))
+
+
+def judge_anomalies(rule: AnomalyRule, anomalies: Iterable[Anomaly], now: datetime, zone: ZoneInfo) -> Judgement:
+    """What the rule says of stored anomalies: open ones that it asks for fire, ended ones are clear.
+
+    One that ended less than `LATE_TELLING` ago fires as well (`over`), so that what began and ended during a downtime is told.
+    """
+    firings, clears = [], []
+    for anomaly in anomalies:
+        fingerprint = anomaly_fingerprint(rule, anomaly.id)
+        if anomaly.ended_at is not None:
+            clears.append(Clear(fingerprint=fingerprint, since=anomaly.ended_at, recovered=True))
+        if not _asked_for(rule, anomaly):
+            continue
+        latest = anomaly.ended_at or anomaly.last_at + MINUTE
+        if latest > now - LATE_TELLING:
+            firings.append(_anomaly_firing(rule, anomaly, fingerprint, zone))
+    return Judgement(firings=tuple(firings), clears=tuple(clears))
+
+
+def _groups(frame: pd.DataFrame, rule: ThresholdRule) -> tuple[npt.NDArray[np.intp], list[Selector]]:
+    """Of each row, the number of its group; and the groups."""
+    if not rule.by:
+        return np.zeros(len(frame), dtype=np.intp), [Selector.of(rule.selector)]
+    index = pd.MultiIndex.from_frame(frame[list(rule.by)].astype(str))
+    codes, unique = pd.factorize(index)
+    return codes, [Selector.of(dict(zip(rule.by, values, strict=True)) | rule.selector) for values in unique]
+
+
+def _verdicts(rule: ThresholdRule, value: npt.NDArray[np.float64], calls: npt.NDArray[np.int64]) -> npt.NDArray[np.int8]:
+    known = np.isfinite(value) & (calls >= _min_calls(rule))
+    breach = value > rule.above if rule.above is not None else value < (rule.below or 0.0)
+    return np.where(known, np.where(breach, _BREACH, _CLEAR), _UNKNOWN).astype(np.int8)
+
+
+def _min_calls(rule: ThresholdRule) -> int:
+    """Few calls are the very thing that `below` on a rate looks for: there only a number that the user wrote counts."""
+    looks_for_few = rule.below is not None and METRICS[rule.metric].zero_when_idle
+    return 0 if looks_for_few and "min_calls" not in rule.model_fields_set else rule.min_calls
+
+
+def _run(verdict: npt.NDArray[np.int8], column: int) -> tuple[int, int]:
+    """Length of the run of equal verdicts that ends at `column`, in known windows, and its first column."""
+    row = verdict[: column + 1]
+    others = np.flatnonzero((row != row[-1]) & (row != _UNKNOWN))
+    start = int(others[-1]) + 1 if others.size else 0
+    members = np.flatnonzero(row[start:] == row[-1])
+    return int(members.size), start + int(members[0])
+
+
+def _firing(verdicts: Verdicts, row: int, column: int, zone: ZoneInfo) -> Firing:
+    rule, selector, metric = verdicts.rule, verdicts.selectors[row], METRICS[verdicts.rule.metric]
+    length, start = _run(verdicts.verdict[row], column)
+    since, at = _moment(verdicts.first + start - 1), _moment(verdicts.first + column)
+    value = float(verdicts.value[row, column])
+    return Firing(
+        rule=rule.name,
+        kind=rule.kind,
+        fingerprint=verdicts.fingerprints[row],
+        labels={**rule.labels, **selector.labels},
+        severity=rule.severity,
+        title=threshold_title(rule, selector),
+        summary=threshold_summary(rule, value, since, at, int(verdicts.calls[row, column]), zone),
+        metric=rule.metric,
+        value=value,
+        threshold=float(rule.above if rule.above is not None else rule.below or 0.0),
+        unit=metric.unit,
+        since=since,
+        held=length * MINUTE >= rule.hold,
+        scopes=(selector,),
+        runbook=rule.runbook,
+    )
+
+
+def _clear(verdicts: Verdicts, row: int, column: int) -> Clear:
+    length, start = _run(verdicts.verdict[row], column)
+    return Clear(
+        fingerprint=verdicts.fingerprints[row],
+        since=_moment(verdicts.first + start - 1),
+        recovered=length * MINUTE >= verdicts.rule.recover_after,
+        value=float(verdicts.value[row, column]),
+    )
+
+
+def _asked_for(rule: AnomalyRule, anomaly: Anomaly) -> bool:
+    return (
+        anomaly.severity >= rule.min_severity
+        and (not rule.metrics or anomaly.metric in rule.metrics)
+        and rule.selector.items() <= anomaly.selector.labels.items()
+    )
+
+
+def _anomaly_firing(rule: AnomalyRule, anomaly: Anomaly, fingerprint: str, zone: ZoneInfo) -> Firing:
+    selectors = dict.fromkeys([anomaly.selector, *(part.selector for part in anomaly.contributions)])
+    return Firing(
+        rule=rule.name,
+        kind=rule.kind,
+        fingerprint=fingerprint,
+        labels={**rule.labels, **anomaly.selector.labels},
+        severity=rule.severity,
+        title=anomaly_title(anomaly),
+        summary=anomaly_summary(anomaly, zone),
+        metric=anomaly.metric,
+        value=anomaly.observed,
+        threshold=anomaly.lower if anomaly_side(anomaly) == "lower" else anomaly.upper,
+        unit=METRICS[anomaly.metric].unit,
+        since=anomaly.started_at,
+        held=True,
+        over=anomaly.ended_at is not None,
+        scopes=tuple(selectors),
+        anomaly_id=anomaly.id,
+        runbook=rule.runbook,
+    )
+
+
+def _minutes(times: pd.Series) -> npt.NDArray[np.int64]:
+    """`minute_index` of aware times, whatever their resolution."""
+    minutes: npt.NDArray[np.int64] = times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[m]").astype(np.int64)
+    return minutes
+
+
+def _moment(minute: int) -> datetime:
+    return pd.Timestamp(minute, unit="m", tz="UTC").to_pydatetime()

@@ -1,0 +1,226 @@
+"""One evaluation of all rules: reads what is stored, lets the pure parts decide, writes incidents and the outbox."""
+
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from alerts.evaluate import Judgement, Verdicts, judge_anomalies, judge_threshold, judge_windows
+from alerts.inhibition import INHIBITED_BY
+from alerts.outbox import make, missing
+from alerts.repository import Repository, WindowQuery
+from alerts.state import Notice, decide
+from alerts.windows import MAX_AGE, complete_until, first_end_for, minutes_to_judge
+from core.clock import Clock
+from core.config import AnomalyRule, Settings, ThresholdRule
+from core.errors import StoreError, StoreUnavailable, TpscopeError
+from core.series import Selector
+from core.types import Incident, IncidentState, JobState, Notification, NotifyReason
+
+logger = logging.getLogger(__name__)
+
+JOB = "alerts"
+_FIRST_LOOK = timedelta(days=7)
+
+_Read = tuple[str, Selector, tuple[str, ...], timedelta]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertReport:
+    """What one evaluation did.
+
+    Attributes
+    ----------
+    judged_until : datetime or None
+        End of the newest minute that was judged; None where no recent minute has arrived as a whole.
+    minutes : int
+        Minutes that were judged: one, more after downtime.
+    firing : int
+        Incidents that fire after it; `inhibited` of them are joined to another one and not told.
+    errors : tuple of str
+        Rules that could not be evaluated; their incidents stay as they are.
+    """
+
+    judged_until: datetime | None
+    minutes: int
+    firing: int
+    inhibited: int
+    opened: int
+    repeated: int
+    resolved: int
+    notifications: int
+    errors: tuple[str, ...] = ()
+
+
+def evaluate(repository: Repository, clock: Clock, settings: Settings) -> AlertReport:
+    """Evaluate all rules as of now, write the incidents that changed and what must be told, and how it went.
+
+    Raises the store's errors; the job's state then says so, as far as it can be written, and the next run catches up.
+    """
+    now, began = _whole_ms(clock.now()), time.perf_counter()
+    before = repository.job(JOB) or JobState(
+        name=JOB, cursor=None, last_success_at=None, last_error_at=None, last_error="", duration_s=0.0
+    )
+    try:
+        report = _Evaluation(repository, settings, now, before).run()
+    except TpscopeError as error:
+        failed = replace(before, last_error_at=now, last_error=str(error), duration_s=time.perf_counter() - began)
+        _write_failure(repository, failed)
+        raise
+    state = replace(
+        before,
+        cursor=report.judged_until or before.cursor,
+        last_success_at=_whole_ms(clock.now()),
+        duration_s=time.perf_counter() - began,
+    )
+    if report.errors:
+        state = replace(state, last_error_at=now, last_error="; ".join(report.errors))
+    repository.write_job(state)
+    return report
+
+
+class _Evaluation:
+    """One run."""
+
+    def __init__(self, repository: Repository, settings: Settings, now: datetime, before: JobState) -> None:
+        self._repository, self._settings, self._now, self._before = repository, settings, now, before
+        self._zone = ZoneInfo(settings.time_zone)
+        self._errors: list[str] = []
+
+    def run(self) -> AlertReport:
+        known = {incident.id: incident for incident in self._repository.incidents(self._known_since())}
+        made = self._tell(self._lost(known.values()))
+        minutes = self._minutes()
+        verdicts = self._verdicts(minutes)
+        anomalies = self._anomalies(known.values())
+        events: list[Incident] = []
+        notices: list[Notice] = []
+        for at in minutes or [self._now]:
+            judgements = self._judge(verdicts, at, known.values()) + anomalies
+            decision = decide(known.values(), judgements, self._now, self._settings)
+            known.update((incident.id, incident) for incident in decision.updates)
+            events += decision.updates
+            notices += decision.notices
+        # Incidents first: they say what must be in the outbox, so that a crash between the two can be made good.
+        self._repository.write_incidents(events)
+        made += self._tell(notices)
+        return self._report(known.values(), minutes, notices, made)
+
+    def _known_since(self) -> datetime:
+        """How far back ended incidents matter: to those that ended while nobody looked, and a little further."""
+        done = self._before.last_success_at
+        return (min(done, self._now) if done else self._now - _FIRST_LOOK) - 2 * MAX_AGE
+
+    def _lost(self, known: Iterable[Incident]) -> list[Notice]:
+        """What the last run decided to tell but did not bring into the outbox before it was killed."""
+        done = self._before.last_success_at
+        suspects = [
+            incident
+            for incident in known
+            if (told_at := incident.last_notified_at) is not None and (done is None or told_at >= done or done > self._now)
+        ]
+        return [notice for incident in suspects for notice in missing(incident, self._repository.notifications_of(incident.id))]
+
+    def _tell(self, notices: Sequence[Notice]) -> int:
+        """Put what must be told into the outbox; returns how many messages that is."""
+        messages: list[Notification] = []
+        for notice in notices:
+            stored = [message for message in messages if message.incident_id == notice.incident.id]
+            if notice.reason is not NotifyReason.OPENED:  # who was told of the opening
+                stored += self._repository.notifications_of(notice.incident.id)
+            messages += make(notice, stored, self._now, self._settings)
+            logger.info(
+                "incident %s: id=%s fingerprint=%s because=%s",
+                notice.reason.value, notice.incident.id, notice.incident.fingerprint, notice.cause.value,
+            )  # fmt: skip
+        self._repository.write_notifications(messages)
+        return len(messages)
+
+    def _minutes(self) -> list[datetime]:
+        detection = self._settings.detection
+        complete = complete_until(
+            self._repository.newest_minute(),
+            self._repository.watermarks(),
+            self._now,
+            delay=detection.delay,
+            max_delay=detection.max_delay,
+        )
+        return minutes_to_judge(self._before.cursor, complete, self._now)
+
+    def _verdicts(self, minutes: Sequence[datetime]) -> list[Verdicts]:
+        """Verdicts of all threshold rules; rules that ask for the same windows share one read."""
+        groups: dict[_Read, list[ThresholdRule]] = {}
+        for rule in self._settings.rules if minutes else ():
+            if isinstance(rule, ThresholdRule):
+                groups.setdefault((rule.metric, Selector.of(rule.selector), rule.by, rule.window), []).append(rule)
+        found: list[Verdicts] = []
+        for (metric, selector, by, window), rules in groups.items():
+            need = max(max(rule.hold, rule.recover_after) for rule in rules)
+            query = WindowQuery(
+                metric=metric, selector=selector, by=by, window=window,
+                first_end=first_end_for(minutes, need), last_end=minutes[-1],
+            )  # fmt: skip
+            try:
+                frame = self._repository.windows(query)
+            except StoreUnavailable:
+                raise
+            except (StoreError, ValueError) as error:  # this question cannot be answered; the other rules' may
+                self._fail([rule.name for rule in rules], error)
+                continue
+            found += [judge_windows(rule, frame) for rule in rules]
+        return found
+
+    def _judge(self, verdicts: Sequence[Verdicts], at: datetime, known: Iterable[Incident]) -> list[Judgement]:
+        firing = {incident.fingerprint for incident in known if incident.state is IncidentState.FIRING}
+        return [judge_threshold(one, at, firing, self._zone) for one in verdicts]
+
+    def _anomalies(self, known: Iterable[Incident]) -> list[Judgement]:
+        """Judgements of all anomaly rules, from the anomalies since the oldest one with a firing incident."""
+        rules = [rule for rule in self._settings.rules if isinstance(rule, AnomalyRule)]
+        if not rules:
+            return []
+        firing = [one.started_at for one in known if one.anomaly_id and one.state is IncidentState.FIRING]
+        since = min([self._now - MAX_AGE, *firing])
+        try:
+            anomalies = self._repository.anomalies(since, self._now + MAX_AGE)
+        except StoreUnavailable:
+            raise
+        except StoreError as error:
+            self._fail([rule.name for rule in rules], error)
+            return []
+        return [judge_anomalies(rule, anomalies, self._now, self._zone) for rule in rules]
+
+    def _fail(self, rules: Sequence[str], error: Exception) -> None:
+        self._errors.append(f"rule {', '.join(rules)}: {error}")
+        logger.warning("a rule was not evaluated, its incidents stay as they are: rules=%s error=%s", ",".join(rules), error)
+
+    def _report(
+        self, known: Iterable[Incident], minutes: Sequence[datetime], notices: Sequence[Notice], made: int
+    ) -> AlertReport:
+        firing = [incident for incident in known if incident.state is IncidentState.FIRING]
+        told = [notice.reason for notice in notices]
+        return AlertReport(
+            judged_until=minutes[-1] if minutes else None,
+            minutes=len(minutes),
+            firing=len(firing),
+            inhibited=sum(INHIBITED_BY in incident.labels for incident in firing),
+            opened=told.count(NotifyReason.OPENED),
+            repeated=told.count(NotifyReason.REPEATED),
+            resolved=told.count(NotifyReason.RESOLVED),
+            notifications=made,
+            errors=tuple(self._errors),
+        )
+
+
+def _write_failure(repository: Repository, state: JobState) -> None:
+    try:
+        repository.write_job(state)
+    except TpscopeError as error:  # the store is what failed: the log has to do
+        logger.warning("the failure of %s could not be recorded: %s", state.name, error)
+
+
+def _whole_ms(moment: datetime) -> datetime:
+    """As the store keeps it, so that what is read back is equal."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

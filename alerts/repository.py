@@ -1,0 +1,114 @@
+"""What alerting reads and writes, as one seam: the store's typed functions behind it, memory in tests."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import pandas as pd
+
+from core.series import Selector
+from core.types import Anomaly, Incident, JobState, Notification, Watermark
+from storage.anomalies import read_anomalies
+from storage.contract import Store
+from storage.incidents import read_incidents, write_incidents
+from storage.jobs import read_job, write_job
+from storage.notifications import due_notifications, read_notifications, write_notifications
+from storage.series import latest_minute
+from storage.watermarks import read_watermarks
+from storage.windows import read_windows
+
+_MOST = 100_000
+"""Rows that one read may bring: far above what a day of alerts makes, so that nothing is cut."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowQuery:
+    """One read of sliding windows; rules that ask the same share it."""
+
+    metric: str
+    selector: Selector
+    by: tuple[str, ...]
+    window: timedelta
+    first_end: datetime
+    last_end: datetime
+
+
+class Outbox(Protocol):
+    """What delivery needs. Methods may block for a query and raise the store's errors."""
+
+    def due(self, now: datetime, limit: int, without: Collection[str] = ()) -> list[Notification]:
+        """Pending notifications whose time has come, oldest first; none of the receivers named in `without`."""
+
+    def notifications_of(self, incident_id: str) -> list[Notification]:
+        """Latest states of an incident's notifications."""
+
+    def write_notifications(self, notifications: Sequence[Notification]) -> None:
+        """Append the new states; none is fine."""
+
+    def job(self, name: str) -> JobState | None: ...
+
+    def write_job(self, state: JobState) -> None: ...
+
+
+class Repository(Outbox, Protocol):
+    """What the evaluation needs besides."""
+
+    def incidents(self, since: datetime) -> list[Incident]:
+        """Latest states of all firing incidents, and of the others that ended after `since`."""
+
+    def write_incidents(self, incidents: Sequence[Incident]) -> None: ...
+
+    def anomalies(self, since: datetime, until: datetime) -> list[Anomaly]:
+        """Latest states of all open anomalies, and of the others that lie at least partly in the span."""
+
+    def windows(self, query: WindowQuery) -> pd.DataFrame:
+        """As `storage.windows.read_windows`."""
+
+    def newest_minute(self) -> datetime | None: ...
+
+    def watermarks(self) -> list[Watermark]: ...
+
+
+class StoredRepository:
+    """`Repository` over the store; `epoch` is the fencing epoch of everything it writes."""
+
+    def __init__(self, store: Store, epoch: int) -> None:
+        self._store, self._epoch = store, epoch
+
+    def due(self, now: datetime, limit: int, without: Collection[str] = ()) -> list[Notification]:
+        return due_notifications(self._store, now, limit, without)
+
+    def notifications_of(self, incident_id: str) -> list[Notification]:
+        return read_notifications(self._store, incident_id, _MOST)
+
+    def write_notifications(self, notifications: Sequence[Notification]) -> None:
+        if notifications:
+            write_notifications(self._store, list(notifications), self._epoch)
+
+    def job(self, name: str) -> JobState | None:
+        return read_job(self._store, name)
+
+    def write_job(self, state: JobState) -> None:
+        write_job(self._store, state, self._epoch)
+
+    def incidents(self, since: datetime) -> list[Incident]:
+        firing = read_incidents(self._store, firing_only=True, limit=_MOST)
+        recent = read_incidents(self._store, start=since, limit=_MOST)
+        return list({incident.id: incident for incident in (*recent, *firing)}.values())
+
+    def write_incidents(self, incidents: Sequence[Incident]) -> None:
+        if incidents:
+            write_incidents(self._store, list(incidents), self._epoch)
+
+    def anomalies(self, since: datetime, until: datetime) -> list[Anomaly]:
+        return read_anomalies(self._store, since, until)
+
+    def windows(self, query: WindowQuery) -> pd.DataFrame:
+        return read_windows(self._store, query.metric, query.first_end, query.last_end, query.window, query.selector, query.by)
+
+    def newest_minute(self) -> datetime | None:
+        return latest_minute(self._store)
+
+    def watermarks(self) -> list[Watermark]:
+        return read_watermarks(self._store)
