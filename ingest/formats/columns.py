@@ -114,7 +114,9 @@ def _numbers_at_once(values: Sequence[Any], bounds: _Range, factor: float) -> pa
 
 
 def _numbers_of_texts(values: Sequence[Any], *, whole: bool) -> pa.Array | None:
-    texts = pa.array(values, pa.string())
+    texts = _array(values, pa.string())
+    if texts is None:
+        return None
     texts = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
     # Arrow reads more than numbers (hexadecimal, nan): what it is given is checked first.
     if pc.all(pc.match_substring_regex(texts, _INTEGER_TEXT if whole else _FLOAT_TEXT)).as_py() is False:
@@ -125,7 +127,7 @@ def _numbers_of_texts(values: Sequence[Any], *, whole: bool) -> pa.Array | None:
 def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array | None:
     try:
         return pa.array(values, kind)
-    except (pa.ArrowInvalid, OverflowError):
+    except (pa.ArrowInvalid, OverflowError, UnicodeEncodeError):
         return None
 
 

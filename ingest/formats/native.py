@@ -24,7 +24,9 @@ class NativeFormat(ObjectFormat):
     def columns(self, objects: Objects) -> list[Converted]:
         # The record laid over a blank one: known columns come first and in order, unknown fields after them.
         laid = [_BLANK | record for record in objects]
-        by_name = dict(zip(_NAMES, zip(*(record.values() for record in laid), strict=False), strict=True)) if laid else _NO_ROWS
+        by_name = (
+            dict(zip(_NAMES, zip(*(record.values() for record in laid), strict=False), strict=False)) if laid else _NO_ROWS
+        )
         ts, bad_ts = time_column(by_name["ts"])
         middle = [convert(name, by_name[name]) for name in _NAMES[1:-1]]
         return [Converted(array=ts, bad=bad_ts), *middle, _attributes(by_name["attributes"], laid)]

@@ -78,7 +78,10 @@ def time_ms(value: Any, unit: str | None = None, time_format: str | None = None)
 
 def _texts(values: Sequence[str]) -> pa.Array | None:
     """All at once, or None where one of them needs a closer look."""
-    texts = pa.array(values, pa.string())
+    try:
+        texts = pa.array(values, pa.string())
+    except UnicodeEncodeError:  # bytes of a CSV file that are no text
+        return None
     # Arrow takes dates and times without seconds, too; the shortest complete time has 19 characters.
     if pc.min(pc.binary_length(texts)).as_py() < 19:
         return None
@@ -95,13 +98,12 @@ def _numbers(values: Sequence[Any], unit: str | None) -> pa.Array | None:
         found = np.asarray(values, np.int64 if isinstance(values[0], int) else np.float64)
     except OverflowError:
         return None
-    if found.dtype == np.float64 and not np.isfinite(found).all():
+    # What is out of range (or NaN) is looked at singly: it might wrap around here.
+    highest = 2.0**62 / UNIT_MS[unit] if unit else 2.0**63
+    if not (found.min() >= 0 and found.max() < min(highest, 2.0**63)):
         return None
     if unit is not None:
-        # Beyond the range anyway, and it would wrap around when scaled.
-        return pa.array(_scaled(found, UNIT_MS[unit])) if np.abs(found).max() * UNIT_MS[unit] < 2.0**62 else None
-    if found.max() >= 2.0**63:
-        return None
+        return pa.array(_scaled(found, UNIT_MS[unit]))
     limits = [limit for limit, _ in _MAGNITUDES[:-1]]
     magnitude = np.searchsorted(np.asarray(limits), found, side="right")
     milliseconds = np.zeros(len(found), np.int64)

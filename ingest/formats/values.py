@@ -36,7 +36,9 @@ def number(value: Any) -> int | float | None:
     if isinstance(value, str):
         return _number_of_text(value.strip())
     if isinstance(value, Decimal):
-        value = int(value) if value == value.to_integral_value() else float(value)
+        if not value.is_finite():
+            raise ValueError("is not finite")
+        value = int(value) if value.adjusted() < 40 and value == value.to_integral_value() else float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("is no number")
     if isinstance(value, float) and not math.isfinite(value):

@@ -1,0 +1,232 @@
+"""Records from a Kafka topic, as a member of a consumer group, through kafka-python 3.
+
+What its source code says (3.0.12), on which this relies:
+
+- A client has an I/O thread of its own; heartbeats go on while this thread writes to the store, and a member is expelled only
+  after `max_poll_interval_ms` without a poll.
+- Rebalance listeners run on that I/O thread and must not block; so ours only notes what was revoked. A rebalance makes
+  progress only inside `poll`, and the records of the new assignment come after it: what was noted concerns older records.
+- After a rebalance every partition that stays is read again from its last commit.
+- `poll` returns nothing while the broker is away and reconnects by itself; the constructor is what fails.
+"""
+
+import contextlib
+import logging
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
+from kafka.errors import (
+    AuthorizationError,
+    CommitFailedError,
+    IllegalSaslStateError,
+    KafkaError,
+    RebalanceInProgressError,
+    SaslAuthenticationFailedError,
+    UnsupportedSaslMechanismError,
+)
+from kafka.net.compat import KafkaNetClient
+from kafka.structs import OffsetAndMetadata
+
+from core.config import KafkaSettings
+from core.errors import BrokerUnavailable, ConfigError
+from ingest.batch import Partition, Slice
+from ingest.source import Polled
+
+logger = logging.getLogger(__name__)
+
+_COMMIT_MS = 3_000
+_CLOSE_MS = 2_000
+_FETCH_WAIT_MS = 100
+_FETCH_MIN_BYTES = 64 * 1024  # a fetch waits up to 100 ms for so much: fewer, larger fetches at no cost that a page shows
+_PARTITION_FETCH_BYTES = 4 * 1024 * 1024
+_FETCH_BYTES = 32 * 1024 * 1024
+_METADATA_AGE_MS = 30_000  # how soon partitions that were added are found
+_MAX_POLL_INTERVAL_MS = 600_000
+_LOGIN_ERRORS = (SaslAuthenticationFailedError, UnsupportedSaslMechanismError, IllegalSaslStateError)
+
+
+def client_options(settings: KafkaSettings) -> dict[str, Any]:
+    """Connection options of every kafka-python client of this process: consumer, producer and admin."""
+    options: dict[str, Any] = {
+        "bootstrap_servers": list(settings.brokers),
+        "bootstrap_timeout_ms": int(settings.connect_timeout.total_seconds() * 1000),
+        "client_id": "tpscope",
+        "security_protocol": settings.security,
+    }
+    if settings.tls_ca:
+        options["ssl_cafile"] = settings.tls_ca
+    if settings.security.startswith("SASL_"):
+        options["sasl_mechanism"] = settings.sasl_mechanism
+        options["sasl_plain_username"] = settings.username
+        options["sasl_plain_password"] = settings.password.reveal() if settings.password else ""
+    return options
+
+
+class KafkaSource:
+    """A member of `settings.group` that reads `settings.topic`. It may be that the topic is made later.
+
+    Building it connects, and may block for `settings.connect_timeout`.
+
+    Raises
+    ------
+    ConfigError
+        No brokers are configured, or they refuse the login.
+    BrokerUnavailable
+        No broker answers in that time.
+    """
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        if not settings.brokers:
+            raise ConfigError("kafka.brokers", "is empty; name at least one broker as host:port")
+        self._brokers = ", ".join(settings.brokers)
+        self._topic = settings.topic
+        self._consumer = _connect(settings, self._brokers)
+        self._listener = _Revocations()
+        self._consumer.subscribe([settings.topic], listener=self._listener)
+        self._topic_told = False
+        self._closed = False
+
+    def poll(self, timeout_s: float, max_records: int) -> Polled:
+        self._hold(max_records <= 0)
+        with self._translated():
+            found = self._consumer.poll(timeout_ms=int(timeout_s * 1000), max_records=max(max_records, 1))
+        if not found:
+            self._tell_of_missing_topic()
+        return Polled(revoked=self._listener.take(), slices=tuple(_slice(at, records) for at, records in found.items()))
+
+    def commit(self, next_offsets: Mapping[Partition, int]) -> bool:
+        offsets = {TopicPartition(*at): OffsetAndMetadata(offset, "", -1) for at, offset in next_offsets.items()}
+        try:
+            with self._translated():
+                self._consumer.commit(offsets, timeout_ms=_COMMIT_MS)
+        except _MovedOn as moved:
+            logger.info("the group has moved on, its offsets are not committed: %s", moved)
+            return False
+        return True
+
+    def lag(self) -> Mapping[Partition, int]:
+        lags = {}
+        for at in self._consumer.assignment() or ():
+            end, state = self._consumer.highwater(at), self._consumer.position(at, timeout_ms=0)
+            if end is not None and state is not None:
+                lags[Partition(at.topic, at.partition)] = max(0, end - state)
+        return lags
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self._consumer.close(autocommit=False, timeout_ms=_CLOSE_MS)
+        except KafkaError as error:
+            logger.info("the Kafka consumer did not leave its group cleanly: %s", error)
+
+    def _hold(self, hold: bool) -> None:
+        """Stop or go on fetching; the membership goes on either way."""
+        assigned = self._consumer.assignment() or set()
+        if hold:
+            self._consumer.pause(*assigned)
+        elif paused := self._consumer.paused():
+            self._consumer.resume(*paused)
+
+    def _tell_of_missing_topic(self) -> None:
+        """Say once that there is nothing to read, since it looks like silence otherwise."""
+        if self._topic_told or self._consumer.assignment():
+            return
+        if self._consumer.bootstrap_connected() and not self._consumer._cluster.partitions_for_topic(self._topic):
+            logger.warning("kafka.topic %r does not exist on %s; waiting for it", self._topic, self._brokers)
+            self._topic_told = True
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (CommitFailedError, RebalanceInProgressError) as error:
+            raise _MovedOn(str(error)) from error
+        except KafkaError as error:
+            raise BrokerUnavailable(f"kafka.brokers {self._brokers}: {type(error).__name__}: {error}") from error
+
+
+class _MovedOn(Exception):
+    """The group took the partitions away before the commit."""
+
+
+class _Revocations(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Notes what was revoked, on Kafka's thread, for the next poll."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._revoked: set[Partition] = set()
+
+    def take(self) -> frozenset[Partition]:
+        with self._lock:
+            taken, self._revoked = frozenset(self._revoked), set()
+        return taken
+
+    def on_partitions_revoked(self, revoked: Any) -> None:
+        with self._lock:
+            self._revoked.update(Partition(at.topic, at.partition) for at in revoked)
+
+    def on_partitions_assigned(self, assigned: Any) -> None:
+        logger.info("reading partitions %s", sorted(at.partition for at in assigned))
+
+
+def _connect(settings: KafkaSettings, brokers: str) -> Any:
+    clients: list[Any] = []
+
+    def remembered(**configs: Any) -> Any:
+        clients.append(KafkaNetClient(**configs))
+        return clients[-1]
+
+    session_ms = int(settings.session_timeout.total_seconds() * 1000)
+    try:
+        return KafkaConsumer(
+            **client_options(settings),
+            kafka_client=remembered,
+            group_id=settings.group,
+            auto_offset_reset=settings.start,
+            enable_auto_commit=False,
+            session_timeout_ms=session_ms,
+            heartbeat_interval_ms=max(session_ms // 10, 100),
+            max_poll_interval_ms=max(_MAX_POLL_INTERVAL_MS, session_ms),
+            max_poll_records=settings.batch_records,
+            fetch_min_bytes=_FETCH_MIN_BYTES,
+            fetch_max_wait_ms=_FETCH_WAIT_MS,
+            fetch_max_bytes=_FETCH_BYTES,
+            max_partition_fetch_bytes=_PARTITION_FETCH_BYTES,
+            metadata_max_age_ms=_METADATA_AGE_MS,
+            allow_auto_create_topics=False,
+            reconnect_backoff_max_ms=5_000,
+            metrics_enabled=False,
+        )
+    except _LOGIN_ERRORS as error:
+        _abandon(clients)
+        raise ConfigError(
+            "kafka.username", f"{brokers} refuse the login ({error}); check kafka.password and the mechanism"
+        ) from error
+    except (KafkaError, OSError) as error:
+        _abandon(clients)
+        if isinstance(error, AuthorizationError):
+            raise ConfigError("kafka.username", f"may not read from {brokers} ({error})") from error
+        waited = settings.connect_timeout.total_seconds()
+        raise BrokerUnavailable(
+            f"kafka.brokers: no broker answers at {brokers} within {waited:g} s; start Kafka or correct kafka.brokers"
+        ) from error
+
+
+def _abandon(clients: list[Any]) -> None:
+    """End the I/O threads that a constructor which failed leaves behind."""
+    for client in clients:
+        client.close()
+
+
+def _slice(at: Any, records: list[Any]) -> Slice:
+    values = [record.value or b"" for record in records]
+    return Slice(
+        partition=Partition(at.topic, at.partition),
+        offsets=[record.offset for record in records],
+        values=values,
+        size_bytes=sum(map(len, values)),
+    )

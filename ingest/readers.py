@@ -1,0 +1,289 @@
+"""Rows of a file of past logs, one by one, however large it is: lines of JSON, JSON arrays, CSV, Parquet, each maybe gzipped.
+
+A row is bytes (JSON text), an object (a dict of a table's row) or `Unreadable`. Its number counts lines (JSON lines), elements
+(JSON) or data rows (CSV, Parquet) from 0: with the file's hash it is the record's identity, so it never depends on settings.
+"""
+
+import codecs
+import csv
+import gzip
+import io
+import itertools
+import json
+import shutil
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+MAX_ROW_BYTES = 16 * 1024 * 1024
+"""Longest line or element; a longer one is no call record."""
+
+_READ_CHARACTERS = 1024 * 1024
+_PARQUET_ROWS = 8_192
+_DELIMITERS = ",;\t|"
+_WHITESPACE = " \t\r\n"
+
+
+class Damaged(Exception):
+    """The file cannot be read on; the message says what is wrong, without naming the file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """A row that is no record at all, with its bytes as far as they are kept."""
+
+    reason: str
+    detail: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a file: its number, its value, and about how many bytes it takes."""
+
+    number: int
+    value: object
+    size_bytes: int
+
+
+Reader = Callable[[IO[bytes]], Iterator[Row]]
+
+
+def reader_of(path: Path) -> Reader | None:
+    """The reader for the file's name; None for a suffix that is not known."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes and suffixes[-1] == ".gz":
+        suffixes.pop()
+    return READERS.get(suffixes[-1]) if suffixes else None
+
+
+@contextmanager
+def opened(raw: IO[bytes]) -> Iterator[IO[bytes]]:
+    """The content of an open file, decompressed where its first bytes say that it is gzipped."""
+    head = raw.read(2)
+    raw.seek(0)
+    if head != b"\x1f\x8b":
+        yield raw
+        return
+    with gzip.GzipFile(fileobj=raw) as stream:
+        yield io.BufferedReader(stream, 256 * 1024)
+
+
+def rows_of(reader: Reader, raw: IO[bytes]) -> Iterator[Row]:
+    """All rows of an open file. Raises Damaged where it cannot be read on; the rows before that are good."""
+    try:
+        with opened(raw) as stream:
+            yield from reader(stream)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise Damaged(f"the compressed data are damaged ({error})") from error
+    except UnicodeDecodeError as error:
+        raise Damaged(f"the text cannot be decoded ({error.reason}); save it as UTF-8") from error
+    except OSError as error:
+        raise Damaged(f"reading fails ({error.strerror or error})") from error
+
+
+def read_lines(stream: IO[bytes]) -> Iterator[Row]:
+    """JSON lines; blank lines are counted and left out."""
+    for number in itertools.count():
+        line = stream.readline(MAX_ROW_BYTES)
+        if not line:
+            return
+        if len(line) == MAX_ROW_BYTES and not line.endswith(b"\n"):
+            yield Row(number, _too_long(line), 0)
+            while line and not line.endswith(b"\n"):
+                line = stream.readline(MAX_ROW_BYTES)
+            continue
+        if number == 0:
+            _refuse_utf16(line)
+            line = line.removeprefix(codecs.BOM_UTF8)
+        line = line.strip()
+        if line:
+            yield Row(number, line, len(line))
+
+
+def read_json(stream: IO[bytes]) -> Iterator[Row]:
+    """One array of records, records one after another, or JSON lines under another name."""
+    head = stream.read(64 * 1024)
+    rewound = io.BufferedReader(_Rewound(head, stream))
+    _refuse_utf16(head)
+    first_line, newline, _ = head.removeprefix(codecs.BOM_UTF8).lstrip().partition(b"\n")
+    if newline and not first_line.startswith(b"[") and _is_object(first_line):
+        yield from read_lines(rewound)
+        return
+    yield from _Elements(io.TextIOWrapper(rewound, "utf-8-sig", errors="surrogateescape")).rows()
+
+
+def read_csv(stream: IO[bytes]) -> Iterator[Row]:
+    """A table with a header; comma, semicolon, tab or bar between its columns, UTF-8 or (with a mark) UTF-16."""
+    head = stream.read(2)
+    encoding = "utf-16" if head in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+    text = io.TextIOWrapper(io.BufferedReader(_Rewound(head, stream)), encoding, errors="surrogateescape", newline="")
+    header_line = text.readline(MAX_ROW_BYTES)
+    delimiter = max(_DELIMITERS, key=_outside_quotes(header_line).count)
+    table = csv.reader(itertools.chain([header_line], text), delimiter=delimiter)
+    header = _header(table)
+    for number in itertools.count():
+        try:
+            cells = next(table)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield Row(number, Unreadable(reason="bad_csv", detail=str(error), payload=b""), 0)
+            continue
+        if len(cells) == len(header):
+            yield Row(number, dict(zip(header, cells, strict=True)), sum(map(len, cells)))
+        elif cells:
+            line = delimiter.join(cells).encode("utf-8", "surrogateescape")
+            detail = f"the row has {len(cells)} fields, the header {len(header)}"
+            yield Row(number, Unreadable(reason="bad_csv", detail=detail, payload=line), len(line))
+
+
+def read_parquet(stream: IO[bytes]) -> Iterator[Row]:
+    """A table; its file is read in parts, a gzipped one from an unpacked copy in the folder for temporary files."""
+    with tempfile.TemporaryFile() as copy:
+        if isinstance(stream, io.BufferedReader) and isinstance(stream.raw, gzip.GzipFile):
+            shutil.copyfileobj(stream, copy, 1024 * 1024)
+            copy.seek(0)
+            stream = copy
+        try:
+            file = pq.ParquetFile(stream)
+            numbers = itertools.count()
+            for batch in file.iter_batches(_PARQUET_ROWS):
+                size = batch.nbytes // max(batch.num_rows, 1)
+                for record in batch.to_pylist(maps_as_pydicts="lossy"):
+                    yield Row(next(numbers), record, size)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise Damaged(f"it is no Parquet file that can be read ({str(error).splitlines()[0]})") from error
+
+
+READERS: dict[str, Reader] = {
+    ".ndjson": read_lines,
+    ".jsonl": read_lines,
+    ".json": read_json,
+    ".csv": read_csv,
+    ".parquet": read_parquet,
+}
+
+
+class _Elements:
+    """Elements of a JSON array, or values one after another, from a text that is never held as a whole."""
+
+    def __init__(self, text: io.TextIOBase) -> None:
+        self._text = text
+        self._decoder = json.JSONDecoder()
+        self._buffer = ""
+        self._at = 0
+        self._ended = False
+
+    def rows(self) -> Iterator[Row]:
+        array = self._peek() == "["
+        self._at += array
+        for number in itertools.count():
+            following = self._peek()
+            if array and following == "]":
+                self._at += 1
+                following = self._peek()
+                array = False
+                if following:
+                    raise Damaged(f"there is more after the end of the array, in element {number}")
+            if not following:
+                if array:
+                    raise Damaged(f"the array does not end; {number} elements were read")
+                return
+            element = self._element(number)
+            yield Row(number, element, len(element))
+            if array and self._peek() == ",":
+                self._at += 1
+            elif array and self._peek() not in ("]", ""):
+                raise Damaged(f"a comma is missing after element {number} of the array")
+
+    def _peek(self) -> str:
+        """The next character that is no white space; empty at the end."""
+        while True:
+            while self._at < len(self._buffer) and self._buffer[self._at] in _WHITESPACE:
+                self._at += 1
+            if self._at < len(self._buffer):
+                return self._buffer[self._at]
+            if not self._more():
+                return ""
+
+    def _element(self, number: int) -> bytes:
+        while True:
+            try:
+                _, end = self._decoder.raw_decode(self._buffer, self._at)
+            except (json.JSONDecodeError, RecursionError) as error:
+                if len(self._buffer) - self._at > MAX_ROW_BYTES or not self._more():
+                    raise Damaged(f"element {number} is no JSON ({error})") from error
+                continue
+            # A number that ends where the buffer does may go on.
+            if end < len(self._buffer) or not self._more():
+                element = self._buffer[self._at : end]
+                self._at = end
+                return element.encode("utf-8", "surrogateescape")
+
+    def _more(self) -> bool:
+        if self._ended:
+            return False
+        part = self._text.read(_READ_CHARACTERS)
+        self._ended = not part
+        self._buffer = self._buffer[self._at :] + part
+        self._at = 0
+        return bool(part)
+
+
+class _Rewound(io.RawIOBase):
+    """A stream with the bytes that were looked at put back."""
+
+    def __init__(self, head: bytes, stream: IO[bytes]) -> None:
+        self._head = head
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        part = self._head or self._stream.read(len(buffer))
+        self._head = part[len(buffer) :] if self._head else b""
+        part = part[: len(buffer)]
+        buffer[: len(part)] = part
+        return len(part)
+
+
+def _header(table: Iterator[list[str]]) -> list[str]:
+    try:
+        header = [name.strip() for name in next(table)]
+    except StopIteration:
+        return []
+    except csv.Error as error:
+        raise Damaged(f"its header cannot be read ({error})") from error
+    doubled = sorted({name for name in header if header.count(name) > 1})
+    if doubled:
+        raise Damaged(f"its header names {doubled[0]!r} twice")
+    return header
+
+
+def _outside_quotes(line: str) -> str:
+    return "".join(line.split('"')[::2])
+
+
+def _too_long(line: bytes) -> Unreadable:
+    return Unreadable(reason="too_long", detail=f"the line is longer than {MAX_ROW_BYTES} bytes", payload=line[:65_536])
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
+
+
+def _refuse_utf16(head: bytes) -> None:
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise Damaged("it is UTF-16 text; save it as UTF-8")
