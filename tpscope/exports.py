@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import orjson
 import pandas as pd
 
 from core.config import Settings
@@ -17,8 +18,8 @@ from storage.calls import read_calls
 from storage.contract import Store
 from storage.forecasts import latest_forecasts, read_forecast
 from storage.incidents import read_incidents
-from storage.open import open_store
 from storage.series import read_series
+from tpscope.reading import reading
 
 _MAX_CALLS = 1_000_000
 
@@ -40,11 +41,8 @@ class ExportRequest:
 def run_export(settings: Settings, request: ExportRequest, to: Path) -> int:
     """Write the file; returns its number of rows. Raises ConfigError when there is nothing to export, and says why."""
     selector = _selector(request)
-    store = open_store(settings.store, owner=False)
-    try:
+    with reading(settings) as store:
         frame, meta = _EXPORTS[request.kind](store, request, selector)
-    finally:
-        store.close()
     write_table(frame, to, meta)
     return len(frame)
 
@@ -95,7 +93,7 @@ def _series(store: Store, request: ExportRequest, selector: Selector) -> tuple[p
 
 def _calls(store: Store, request: ExportRequest, selector: Selector) -> tuple[pd.DataFrame, Meta]:
     frame = read_calls(store, request.start, request.end, selector, limit=_MAX_CALLS).to_pandas()
-    frame["attributes"] = [dict(pairs) for pairs in frame["attributes"]]
+    frame["attributes"] = [orjson.dumps(dict(pairs)).decode() for pairs in frame["attributes"]]
     meta = {"content": "calls", "selection": selector.words, "time zone": "UTC", "most rows": f"{_MAX_CALLS:,}"}
     return frame, meta
 

@@ -14,17 +14,14 @@ from storage.dead_letters import count_dead_letters
 from storage.health import stats
 from storage.incidents import read_incidents
 from storage.jobs import read_jobs
-from storage.open import open_store
 from storage.watermarks import read_watermarks
+from tpscope.reading import reading
 
 
 def run_status(settings: Settings, *, as_json: bool) -> int:
     """Print the status; exit code 1 when a job fails or an incident fires."""
-    store = open_store(settings.store, owner=False)
-    try:
+    with reading(settings) as store:
         report = read_status(store)
-    finally:
-        store.close()
     if as_json:
         from tpscope.cli import print_json
 
