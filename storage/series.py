@@ -42,23 +42,23 @@ def read_series(store: Store, request: SeriesRequest) -> pd.DataFrame:
     Raises ValueError for an unknown metric or dimension, a step below 1 s, and more than 5 million points.
     """
     question = _question(request.start, request.end, request.step_s, (request.metric,), request.by, request.selector)
+    steps: Ints = np.arange(question.first_s, max(question.end_s, question.first_s), question.step_s, dtype=np.int64)
+    _check_size(1, len(steps))
     source = source_of(store, question)
     rows = read_steps(store, question, source)
-    steps: Ints = np.arange(question.first_s, max(question.end_s, question.first_s), question.step_s, dtype=np.int64)
     labels = rows[list(request.by)].drop_duplicates(ignore_index=True) if request.by else pd.DataFrame(index=[0])
-    if len(labels) * len(steps) > MAX_POINTS:
-        raise ValueError(f"{len(labels)} series of {len(steps)} points are too many; ask for longer steps or a shorter span")
+    shape = (len(labels), len(steps))
+    _check_size(*shape)
+    value, calls = np.full(shape, np.nan), np.zeros(shape, np.int64)
     series = rows.groupby(list(request.by), sort=False).ngroup().to_numpy() if request.by else np.zeros(len(rows), np.int64)
-    place = series * len(steps) + (rows["step_at"].to_numpy("int64") - question.first_s) // question.step_s
-    value, calls = np.full(len(labels) * len(steps), np.nan), np.zeros(len(labels) * len(steps), np.int64)
+    place = (series, (rows["step_at"].to_numpy() - question.first_s) // question.step_s)
     value[place], calls[place] = rows[request.metric], rows["calls"]
     if METRICS[request.metric].zero_when_idle:
-        known = _known_steps(store, question, source, steps)
-        _fill_idle(value.reshape(-1, len(steps)), calls.reshape(-1, len(steps)), known)
+        _fill_idle(value, calls, _known_steps(store, question, source, steps))
     frame = pd.DataFrame({"ts": times_of(np.tile(steps, len(labels)))})
     for name in request.by:
         frame[name] = labels[name].repeat(len(steps)).to_numpy()
-    return frame.astype(dict.fromkeys(request.by, "str")).assign(value=value, calls=calls)
+    return frame.astype(dict.fromkeys(request.by, "str")).assign(value=value.ravel(), calls=calls.ravel())
 
 
 def read_panel(
@@ -114,6 +114,11 @@ def _question(
         by=by,
         selector=selector,
     )
+
+
+def _check_size(series: int, steps: int) -> None:
+    if series * steps > MAX_POINTS:
+        raise ValueError(f"{series} series of {steps} points are too many; ask for longer steps or a shorter span")
 
 
 def _known_steps(store: Store, question: Question, source: Rollup, steps: Ints) -> Flags:

@@ -42,7 +42,7 @@ class Question:
     def __post_init__(self) -> None:
         if self.step_s < 1:
             raise ValueError(f"a step of {self.step_s} s is too short; the shortest is 1 s")
-        check_dimensions(self.by)
+        check_dimensions((*self.by, *self.selector.dimensions))
 
     @property
     def dimensions(self) -> tuple[str, ...]:
