@@ -18,6 +18,7 @@ from storage.native_block import encode_column
 CLIENT_REVISION = defines.DBMS_MIN_REVISION_WITH_PARALLEL_REPLICAS
 """The newest protocol before sparse columns, which the driver reads a value at a time."""
 
+_TYPE_MISMATCH = 53
 _TYPE = b"clickhouse_type"
 
 
@@ -43,7 +44,7 @@ class NativeClient(Client):  # type: ignore[misc]
             try:
                 columns.append((name, type_name, encode_column(column, type_name)))
             except (ValueError, pa.ArrowException) as error:
-                raise ValueError(f"column {name!r}: {str(error).splitlines()[0]}") from error
+                raise StoreError(f"store: column {name!r}: {str(error).splitlines()[0]}", _TYPE_MISMATCH) from error
         self._send_block(columns, rows.num_rows)
         self.receive_profile_events()
         self.connection.send_data(ColumnOrientedBlock())  # an empty block ends the insert

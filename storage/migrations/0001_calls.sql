@@ -4,6 +4,7 @@
 -- ORDER BY hour first: pages and explanations read a window of time and group by anything; inside the hour, service and route
 -- keep like rows together (compression, and filters by service skip granules).
 -- The deduplication window lets a batch be written again under the same token without a second copy.
+-- min_bytes_for_wide_part: the part of one batch is one file instead of a hundred; merges make the wide ones that pages read.
 CREATE TABLE IF NOT EXISTS calls
 (
     ts DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
@@ -55,7 +56,7 @@ ENGINE = MergeTree
 PARTITION BY toYYYYMMDD(ts)
 ORDER BY (toStartOfHour(ts), service, route, ts)
 TTL toDateTime(ts) + INTERVAL 30 DAY DELETE WHERE origin != 'import'
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, min_bytes_for_wide_part = 67108864;
 
 -- Records that could not be read, with their coordinates, reason and bytes.
 CREATE TABLE IF NOT EXISTS dead_letters

@@ -49,7 +49,7 @@ ENGINE = AggregatingMergeTree
 PARTITION BY toYYYYMM(minute)
 ORDER BY (gateway, service, route, minute, origin)
 TTL minute + INTERVAL 90 DAY DELETE WHERE origin != 'import'
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, min_bytes_for_wide_part = 67108864;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS route_1m_mv TO route_1m AS
 WITH
@@ -133,7 +133,7 @@ ENGINE = AggregatingMergeTree
 PARTITION BY toYYYYMM(minute)
 ORDER BY (provider, account, model, service, minute, origin)
 TTL minute + INTERVAL 90 DAY DELETE WHERE origin != 'import'
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, min_bytes_for_wide_part = 67108864;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS model_1m_mv TO model_1m AS
 WITH
@@ -215,7 +215,7 @@ ENGINE = AggregatingMergeTree
 PARTITION BY toYYYYMM(minute)
 ORDER BY (tenant, service, minute, origin)
 TTL minute + INTERVAL 90 DAY DELETE WHERE origin != 'import'
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, min_bytes_for_wide_part = 67108864;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS tenant_1m_mv TO tenant_1m AS
 WITH
@@ -277,7 +277,7 @@ ENGINE = AggregatingMergeTree
 PARTITION BY toYYYYMMDD(second)
 ORDER BY (second, gateway, service, route, origin)
 TTL second + INTERVAL 7 DAY DELETE WHERE origin != 'import'
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, min_bytes_for_wide_part = 67108864;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS calls_1s_mv TO calls_1s AS
 WITH

@@ -1,0 +1,84 @@
+"""How fast calls go into the embedded engine with all their rollups, from Arrow batches as sparse traffic makes them.
+
+`python -m benchmarks.bench_insert [--rows 600000] [--batch 100000] [--threads 1] [--views]`. The reference of each figure is
+the same insert into a table like `calls` without any rollup, in the same run. Batches are made before the clock starts.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+
+from benchmarks.sparse_calls import RATE, sparse_calls
+from core.config import StoreSettings
+from storage.contract import Store
+from storage.migrate import migrate
+from storage.open import open_store
+
+VIEWS = ("route_1m", "model_1m", "tenant_1m", "calls_1s")
+BARE = "CREATE TABLE calls_bare AS calls"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="rows a second into calls and its rollups")
+    parser.add_argument("--rows", type=int, default=600_000)
+    parser.add_argument("--batch", type=int, default=100_000)
+    parser.add_argument("--threads", type=int, default=1, help="writers at once")
+    parser.add_argument("--views", action="store_true", help="also each rollup alone")
+    options = parser.parse_args()
+    batches = make_batches(options.rows, options.batch)
+    with fresh_store() as store:
+        store.command(BARE)
+        insert_all(store, "calls_bare", batches[:1], 1)  # the engine's threads and caches are warm from here on
+        reference = options.rows / insert_all(store, "calls_bare", batches, options.threads)
+    report("insert_calls_bare", reference, reference)
+    report("insert_calls_with_rollups", options.rows / timed(batches, VIEWS, options.threads), reference)
+    for view in VIEWS if options.views else ():
+        report(f"insert_calls_with_{view}", options.rows / timed(batches, (view,), options.threads), reference)
+
+
+def make_batches(rows: int, batch: int) -> list[pa.Table]:
+    """Batches that end now: older ones would fall to the second rollup's retention."""
+    start = datetime.now(UTC) - timedelta(seconds=rows / RATE)
+    return [sparse_calls(min(batch, rows - first), first, start=start) for first in range(0, rows, batch)]
+
+
+def timed(batches: list[pa.Table], views: tuple[str, ...], threads: int) -> float:
+    """Seconds for all batches into a new store in which only `views` follow the calls."""
+    with fresh_store() as store:
+        for view in set(VIEWS) - set(views):
+            store.command(f"DROP VIEW {view}_mv")
+        return insert_all(store, "calls", batches, threads)
+
+
+def insert_all(store: Store, table: str, batches: list[pa.Table], threads: int) -> float:
+    begun = time.perf_counter()
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(lambda batch: store.insert(table, batch, token=f"{table} {begun} {id(batch)}"), batches))
+    return time.perf_counter() - begun
+
+
+@contextmanager
+def fresh_store() -> Iterator[Store]:
+    with tempfile.TemporaryDirectory(prefix="tpscope-bench-") as folder:
+        store = open_store(StoreSettings(url=f"chdb://{Path(folder) / 'store'}"), owner=True)
+        try:
+            migrate(store)
+            yield store
+        finally:
+            store.close()
+
+
+def report(name: str, rows_per_s: float, reference: float) -> None:
+    print(f"{name:32} {rows_per_s:12,.0f} rows/s   {rows_per_s / reference:6.1%} of the bare table")
+    print(f"RESULT name={name} value={rows_per_s:.0f} unit=rows/s reference={reference:.0f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
