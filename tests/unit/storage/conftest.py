@@ -1,13 +1,11 @@
 """One embedded store per module (opening takes a second), emptied before each test."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 import pytest
 
-from storage.chdb_backend import ChdbStore
 from storage.contract import Store
-from storage.migrate import migrate
+from tests.support.stores import chdb_store
 
 TABLES = (
     "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree' AND name != 'migrations'"
@@ -16,12 +14,8 @@ TABLES = (
 
 @pytest.fixture(scope="module")
 def _module_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    store = ChdbStore(tmp_path_factory.mktemp("store"), query_timeout=timedelta(seconds=60), max_memory_bytes=4 * 2**30)
-    try:
-        migrate(store)
+    with chdb_store(tmp_path_factory.mktemp("storage")) as store:
         yield store
-    finally:
-        store.close()
 
 
 @pytest.fixture
