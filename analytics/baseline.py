@@ -47,6 +47,8 @@ class Baselines:
         part = position - before
         before, after = before % SLOTS, (before + 1) % SLOTS
 
+        own = np.floor(position + 0.5).astype(np.int64) % SLOTS
+
         def between(matrix: Floats) -> Floats:
             held = matrix if rows is None else matrix[rows]
             return np.asarray(held[:, before] * (1.0 - part) + held[:, after] * part)
@@ -54,6 +56,7 @@ class Baselines:
         center = {metric: between(matrix) for metric, matrix in self.center.items()}
         return Expected(
             center=center,
+            flat={metric: (matrix if rows is None else matrix[rows])[:, own] for metric, matrix in self.center.items()},
             scale={metric: between(matrix) for metric, matrix in self.scale.items()},
             calls=np.maximum(np.expm1(center["tps"]), 0.0),
         )
@@ -61,17 +64,28 @@ class Baselines:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """Baselines at given instants; arrays of shape (n_selectors, n_instants). `calls` are the calls expected a minute."""
+    """Baselines at given instants; arrays of shape (n_selectors, n_instants).
+
+    Attributes
+    ----------
+    center, scale : mapping of metric to ndarray
+        Interpolated between the hours, on the transformed scale.
+    flat : mapping of metric to ndarray
+        The centre of the hour itself: what holds where traffic jumps at the full hour.
+    calls : ndarray
+        Calls expected a minute.
+    """
 
     center: Mapping[str, Floats]
+    flat: Mapping[str, Floats]
     scale: Mapping[str, Floats]
     calls: Floats
 
-    def range(self, metric: str) -> tuple[Floats, Floats, Floats]:
-        """Expected value, lower and upper edge in the metric's unit."""
-        center, scale = self.center[metric], self.scale[metric]
-        lower, upper = bounds(metric, center, scale, self.calls)
-        return inverse(metric, center), lower, upper
+    def range(self, metric: str, row: int, instant: int) -> tuple[float, float, float]:
+        """Expected value, lower and upper edge of one series at one instant, in the metric's unit."""
+        center, scale = self.center[metric][[row], instant], self.scale[metric][[row], instant]
+        lower, upper = bounds(metric, center, scale, self.calls[[row], instant])
+        return float(inverse(metric, center)[0]), float(lower[0]), float(upper[0])
 
 
 def hours_of_week(times: pd.DatetimeIndex, time_zone: str) -> Floats:
@@ -97,13 +111,21 @@ def deviations_from(expected: Expected, aligned: Panel, min_calls: float) -> dic
         if metric not in aligned.values:
             continue
         kind, calls = kind_of(metric), aligned.calls
-        z = deviation(metric, aligned.values[metric], calls, expected.center[metric], expected.scale[metric], expected.calls)
+        value, scale = aligned.values[metric], expected.scale[metric]
+        smooth = deviation(metric, value, calls, expected.center[metric], scale, expected.calls)
+        stepped = deviation(metric, value, calls, expected.flat[metric], scale, expected.calls)
+        z = _nearer(smooth, stepped)
         if kind is not Kind.COUNT:
             z = np.where(calls >= max(min_calls, 1.0), z, np.nan)
         if kind is Kind.LEVEL:
             z = np.where(expected.calls >= min_calls, z, np.nan)
         scored[metric] = z
     return scored
+
+
+def _nearer(one: Floats, other: Floats) -> Floats:
+    """The smaller deviation, nought between the two: traffic may glide from hour to hour or jump (offices, schedules)."""
+    return np.where(one * other < 0.0, 0.0, np.where(np.abs(one) < np.abs(other), one, other))
 
 
 def to_frame(baselines: Baselines) -> pd.DataFrame:

@@ -1,0 +1,190 @@
+"""Judges minutes: which series left their expected range, by how much, and whether their metrics together are unusual.
+
+A minute of a selection is anomalous (score at least 1.0) when two judges agree: the shared forest finds its deviations together
+unusual, and at least one metric left its expected range on the bad side by an amount that matters to people. Each alone errs:
+the forest on rows that are merely odd, the range on one of the hundred thousand points a day that stray by chance.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from analytics.baseline import Baselines, Expected, deviations_from
+from analytics.deviation import RANGE_SIGMAS
+from analytics.features import Floats, Panel, align, inverse
+from analytics.forest import Forest
+from core.series import METRICS, Direction, Selector
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """The least change that matters: by a factor, and by an amount in the metric's unit."""
+
+    factor: float
+    amount: float
+
+
+EFFECTS: Mapping[str, Effect] = {
+    "tps": Effect(factor=1.5, amount=0.15),
+    "error_rate": Effect(factor=2.0, amount=0.03),
+    "rate_limited_rate": Effect(factor=2.0, amount=0.03),
+    "latency_p50": Effect(factor=1.4, amount=10.0),
+    "latency_p95": Effect(factor=1.4, amount=10.0),
+    "tokens_per_s": Effect(factor=1.6, amount=5.0),
+    "cost_per_h": Effect(factor=1.6, amount=0.05),
+    "cache_hit_rate": Effect(factor=1.3, amount=0.15),
+}
+_ANY_EFFECT = Effect(factor=1.3, amount=0.0)
+
+LINGERING = 0.75
+"""A series of an open anomaly that is still this far out, and by half of the effect, has not recovered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdicts:
+    """Judged minutes. Arrays are (n_selectors, n_minutes), with a leading axis of metrics where the name is plural.
+
+    Attributes
+    ----------
+    strengths : ndarray
+        How far outside its range on the bad side, 1.0 at the edge, where the effect matters; else 0.
+    faints : ndarray
+        The same with half of the effect: what keeps an anomaly open.
+    forest, score : ndarray
+        At least 0; 1.0 is the edge of normal.
+    """
+
+    selectors: tuple[Selector, ...]
+    metrics: tuple[str, ...]
+    start: datetime
+    calls: Floats
+    values: Mapping[str, Floats]
+    expected: Expected
+    strengths: Floats
+    faints: Floats
+    forest: Floats
+    score: Floats
+
+    @property
+    def minutes(self) -> int:
+        return int(self.calls.shape[1])
+
+    def minute(self, index: int) -> "MinuteVerdict":
+        return MinuteVerdict(
+            at=self.start + timedelta(minutes=index),
+            selectors=self.selectors,
+            metrics=self.metrics,
+            calls=self.calls[:, index],
+            expected_calls=self.expected.calls[:, index],
+            values=np.stack([self.values[metric][:, index] for metric in self.metrics]),
+            expected=np.stack([inverse(metric, self.expected.center[metric][:, index]) for metric in self.metrics]),
+            strengths=self.strengths[:, :, index],
+            faints=self.faints[:, :, index],
+            score=self.score[:, index],
+            model=self.expected,
+            index=index,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MinuteVerdict:
+    """One judged minute: `values`, `expected`, `strengths`, `faints` are (n_metrics, n_selectors), the rest (n_selectors,)."""
+
+    at: datetime
+    selectors: tuple[Selector, ...]
+    metrics: tuple[str, ...]
+    calls: Floats
+    expected_calls: Floats
+    values: Floats
+    expected: Floats
+    strengths: Floats
+    faints: Floats
+    score: Floats
+    model: Expected
+    index: int
+
+    def range(self, metric: str, row: int) -> tuple[float, float]:
+        """Edges of the expected range of one series in the metric's unit."""
+        _, lower, upper = self.model.range(metric, row, self.index)
+        return lower, upper
+
+
+def judge(panel: Panel, baselines: Baselines, forest: Forest, min_calls: float) -> Verdicts:
+    """Judge every minute of the panel for every selection of the baselines; a selection without a row had no call."""
+    aligned = align(panel, baselines.selectors)
+    expected = baselines.at(panel.times())
+    scored = deviations_from(expected, aligned, min_calls)
+    metrics = forest.metrics
+    absent = np.full(aligned.calls.shape, np.nan)
+    together = np.stack([scored.get(metric, absent) for metric in metrics])
+    strengths, faints = np.zeros(together.shape), np.zeros(together.shape)
+    for index, metric in enumerate(metrics):
+        if metric in scored:
+            usual = inverse(metric, expected.center[metric])
+            sided = _on_bad_side(metric, together[index])
+            for held, part in ((strengths, 1.0), (faints, 0.5)):
+                held[index] = np.where(_matters(metric, aligned.values[metric], usual, part), sided / RANGE_SIGMAS, 0.0)
+    rows = together.reshape(len(metrics), -1).T
+    unusual = forest.score(rows).reshape(aligned.calls.shape)
+    return Verdicts(
+        selectors=baselines.selectors,
+        metrics=metrics,
+        start=panel.start,
+        calls=aligned.calls,
+        values=aligned.values,
+        expected=expected,
+        strengths=strengths,
+        faints=faints,
+        forest=unusual,
+        score=_combined(strengths.max(axis=0), unusual),
+    )
+
+
+def with_silence(verdicts: Verdicts, silence: Floats) -> Verdicts:
+    """Add the scores of silence: a selection that should have calls and has none needs no second judge."""
+    tps = verdicts.metrics.index("tps")
+    strengths, faints = verdicts.strengths.copy(), verdicts.faints.copy()
+    strengths[tps] = np.maximum(strengths[tps], silence)
+    faints[tps] = np.maximum(faints[tps], silence)
+    return replace(verdicts, strengths=strengths, faints=faints, score=np.maximum(verdicts.score, silence))
+
+
+def severity_of(score: float) -> float:
+    """In [0, 1), smooth: 0.5 at the edge of the expected range, 0.8 at twice its width."""
+    return score**2 / (1.0 + score**2)
+
+
+def training_rows(scored: Mapping[str, Floats], metrics: tuple[str, ...], limit: int, seed: int) -> Floats:
+    """Up to `limit` rows of deviations, drawn from all selections and minutes, for `analytics.forest.fit_forest`."""
+    rows = np.stack([scored[metric].ravel() for metric in metrics], axis=1)
+    rows = rows[~np.isnan(rows).all(axis=1)]
+    if len(rows) <= limit:
+        return rows
+    return np.asarray(rows[np.random.default_rng(seed).choice(len(rows), limit, replace=False)])
+
+
+def _combined(out_of_range: Floats, unusual: Floats) -> Floats:
+    """Below 1 the weaker judge decides; where both see an anomaly, the geometric mean."""
+    weaker = np.minimum(out_of_range, unusual)
+    return np.where(weaker >= 1.0, np.sqrt(out_of_range * unusual), weaker)
+
+
+def _on_bad_side(metric: str, z: Floats) -> Floats:
+    known = np.nan_to_num(z)
+    match METRICS[metric].bad:
+        case Direction.HIGH:
+            return np.maximum(known, 0.0)
+        case Direction.LOW:
+            return np.maximum(-known, 0.0)
+        case Direction.BOTH:
+            return np.abs(known)
+
+
+def _matters(metric: str, value: Floats, usual: Floats, part: float) -> Floats:
+    """Whether the change is large enough to matter; with `part` below 1, to that part of the amounts."""
+    effect = EFFECTS.get(metric, _ANY_EFFECT)
+    factor = 1.0 + (effect.factor - 1.0) * part
+    high, low = np.maximum(value, usual), np.minimum(value, usual)
+    return np.asarray((high >= factor * low) & (high - low >= effect.amount * part))

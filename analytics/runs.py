@@ -1,0 +1,295 @@
+"""From judged minutes to anomalies: a state machine, in goes state and minute, out comes state and events.
+
+One cause is one anomaly. A series opens one when it was anomalous in enough of the last minutes (or very much so in one);
+others that stray at about the same time, or that may follow from it, join it. It ends when none of its series has been out for
+some minutes in a row. The state is plain JSON, so that a restart in the middle brings the same events with the same ids.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from analytics.detect import LINGERING, MinuteVerdict, severity_of
+from analytics.evidence import Evidence, movement, weigh
+from analytics.narrative import describe
+from core.series import METRICS, Direction, Selector
+from core.types import Anomaly, Contribution
+
+_JOIN = timedelta(minutes=5)
+"""A series that strays within this of an anomaly's last growth belongs to it …"""
+_GROWS = timedelta(minutes=30)
+"""… while the anomaly is younger than this; later only what may follow from it joins."""
+_WINDOW = 3
+_MINUTE = timedelta(minutes=1)
+
+# What may follow from what when it comes later: load and failures touch everything downstream of them.
+_LATENCIES = frozenset({"latency_p50", "latency_p95"})
+_FOLLOWS: Mapping[str, frozenset[str]] = {
+    "tps": frozenset(METRICS),
+    "error_rate": frozenset(METRICS) - {"tps"},
+    "rate_limited_rate": frozenset(METRICS) - {"tps"},
+    "cache_hit_rate": _LATENCIES | {"cache_hit_rate", "tokens_per_s", "cost_per_h"},
+    "latency_p50": _LATENCIES | {"error_rate"},
+    "latency_p95": _LATENCIES | {"error_rate"},
+    "tokens_per_s": _LATENCIES | {"tokens_per_s", "cost_per_h"},
+    "cost_per_h": frozenset({"tokens_per_s", "cost_per_h"}),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings:
+    """When anomalies open and end; see `detection` in the configuration."""
+
+    confirm_minutes: int = 2
+    instant_score: float = 1.5
+    resolve_minutes: int = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Versions:
+    """Of the forest and the baselines that judged."""
+
+    model: str
+    baseline: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """An open anomaly. Times are ISO texts; `members` are its selectors; `quiet` counts normal minutes since `quiet_since`."""
+
+    id: str
+    started_at: str
+    last_at: str
+    grown_at: str
+    quiet: int
+    quiet_since: str
+    score: float
+    members: tuple[str, ...]
+    evidence: tuple[Evidence, ...]
+
+    @property
+    def lead(self) -> Evidence:
+        return max(self.evidence, key=lambda part: part.led)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunState:
+    """Everything that is remembered between minutes.
+
+    Attributes
+    ----------
+    minute : str
+        The last minute that was judged, ISO; empty at the start.
+    recent : dict
+        Scores of the last minutes, oldest first, of selections that were anomalous in one of them.
+    """
+
+    minute: str = ""
+    recent: dict[str, list[float]] = field(default_factory=dict)
+    open: tuple[Run, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, state: Mapping[str, Any]) -> Self:
+        """From `to_json`, also after a way through JSON."""
+        runs = (
+            Run(**{**run, "members": tuple(run["members"]), "evidence": tuple(Evidence(**part) for part in run["evidence"])})
+            for run in state.get("open", ())
+        )
+        return cls(minute=state.get("minute", ""), recent=dict(state.get("recent", {})), open=tuple(runs))
+
+
+def advance(
+    state: RunState, minute: MinuteVerdict, settings: RunSettings, versions: Versions
+) -> tuple[RunState, list[Anomaly]]:
+    """Take one judged minute; returns the next state and the anomalies that opened, changed or ended in it.
+
+    A minute that was judged before changes nothing.
+    """
+    if state.minute and minute.at <= datetime.fromisoformat(state.minute):
+        return state, []
+    seen = _Seen.of(minute)
+    recent = _remember(state, seen, settings)
+    groups = _assigned(state.open, seen)
+    runs = [_continued(run, seen, groups[run.id]) for run in state.open]
+    taken = {row for rows in groups.values() for row in rows}
+    opened = _opened(seen, [row for row in seen.hot if row not in taken], recent, settings)
+    runs = [*runs, *opened]
+    ended = [run for run in runs if run.quiet >= settings.resolve_minutes]
+    going = tuple(run for run in runs if run.quiet < settings.resolve_minutes)
+    events = [_anomaly(run, versions, None) for run in going if run.last_at == seen.now]
+    events += [_anomaly(run, versions, datetime.fromisoformat(run.quiet_since)) for run in ended]
+    return RunState(minute=seen.now, recent=recent, open=going), events
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """A minute with what the state machine asks of it: rows that are anomalous, and rows that have not recovered."""
+
+    minute: MinuteVerdict
+    now: str
+    row: Mapping[str, int]
+    names: Sequence[str]
+    hot: Sequence[int]
+    lingering: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, minute: MinuteVerdict) -> "_Seen":
+        names = [str(selector) for selector in minute.selectors]
+        return cls(
+            minute=minute,
+            now=minute.at.isoformat(),
+            row={name: index for index, name in enumerate(names)},
+            names=names,
+            hot=[int(row) for row in np.flatnonzero(minute.score >= 1.0)],
+            lingering=np.asarray((minute.faints >= LINGERING).any(axis=0)),
+        )
+
+    def metric(self, row: int) -> str:
+        """The metric that strays most in a row."""
+        return self.minute.metrics[int(np.argmax(self.minute.strengths[:, row]))]
+
+
+def _remember(state: RunState, seen: _Seen, settings: RunSettings) -> dict[str, list[float]]:
+    """Scores of the last minutes with the new one; forgotten after a gap."""
+    follows = bool(state.minute) and seen.minute.at - datetime.fromisoformat(state.minute) == _MINUTE
+    before = state.recent if follows else {}
+    window = max(_WINDOW, settings.confirm_minutes)
+    recent = {}
+    for name in [*before, *(seen.names[row] for row in seen.hot if seen.names[row] not in before)]:
+        score = round(float(seen.minute.score[seen.row[name]]), 4) if name in seen.row else 0.0
+        scores = [*before.get(name, []), score][-window:]
+        if max(scores) >= 1.0:
+            recent[name] = scores
+    return recent
+
+
+def _assigned(runs: Sequence[Run], seen: _Seen) -> dict[str, list[int]]:
+    """Rows that belong to each open anomaly in this minute: members that are still out, and those that join it."""
+    groups: dict[str, list[int]] = {}
+    members: set[int] = set()
+    for run in runs:
+        rows = [seen.row[name] for name in run.members if name in seen.row]
+        members.update(rows)
+        groups[run.id] = [row for row in rows if seen.lingering[row] or seen.minute.score[row] >= 1.0]
+    for row in seen.hot:
+        host = next((run for run in reversed(runs) if row not in members and _belongs(run, row, seen)), None)
+        if host is not None:
+            groups[host.id].append(row)
+    return groups
+
+
+def _belongs(run: Run, row: int, seen: _Seen) -> bool:
+    """Whether a series that strays now is part of an open anomaly: at about the same time, or as a consequence."""
+    now = seen.minute.at
+    young = now - datetime.fromisoformat(run.started_at) <= _GROWS
+    if young and now - datetime.fromisoformat(run.grown_at) <= _JOIN:
+        return True
+    lead = run.lead
+    metric = seen.metric(row)
+    if run.quiet or metric not in _FOLLOWS.get(lead.metric, frozenset()):
+        return False
+    # Another value of the leading dimension holds other calls: it cannot follow from them.
+    scope, name = seen.minute.selectors[row].dimensions, seen.names[row]
+    return name == lead.selector or not lead.selector or scope != Selector.parse(lead.selector).dimensions
+
+
+def _continued(run: Run, seen: _Seen, rows: Sequence[int]) -> Run:
+    """The run after this minute, given the rows of it that are out."""
+    if not rows:
+        since = run.quiet_since if run.quiet else seen.now
+        return replace(run, quiet=run.quiet + 1, quiet_since=since)
+    newcomers = tuple(seen.names[row] for row in rows if seen.names[row] not in run.members)
+    return replace(
+        run,
+        last_at=seen.now,
+        grown_at=seen.now if newcomers else run.grown_at,
+        quiet=0,
+        quiet_since="",
+        score=max(run.score, float(seen.minute.score[list(rows)].max())),
+        members=run.members + newcomers,
+        evidence=weigh(run.evidence, seen.minute, seen.names, rows),
+    )
+
+
+def _opened(seen: _Seen, rows: list[int], recent: Mapping[str, list[float]], settings: RunSettings) -> list[Run]:
+    """One new anomaly of all rows that stray and belong to no other, once one of them is confirmed."""
+    confirmed = [row for row in rows if _confirmed(seen, row, recent, settings)]
+    if not confirmed:
+        return []
+    ago = max(_minutes_ago(recent[seen.names[row]]) for row in confirmed)
+    started = (seen.minute.at - ago * _MINUTE).isoformat()
+    evidence = weigh((), seen.minute, seen.names, rows)
+    lead = max(evidence, key=lambda part: part.led)
+    name = f"{started}|{lead.metric}|{lead.selector}"
+    return [
+        Run(
+            id=hashlib.sha256(name.encode()).hexdigest()[:16],
+            started_at=started,
+            last_at=seen.now,
+            grown_at=seen.now,
+            quiet=0,
+            quiet_since="",
+            score=float(seen.minute.score[rows].max()),
+            members=tuple(seen.names[row] for row in rows),
+            evidence=evidence,
+        )
+    ]
+
+
+def _confirmed(seen: _Seen, row: int, recent: Mapping[str, list[float]], settings: RunSettings) -> bool:
+    scores = recent[seen.names[row]]
+    return (
+        float(seen.minute.score[row]) >= settings.instant_score
+        or sum(score >= 1.0 for score in scores) >= settings.confirm_minutes
+    )
+
+
+def _minutes_ago(scores: list[float]) -> int:
+    """How many minutes before the last the first anomalous one was."""
+    return len(scores) - 1 - next(index for index, score in enumerate(scores) if score >= 1.0)
+
+
+def _anomaly(run: Run, versions: Versions, ended_at: datetime | None) -> Anomaly:
+    lead = run.lead
+    ordered = (lead, *(part for part in run.evidence if part is not lead))
+    total = sum(part.moved for part in ordered) or 1.0
+    movements = [movement(part) for part in ordered]
+    started = datetime.fromisoformat(run.started_at)
+    return Anomaly(
+        id=run.id,
+        started_at=started,
+        last_at=datetime.fromisoformat(run.last_at),
+        ended_at=ended_at,
+        selector=movements[0].selector,
+        metric=lead.metric,
+        direction=Direction(lead.direction),
+        score=run.score,
+        severity=severity_of(run.score),
+        observed=lead.observed,
+        expected=lead.expected,
+        lower=lead.lower,
+        upper=lead.upper,
+        contributions=tuple(
+            Contribution(
+                selector=moved.selector,
+                metric=part.metric,
+                observed=part.observed,
+                expected=part.expected,
+                lower=part.lower,
+                upper=part.upper,
+                share=part.moved / total,
+            )
+            for moved, part in zip(movements, ordered, strict=True)
+        ),
+        explanation=describe(movements[0], movements[1:], started, ended_at),
+        model_version=versions.model,
+        baseline_version=versions.baseline,
+    )
