@@ -34,7 +34,7 @@ def failure(message: str, code: int | None = None) -> StoreError | StoreUnavaila
     found = _CODE.search(message) if code is None else None
     number = code if code is not None else int(found[1]) if found else 0
     lines = message.strip().splitlines()
-    line = _NOISE.sub("", lines[0] if lines else "no message")[:_MAX_CHARACTERS]
+    line = _NOISE.sub("", lines[0] if lines else "no message").split(" Stack trace:")[0][:_MAX_CHARACTERS]
     if number in _TRANSIENT:
         return StoreUnavailable(f"store: {line}")
     return StoreError(f"store: {line}", number)

@@ -31,11 +31,14 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+KNOWN_SETTINGS = "SELECT name FROM system.settings"
+
 _CONNECTIONS = 8
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
 _GRACE_S = 5.0  # what the server gets beyond the query timeout to say that it is over
 _UNKNOWN_DATABASE = 81
+_TOKEN = "insert_deduplication_token"
 _NOT_SENT = (errors.NetworkError, errors.SocketTimeoutError)  # the driver raises these only while it connects
 _BROKEN = (*_NOT_SENT, errors.UnexpectedPacketFromServerError, EOFError, OSError)
 
@@ -53,6 +56,7 @@ class ServerStore:
         self._pool = Pool(self._client, NativeClient.disconnect, limit=_CONNECTIONS, wait_s=self._timeout_s)
         try:
             version = self._version()
+            self._known_settings = frozenset(self.arrow(KNOWN_SETTINGS).column("name").to_pylist())
         except BaseException:
             self.close()
             raise
@@ -71,9 +75,11 @@ class ServerStore:
 
     def insert(self, table: str, rows: pa.Table, *, token: str | None = None) -> None:
         statement = f"INSERT INTO `{checked(table)}` ({column_list(rows.column_names)}) VALUES"
-        settings = insert_settings(token)
+        # An old server refuses settings that it does not know; without tokens it must not be given a batch twice.
+        settings = {name: value for name, value in insert_settings(token).items() if name in self._known_settings}
+        repeatable = _TOKEN in settings
         if rows.num_rows:
-            self._call(lambda client: client.insert_arrow(statement, rows, settings), repeatable=token is not None)
+            self._call(lambda client: client.insert_arrow(statement, rows, settings), repeatable=repeatable)
 
     def command(self, sql: str, params: Params | None = None) -> None:
         statement = render(sql, params)
