@@ -16,12 +16,14 @@ def claim_epoch(store: Store, generation: int) -> int:
     """
     highest = int(store.arrow(HIGHEST).column("epoch")[0].as_py())
     epoch = max(highest + 1, generation)
+    seq = next_seq()
     columns = {
         "name": pa.array([_CLAIM]),
+        "last_success_at": pa.array([seq // 1_000_000], pa.timestamp("ms", tz="UTC")),
         "last_error": pa.array([""]),
         "duration_s": pa.array([0.0]),
         "epoch": pa.array([epoch], pa.uint64()),
-        "seq": pa.array([next_seq()], pa.uint64()),
+        "seq": pa.array([seq], pa.uint64()),
     }
     store.insert("jobs", pa.table(columns))
     return epoch

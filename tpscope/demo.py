@@ -27,6 +27,7 @@ from storage.migrate import migrate
 from storage.open import open_store
 from storage.past import replicate_hours
 from tpscope.broker import CONSUMER_SETTINGS, EmbeddedBroker
+from tpscope.guarded import free_port, port_is_free
 from tpscope.history import fill_calls
 from tpscope.leader import create_topic
 from tpscope.receiver import LocalReceiver
@@ -78,7 +79,7 @@ def run_demo(options: DemoOptions, console: Console, stop: threading.Event) -> i
     clock: Clock = SystemClock() if options.speed == 1.0 else FastClock(options.speed)
     scenario = load_scenario(options.scenario)
     steps = _Steps(console)
-    console.print(f"[bold]tpscope demo[/bold]: {escape(scenario.title)}, about {options.rate:g} calls a second")
+    console.print(f"[bold]tpscope demo[/bold]: {escape(scenario.title)}, about {options.rate:g} calls a second", soft_wrap=True)
     with ExitStack() as stack:
         terminal = _Terminal(console, clock)
         with steps.step("embedded Kafka-compatible broker"):
@@ -86,9 +87,10 @@ def run_demo(options: DemoOptions, console: Console, stop: threading.Event) -> i
         receiver = LocalReceiver(terminal.show_alert)
         receiver.start()
         stack.callback(receiver.stop)
-        settings = demo_settings(options, scenario, broker.bootstrap, receiver.url)
+        port = options.port if options.port and port_is_free(options.port) else free_port()
+        settings = demo_settings(options, scenario, broker.bootstrap, receiver.url, port)
         for target, _, text in scenario.scaled_targets(options.rate):
-            console.print(f"   target {target.name}: {escape(text)}", style="dim")
+            console.print(f"   target {target.name}: {escape(text)}", style="dim", soft_wrap=True)
         create_topic(settings.kafka, settings.kafka.topic, _PARTITIONS, client_options)
         with steps.step(f"embedded ClickHouse in {options.directory}"):
             prepare_directory(options.directory)
@@ -115,7 +117,7 @@ def run_demo(options: DemoOptions, console: Console, stop: threading.Event) -> i
         return _wait(service, workers, stop, options.run_for)
 
 
-def demo_settings(options: DemoOptions, scenario: Scenario, brokers: str, webhook: str) -> Settings:
+def demo_settings(options: DemoOptions, scenario: Scenario, brokers: str, webhook: str, port: int) -> Settings:
     """The configuration that the demo runs with: embedded engine and broker, the scenario's targets, the local receiver."""
     objectives: list[dict[str, Any]] = []
     rules: list[dict[str, Any]] = [{"kind": "anomaly", "name": "anomaly", "severity": "critical", "receivers": ["terminal"]}]
@@ -143,7 +145,7 @@ def demo_settings(options: DemoOptions, scenario: Scenario, brokers: str, webhoo
             "rules": rules,
             "receivers": [{"name": "terminal", "type": "webhook", "url": webhook}],
             "forecast": {"metrics": ["tps", "peak_tps", "tokens_per_s", "cost_per_h"], "by": ["service", "provider"]},
-            "web": {"port": options.port},
+            "web": {"port": port, "public_url": f"http://127.0.0.1:{port}"},
         }
     )
 
@@ -206,7 +208,8 @@ def _tell_where(console: Console, address: str, options: DemoOptions, first: Sch
         soft_wrap=True, style="dim",
     )  # fmt: skip
     console.print(
-        f"   first scripted incident at {first.start:%H:%M:%S} UTC; its alert comes to this terminal and to the incidents page"
+        f"   first scripted incident at {first.start:%H:%M:%S} UTC; its alert comes to this terminal and to the incidents page",
+        soft_wrap=True,
     )
     console.print("   Ctrl-C ends the demo\n")
 
@@ -251,13 +254,12 @@ class _Terminal:
         self._console, self._clock = console, clock
 
     def show_alert(self, message: dict[str, Any]) -> None:
-        incident = message.get("incident", message)
         resolved = message.get("reason") == "resolved"
-        style = "green" if resolved else "bold red"
-        word = "RESOLVED" if resolved else "ALERT"
-        self._line(f"[{style}]webhook {word}[/{style}] {escape(str(incident.get('title', '')))}")
-        if incident.get("summary"):
-            self._console.print(f"            {escape(str(incident['summary']))}", soft_wrap=True)
+        style, word = ("green", "RESOLVED") if resolved else ("bold red", "ALERT")
+        self._line(f"[{style}]webhook {word}[/{style}] {escape(str(message.get('headline', '')))}")
+        for detail in (message.get("explanation"), (message.get("links") or {}).get("incident")):
+            if detail:
+                self._console.print(f"            {escape(str(detail))}", soft_wrap=True)
 
     def announce(self, incidents: list[ScheduledIncident], stop: threading.Event) -> None:
         """Print each incident when it begins and when it ends."""

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
 from core.config import Settings
 from core.types import JobState
@@ -76,22 +76,24 @@ def _text(moment: datetime | None) -> str | None:
 
 
 def _print(report: dict[str, Any]) -> None:
-    console = Console()
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_row("store", f"{report['engine']} (ClickHouse {report['version']}), {report['bytes_on_disk'] / 1e6:,.0f} MB")
-    table.add_row("calls", f"{report['calls']:,}  from {report['first_call'] or '-'} to {report['last_call'] or '-'}")
+    console = Console(soft_wrap=True)
     letters = ", ".join(f"{count} {reason}" for reason, count in report["dead_letters"].items())
-    table.add_row("dead letters", letters or "none")
+    lines = [
+        ("store", f"{report['engine']} (ClickHouse {report['version']}), {report['bytes_on_disk'] / 1e6:,.0f} MB"),
+        ("calls", f"{report['calls']:,} from {report['first_call'] or '-'} to {report['last_call'] or '-'}"),
+        ("dead letters", letters or "none"),
+    ]
     for mark in report["watermarks"]:
         place = f"{mark['topic']}/{mark['partition']}"
-        table.add_row(
-            "arrived", f"{place} up to {mark['event_at']}, offset {mark['next_offset']}, {mark['delay_s']:.1f} s late"
-        )
+        text = f"{place} up to {mark['event_at']}, next offset {mark['next_offset']}, {mark['delay_s']:.1f} s after the event"
+        lines.append(("arrived", text))
     for job in report["jobs"]:
-        text = f"{job['name']}: last success {job['last_success_at'] or 'never'}, took {job['duration_s']:.1f} s"
-        table.add_row("job", text)
-    console.print(table, soft_wrap=True)
+        lines.append(
+            ("job", f"{job['name']}: last success {job['last_success_at'] or 'never'}, took {job['duration_s']:.1f} s")
+        )
+    for name, text in lines:
+        console.print(f"{name:<13}{escape(text)}", highlight=False)
     for line in report["attention"]:
-        console.print(f"[bold red]attention[/bold red] {line}", soft_wrap=True)
+        console.print(f"[bold red]attention[/bold red] {escape(line)}")
     if not report["attention"]:
         console.print("[green]nothing needs attention[/green]")

@@ -104,7 +104,7 @@ class Service:
     def start_jobs(self) -> None:
         leader = self._leader()
         self._workers.start("leader", leader.run)
-        self._workers.start("delivery", self._deliver(leader))
+        self._workers.start("delivery", Deliverer(self._store, lambda: self._current.value, self._clock, leader.epoch).run)
         self._scheduler = JobScheduler(self._jobs(), leader, _SLOW_JOBS, self._pace)
         self._scheduler.start()
 
@@ -176,15 +176,6 @@ class Service:
         if state is None or state.last_success_at is None:
             return at_least_s
         return max(at_least_s, (state.last_success_at + every - self._clock.now()).total_seconds())
-
-    def _deliver(self, leader: Leader) -> Callable[[threading.Event], None]:
-        def run(stop: threading.Event) -> None:
-            while not stop.wait(1.0):
-                epoch = leader.epoch()
-                if epoch is not None:
-                    Deliverer(self._store, self._current.value, self._clock, epoch).run_once()
-
-        return run
 
 
 def open_service(settings: Settings, role: Role, clock: Clock | None = None) -> Service:
