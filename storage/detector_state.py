@@ -25,7 +25,7 @@ _SCHEMA = pa.schema([pa.field("detector", pa.string()), pa.field("at", TS_TYPE),
 def write_state(store: Store, detector: str, at: datetime, state: Mapping[str, Any], epoch: int) -> None:
     """Keep the state after the minute `at` was judged. NaN inside comes back as None: JSON has none.
 
-    Retention counts from `at`: a state of more than 7 days ago may be gone at any time.
+    States written more than 7 days ago may be gone at any time.
     """
     text = orjson.dumps(dict(state), option=orjson.OPT_SERIALIZE_NUMPY).decode()
     rows = items_table(_SCHEMA, [state], detector=[detector], at=[at], state=[text], epoch=[epoch], seq=[next_seq()])

@@ -87,7 +87,8 @@ PARTITION BY toYYYYMM(started_at)
 ORDER BY (started_at, id, epoch, seq)
 SETTINGS non_replicated_deduplication_window = 10000;
 
--- What a detector must remember between minutes (open runs, recent verdicts), as JSON; the latest row holds.
+-- What a detector must remember between minutes (open runs, recent verdicts), as JSON; the latest row holds. Retention counts
+-- from the writing (`seq` is in nanoseconds since 1970), not from `at`, which lies far back when history is replayed.
 CREATE TABLE IF NOT EXISTS detector_state
 (
     detector LowCardinality(String),
@@ -98,7 +99,7 @@ CREATE TABLE IF NOT EXISTS detector_state
 )
 ENGINE = MergeTree
 ORDER BY (detector, epoch, seq)
-TTL toDateTime(at) + INTERVAL 7 DAY
+TTL toDateTime(intDiv(seq, 1000000000)) + INTERVAL 7 DAY
 SETTINGS non_replicated_deduplication_window = 10000;
 
 CREATE TABLE IF NOT EXISTS forecasts

@@ -16,3 +16,10 @@ def test_the_latest_state_of_the_highest_epoch_holds(store: Store) -> None:
 
 def test_a_detector_without_state_is_none(store: Store) -> None:
     assert read_state(store, "forest") is None
+
+
+def test_the_state_of_a_replay_of_old_history_stays(store: Store) -> None:
+    """Retention once counted from the minute that was judged, so that a replay forgot at once what it had open."""
+    write_state(store, "forest", datetime(2020, 1, 1, tzinfo=UTC), {"open": {}}, 1)
+    store.command("OPTIMIZE TABLE detector_state FINAL")
+    assert read_state(store, "forest") == {"open": {}}
