@@ -2,7 +2,8 @@
 
 Known limits of chdb 4.4: one directory per process; a connection runs one statement at a time, so there is a pool of them;
 its own Arrow tables point into memory that it frees, so results are copied; DateTime comes out of Arrow as a plain number,
-so its columns are found by DESCRIBE; an Arrow table is handed in by the name of a local variable of the calling function.
+so its columns are found by DESCRIBE; what a failed statement had put out stands before the next result of its connection,
+so the pool ends that one; an Arrow table is handed in by the name of a local variable of the calling function.
 """
 
 import re

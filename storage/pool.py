@@ -35,7 +35,10 @@ class Pool(Generic[T]):
 
     @contextmanager
     def lend(self) -> Iterator[T]:
-        """A connection for one call; raises StoreUnavailable when none gets free in time, or after `close`."""
+        """A connection for one call; raises StoreUnavailable when none gets free in time, or after `close`.
+
+        A connection whose call failed is ended and not lent again: what its engine had begun to answer may still lie in it.
+        """
         taken = self._take()
         try:
             connection = taken[0] if taken else self._make()
@@ -44,8 +47,11 @@ class Pool(Generic[T]):
             raise
         try:
             yield connection
-        finally:
-            self._give_back(connection)
+        except BaseException:
+            self._give_back()
+            self._end(connection)
+            raise
+        self._give_back(connection)
 
     def close(self) -> None:
         """Lend nothing more, wait for the calls in progress, end all connections; may be called twice."""
