@@ -25,6 +25,7 @@ class MemorySource:
         self.fail_polls = 0
         self.fail_commits = 0
         self.closed = False
+        self.polls = 0
 
     def append(self, values: Iterable[bytes], partition: int = 0) -> None:
         """Write records to a partition."""
@@ -42,6 +43,7 @@ class MemorySource:
 
     def poll(self, timeout_s: float, max_records: int) -> Polled:
         with self._changed:
+            self.polls += 1
             if self.fail_polls:
                 self.fail_polls -= 1
                 raise BrokerUnavailable("the memory source fails this poll")

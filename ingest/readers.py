@@ -159,7 +159,7 @@ def read_parquet(stream: IO[bytes]) -> Iterator[Row]:
                 size = batch.nbytes // max(batch.num_rows, 1)
                 for record in batch.to_pylist(maps_as_pydicts="lossy"):
                     yield Row(next(numbers), record, size)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        except (pa.ArrowException, OSError) as error:
             raise Damaged(f"it is no Parquet file that can be read ({str(error).splitlines()[0]})") from error
 
 
