@@ -1,0 +1,72 @@
+"""Judges spans of minutes one after the other, with the state that is carried between them. Pure but for its cache."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from analytics.detect import judge, with_silence
+from analytics.features import Panel
+from analytics.runs import RunSettings, RunState, Versions, advance
+from analytics.silence import Silence, score_silence
+from analytics.trained import Trained, load
+from core.config import DetectionSettings
+from core.types import Anomaly
+from storage.contract import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectorState:
+    """What is remembered between minutes; `silence` is None until something was judged."""
+
+    runs: RunState = field(default_factory=RunState)
+    silence: Mapping[str, list[float]] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {"runs": self.runs.to_json(), "silence": None if self.silence is None else dict(self.silence)}
+
+    @classmethod
+    def from_json(cls, state: Mapping[str, Any] | None) -> Self:
+        if not state:
+            return cls()
+        return cls(runs=RunState.from_json(state.get("runs", {})), silence=state.get("silence"))
+
+
+def judge_span(
+    trained: Trained, panel: Panel, state: DetectorState, settings: DetectionSettings
+) -> tuple[DetectorState, list[Anomaly]]:
+    """Judge every minute of the panel; returns the next state and the latest form of every anomaly that changed.
+
+    The same minutes in one span or in several bring the same anomalies.
+    """
+    names = [str(selector) for selector in trained.baselines.selectors]
+    verdicts = judge(panel, trained.baselines, trained.forest, settings.min_calls_per_minute)
+    silence = Silence.unseen(len(names)) if state.silence is None else Silence.from_json(state.silence, names)
+    scores, silence = score_silence(verdicts.calls, verdicts.expected, silence)
+    verdicts = with_silence(verdicts, scores)
+    rules = RunSettings(
+        confirm_minutes=settings.confirm_minutes,
+        instant_score=settings.instant_score,
+        resolve_minutes=settings.resolve_minutes,
+    )
+    versions = Versions(model=trained.version.version, baseline=trained.version.version)
+    runs, changed = state.runs, dict[str, Anomaly]()
+    for index in range(verdicts.minutes):
+        runs, events = advance(runs, verdicts.minute(index), rules, versions)
+        changed.update({event.id: event for event in events})
+    return DetectorState(runs=runs, silence=silence.to_json(names)), list(changed.values())
+
+
+class Detector:
+    """Keeps baselines and forest in memory and loads them again when a newer version is stored. Not for several threads."""
+
+    def __init__(self) -> None:
+        self._trained: Trained | None = None
+
+    def trained(self, store: Store, time_zone: str) -> Trained | None:
+        """The latest version; None while there is none."""
+        held = self._trained
+        if held is not None and held.baselines.time_zone != time_zone:
+            held = None
+        newer = load(store, time_zone, unless=held.version.version if held else "")
+        self._trained = newer or held
+        return self._trained

@@ -1,0 +1,54 @@
+"""Which finished hours have to be made, or made again: those of which the minutes know more calls than the hours do."""
+
+from datetime import datetime, timedelta
+
+import pandas as pd
+
+from analytics.reading import SCOPES
+from core.clock import floor_to
+from storage.contract import Store
+from storage.hours import read_hours
+from storage.series import data_span, read_panel
+
+SCOPES_OF_HOURS = (*SCOPES[1:], SCOPES[0])
+"""Selections that have hours: the same that are judged; forecasts and long views read them. All traffic is written last: an
+hour that it holds is complete, whatever interrupted the job."""
+
+_HOUR = timedelta(hours=1)
+_LOOK_BACK = timedelta(days=2)
+_MOST_AT_ONCE = timedelta(days=7)
+_HALF_HOUR_S = 1800
+
+
+def stale_hours(store: Store, cursor: datetime | None, end: datetime) -> list[tuple[datetime, datetime]]:
+    """Spans [first, last) of whole hours before `end` to be made, oldest first, each a week at most.
+
+    Everything that the minute rollups hold is compared once an hour (an import may bring any of it), the last two days each
+    time.
+    """
+    span = data_span(store)
+    if span is None:
+        return []
+    first = floor_to(span[0], _HOUR)
+    if cursor is not None and cursor >= end:
+        first = max(first, end - _LOOK_BACK)
+    if first >= end:
+        return []
+    # Half hours are answered by the minute rollups alone; whole hours would have the table `hours` mixed in.
+    minutes = read_panel(store, first, end, _HALF_HOUR_S, (), ("tps",))
+    known = minutes.groupby(minutes["ts"].dt.floor("h"))["calls"].sum()
+    hours = read_hours(store, "tps", first, end).set_index("ts")["calls"]
+    made = hours.reindex(known.index, fill_value=0)
+    return _spans(pd.DatetimeIndex(known.index[known.to_numpy() > made.to_numpy()]))
+
+
+def _spans(hours: pd.DatetimeIndex) -> list[tuple[datetime, datetime]]:
+    """Runs of hours; small gaps are made along, a run is cut at a week."""
+    spans: list[tuple[datetime, datetime]] = []
+    for stamp in hours:
+        hour = stamp.to_pydatetime()
+        if spans and hour - spans[-1][1] <= _HOUR and hour - spans[-1][0] < _MOST_AT_ONCE:
+            spans[-1] = (spans[-1][0], hour + _HOUR)
+        else:
+            spans.append((hour, hour + _HOUR))
+    return spans

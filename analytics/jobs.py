@@ -1,0 +1,235 @@
+"""The shells of analytics: read from the store, compute, write back. Each catches up by its own cursor and is safe to repeat.
+
+`tpscope` runs them on a schedule, one of each at a time, in the one process that holds the fencing epoch.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pandas as pd
+
+from analytics.detector import Detector, DetectorState, judge_span
+from analytics.features import DETECTION_METRICS
+from analytics.forecast import ShortHistory, forecast
+from analytics.hourly import SCOPES_OF_HOURS, stale_hours
+from analytics.predicting import SeriesToForecast, series_to_forecast
+from analytics.reading import read_minutes
+from analytics.reporting import JobReport, run_job
+from analytics.trained import Trained, Trainer, save
+from core.clock import Clock, floor_to
+from core.config import Settings
+from core.series import METRICS
+from core.types import Anomaly, ForecastRun
+from storage.anomalies import write_anomalies
+from storage.contract import Store
+from storage.detector_state import read_state, write_state
+from storage.forecasts import write_forecast
+from storage.hours import refresh_hours
+from storage.series import latest_minute
+from storage.watermarks import read_watermarks
+
+DETECTOR = "detection"
+"""Name under which the state between minutes is kept."""
+
+_MINUTE = timedelta(minutes=1)
+_HOUR = timedelta(hours=1)
+_MOST_CATCH_UP = timedelta(hours=6)
+"""After a longer downtime the older minutes are not judged: an alarm about this morning helps nobody."""
+_FIRST_LOOK = timedelta(minutes=15)
+"""What a detector without any state judges first: enough to see which selections are alive."""
+_CHUNK = timedelta(minutes=60)
+_QUIET_PARTITION = timedelta(minutes=10)
+"""A partition that wrote nothing for so long does not hold up the others."""
+_LEAST_REBUILD = timedelta(days=1)
+"""How often `analyze` builds baselines anew at most: a day of history more changes little."""
+
+
+def run_baselines(store: Store, clock: Clock, settings: Settings, epoch: int) -> JobReport:
+    """Build baselines and the forest from the stored minutes and keep them as a new version.
+
+    Trained up to the newest data, so that imported history has baselines as well. `items` counts series.
+    """
+
+    def body(cursor: datetime | None) -> JobReport:
+        newest = latest_minute(store)
+        if newest is None:
+            return JobReport(name="baselines", cursor=cursor, items=0, note="no calls yet")
+        trained = Trainer(store, settings).build(min(newest + _MINUTE, clock.now()), clock.now())
+        if trained is None:
+            least = settings.detection.min_history / timedelta(days=1)
+            return JobReport(name="baselines", cursor=cursor, items=0, note=f"learning: {least:g} days of history are needed")
+        save(store, trained, epoch)
+        return JobReport(name="baselines", cursor=trained.version.trained_to, items=trained.version.series)
+
+    return run_job("baselines", store, clock, epoch, body)
+
+
+def run_detection(store: Store, clock: Clock, settings: Settings, epoch: int, detector: Detector | None = None) -> JobReport:
+    """Judge every complete minute since the last run; `items` counts minutes.
+
+    A minute is complete when the calls of all partitions have arrived past its end, or after the longest wait. Minutes without
+    any call are judged as well: silence is news. Nothing is judged before the first baselines. With a `detector` that is kept
+    between runs these are not loaded each time.
+    """
+    detector = detector or Detector()
+
+    def body(cursor: datetime | None) -> JobReport:
+        end = _complete_until(store, clock.now(), settings)
+        trained = detector.trained(store, settings.time_zone)
+        if trained is None:
+            return JobReport(name="detection", cursor=end, items=0, note="learning: there are no baselines yet")
+        state = DetectorState.from_json(read_state(store, DETECTOR))
+        start, note = _start_of_detection(cursor, end)
+        for at in _steps(start, end, _CHUNK):
+            state = _judge(store, trained, state, settings, epoch, at, min(at + _CHUNK, end))
+        minutes = max((end - start) // _MINUTE, 0)
+        return JobReport(name="detection", cursor=max(start, end), items=minutes, note=note)
+
+    return run_job("detection", store, clock, epoch, body)
+
+
+def run_hours(store: Store, clock: Clock, settings: Settings, epoch: int) -> JobReport:
+    """Make the hours that are finished, and those again to which calls came late or by import; `items` counts rows."""
+
+    def body(cursor: datetime | None) -> JobReport:
+        end = floor_to(clock.now(), _HOUR)
+        written = 0
+        for first, last in stale_hours(store, cursor, end):
+            written += refresh_hours(store, first, last, SCOPES_OF_HOURS, epoch)
+        return JobReport(name="hours", cursor=end, items=written)
+
+    return run_job("hours", store, clock, epoch, body)
+
+
+def run_forecasts(store: Store, clock: Clock, settings: Settings, epoch: int) -> JobReport:
+    """Forecast every configured series by the hour; `items` counts series.
+
+    Series with too little history are left out; the note says how many, and what the longest of them has.
+    """
+
+    def body(cursor: datetime | None) -> JobReport:
+        now = clock.now()
+        end = floor_to(now, _HOUR)
+        done, short = 0, list[ShortHistory]()
+        for series in series_to_forecast(store, settings.forecast, end):
+            try:
+                _forecast(store, series, settings, now, epoch)
+            except ShortHistory as too_short:
+                short.append(too_short)
+            else:
+                done += 1
+        note = f"{len(short)} series left out: {max(short, key=lambda error: error.have_h)}" if short else ""
+        return JobReport(name="forecasts", cursor=end, items=done, note=note)
+
+    return run_job("forecasts", store, clock, epoch, body)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalysisReport:
+    """What an analysis of stored history found.
+
+    Attributes
+    ----------
+    minutes : int
+        Minutes that were judged; `learning` more had no baselines yet.
+    builds : int
+        How often baselines and forest were built.
+    """
+
+    anomalies: tuple[Anomaly, ...]
+    minutes: int
+    learning: int
+    builds: int
+
+
+def analyze(
+    store: Store,
+    start: datetime,
+    end: datetime,
+    settings: Settings,
+    epoch: int,
+    progress: Callable[[datetime], None] | None = None,
+) -> AnalysisReport:
+    """Judge stored history as if it were live: what is said of a minute depends on earlier minutes alone.
+
+    Baselines are built anew every day of the span (or as configured, if less often) and are not kept; the anomalies are
+    written.
+    `progress` is told the instant up to which everything is done. Raises ValueError for an empty span.
+    """
+    start, end = floor_to(start, _MINUTE), floor_to(end, _MINUTE)
+    if end <= start:
+        raise ValueError(f"nothing to analyze from {start} to {end}; the end must be a minute or more after the start")
+    trainer, state = Trainer(store, settings), DetectorState()
+    every = max(settings.detection.rebuild_every, _LEAST_REBUILD)
+    found: dict[str, Anomaly] = {}
+    judged, builds = 0, 0
+    for rebuilt_at in _steps(start, end, every):
+        trained = trainer.build(rebuilt_at, rebuilt_at)
+        until = min(rebuilt_at + every, end)
+        if trained is not None:
+            builds += 1
+            for at in _steps(rebuilt_at, until, _CHUNK):
+                panel = read_minutes(store, at, min(at + _CHUNK, until), DETECTION_METRICS)
+                state, changed = judge_span(trained, panel, state, settings.detection)
+                found.update({anomaly.id: anomaly for anomaly in changed})
+                judged += panel.minutes
+        if progress is not None:
+            progress(until)
+    anomalies = tuple(sorted(found.values(), key=lambda anomaly: (anomaly.started_at, anomaly.id)))
+    write_anomalies(store, list(anomalies), epoch)
+    learning = (end - start) // _MINUTE - judged
+    return AnalysisReport(anomalies=anomalies, minutes=judged, learning=learning, builds=builds)
+
+
+def _complete_until(store: Store, now: datetime, settings: Settings) -> datetime:
+    """End of the last minute that can be judged now."""
+    detection = settings.detection
+    marks = [mark.event_at for mark in read_watermarks(store) if now - mark.arrived_at <= _QUIET_PARTITION]
+    arrived = min(marks) if marks else now - detection.max_delay
+    return floor_to(max(min(now - detection.delay, arrived), now - detection.max_delay), _MINUTE)
+
+
+def _start_of_detection(cursor: datetime | None, end: datetime) -> tuple[datetime, str]:
+    """First minute to judge, and what to say of those that are skipped."""
+    if cursor is None:
+        return end - _FIRST_LOOK, ""
+    oldest = end - _MOST_CATCH_UP
+    if cursor >= oldest:
+        return cursor, ""
+    return oldest, f"{(oldest - cursor) // _MINUTE} minutes of downtime before {oldest:%Y-%m-%d %H:%M} UTC were not judged"
+
+
+def _judge(
+    store: Store, trained: Trained, state: DetectorState, settings: Settings, epoch: int, start: datetime, end: datetime
+) -> DetectorState:
+    """Judge one span; the anomalies are written before the state: after a crash in between they are only written again."""
+    panel = read_minutes(store, start, end, DETECTION_METRICS)
+    state, changed = judge_span(trained, panel, state, settings.detection)
+    write_anomalies(store, changed, epoch)
+    write_state(store, DETECTOR, end - _MINUTE, state.to_json(), epoch)
+    return state
+
+
+def _forecast(store: Store, series: SeriesToForecast, settings: Settings, now: datetime, epoch: int) -> None:
+    """Forecast and write one series; raises ShortHistory."""
+    made = forecast(series.values, settings.forecast.horizon // _HOUR)
+    hours = pd.date_range(series.end, periods=len(made.points), freq="h")
+    run = ForecastRun(
+        version=f"{now:%Y%m%dT%H%M%S.%f}Z",
+        made_at=now,
+        selector=series.selector,
+        metric=series.metric,
+        unit=METRICS[series.metric].unit,
+        model=made.model,
+        step="1h",
+        trained_from=series.start,
+        trained_to=series.end,
+        error_mase=made.error_mase,
+    )
+    write_forecast(store, run, made.points.assign(ts=hours), epoch)
+
+
+def _steps(start: datetime, end: datetime, step: timedelta) -> list[datetime]:
+    count = -((start - end) // step) if end > start else 0
+    return [start + step * index for index in range(count)]

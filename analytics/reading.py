@@ -1,0 +1,20 @@
+"""Reads minute panels for baselines and detection: which selections there are, and their minutes as matrices."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from analytics.features import BASELINE_METRICS, Panel, stack, to_panel
+from storage.contract import Store
+from storage.series import read_panel
+
+SCOPES: tuple[tuple[str, ...], ...] = ((), ("gateway",), ("service",), ("route",), ("provider",), ("model",), ("tenant",))
+"""Every value of each of these dimensions is a selection of its own; the first is all traffic."""
+
+
+def read_minutes(store: Store, start: datetime, end: datetime, metrics: Sequence[str] = BASELINE_METRICS) -> Panel:
+    """All selections with calls in [start, end), whole minutes; all traffic is always among them."""
+    panels = []
+    for by in SCOPES:
+        frame = read_panel(store, start, end, 60, by, tuple(metrics))
+        panels.append(to_panel(frame, by, start, end, metrics))
+    return stack(panels)

@@ -1,0 +1,160 @@
+"""Baselines and forest of one version: built from stored minutes, kept in the store, loaded again."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from analytics.baseline import Baselines, deviations, from_frame, to_frame
+from analytics.detect import training_rows
+from analytics.features import DETECTION_METRICS, Panel, align
+from analytics.fit import calibrate, fit_baselines
+from analytics.forest import Forest, fit_forest, from_arrays, to_arrays
+from analytics.reading import read_minutes
+from analytics.summary import HourSummary, join, summarise
+from core.clock import floor_to
+from core.config import Settings
+from core.types import BaselineVersion
+from storage.baselines import latest_baseline, read_baseline, write_baselines
+from storage.contract import Store
+from storage.models import StoredModel, latest_model, write_model
+from storage.series import data_span
+
+FOREST = "forest"
+
+_HOUR = timedelta(hours=1)
+_DAY = timedelta(days=1)
+_RECENT_DAYS = 3
+"""Days before the end whose minutes calibrate the tails and train the forest."""
+_TRAINING_ROWS = 60_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """What minutes are judged by."""
+
+    version: BaselineVersion
+    baselines: Baselines
+    forest: Forest
+
+
+class Trainer:
+    """Builds baselines and forest from stored minutes, day by day, so that memory does not grow with the history.
+
+    What was summarised is kept: a build of a later end that is whole days away reads only the new days.
+    """
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store, self._settings = store, settings
+        self._summaries: dict[datetime, HourSummary] = {}
+        self._panels: dict[datetime, Panel] = {}
+
+    def build(self, end: datetime, built_at: datetime) -> Trained | None:
+        """Train on the configured history before `end` (cut to the full hour); None where no series is old enough yet."""
+        detection = self._settings.detection
+        end = floor_to(end, _HOUR)
+        start = self._first_hour(end)
+        if start is None:
+            return None
+        days = self._days(start, end)
+        for day in days:
+            self._read(day, min(day + _DAY, end), start)
+        self._forget(set(days))
+        summary = _busiest(join([self._summaries[day] for day in days]), detection.max_series)
+        baselines = fit_baselines(
+            summary,
+            self._settings.time_zone,
+            min_history=detection.min_history,
+            min_calls=detection.min_calls_per_minute,
+        )
+        if not baselines.selectors:
+            return None
+        return self._finish(baselines, days[-_RECENT_DAYS:], start, end, built_at)
+
+    def _first_hour(self, end: datetime) -> datetime | None:
+        span = data_span(self._store)
+        if span is None or span[0] >= end:
+            return None
+        first = floor_to(span[0], _HOUR)
+        wanted = end - self._settings.detection.history
+        return first if first > wanted else wanted
+
+    def _days(self, start: datetime, end: datetime) -> list[datetime]:
+        """Starts of the spans of a day that end with `end`; the first may be cut by `start`."""
+        count = -((start - end) // _DAY)
+        return [end - _DAY * back for back in range(count, 0, -1)]
+
+    def _read(self, day: datetime, end: datetime, start: datetime) -> None:
+        if day in self._summaries:
+            return
+        panel = read_minutes(self._store, max(day, start), end)
+        self._summaries[day] = summarise(panel, self._settings.detection.min_calls_per_minute)
+        self._panels[day] = panel
+        for old in sorted(self._panels)[:-_RECENT_DAYS]:
+            del self._panels[old]
+
+    def _forget(self, days: set[datetime]) -> None:
+        self._summaries = {day: kept for day, kept in self._summaries.items() if day in days}
+
+    def _finish(
+        self, baselines: Baselines, recent: list[datetime], start: datetime, end: datetime, built_at: datetime
+    ) -> Trained:
+        detection = self._settings.detection
+        panel = _side_by_side([align(self._panels[day], baselines.selectors) for day in recent])
+        baselines = calibrate(baselines, panel, detection.min_calls_per_minute)
+        scored = deviations(baselines, panel, detection.min_calls_per_minute)
+        rows = training_rows(scored, DETECTION_METRICS, _TRAINING_ROWS, detection.seed)
+        forest = fit_forest(
+            rows, DETECTION_METRICS, trees=detection.trees, quantile=detection.threshold_quantile, seed=detection.seed
+        )
+        version = BaselineVersion(
+            version=f"{built_at:%Y%m%dT%H%M%S.%f}Z",
+            built_at=built_at,
+            trained_from=start,
+            trained_to=end,
+            series=len(baselines.selectors) * len(baselines.metrics),
+        )
+        return Trained(version=version, baselines=baselines, forest=forest)
+
+
+def save(store: Store, trained: Trained, epoch: int) -> None:
+    """Write the forest, then the baselines: whoever sees the new baselines finds their forest."""
+    meta, arrays = to_arrays(trained.forest)
+    version = trained.version
+    model = StoredModel(version=version.version, kind=FOREST, built_at=version.built_at, meta=meta, arrays=arrays)
+    write_model(store, model, epoch)
+    write_baselines(store, to_frame(trained.baselines), version, epoch)
+
+
+def load(store: Store, time_zone: str, unless: str = "") -> Trained | None:
+    """The latest version; None where there is none, or where it is `unless`."""
+    version = latest_baseline(store)
+    if version is None or version.version == unless:
+        return None
+    model = latest_model(store, FOREST)
+    if model is None:
+        return None
+    baselines = from_frame(read_baseline(store, version.version), time_zone)
+    return Trained(version=version, baselines=baselines, forest=from_arrays(model.meta, model.arrays))
+
+
+def _busiest(summary: HourSummary, limit: int) -> HourSummary:
+    """The selections with the most calls; all traffic has the most and stays."""
+    if len(summary.selectors) <= limit:
+        return summary
+    rows = np.sort(np.argsort(-summary.calls.sum(1), kind="stable")[:limit])
+    return replace(
+        summary,
+        selectors=tuple(summary.selectors[row] for row in rows),
+        calls=summary.calls[rows],
+        center={name: matrix[rows] for name, matrix in summary.center.items()},
+        spread={name: matrix[rows] for name, matrix in summary.spread.items()},
+        minutes={name: matrix[rows] for name, matrix in summary.minutes.items()},
+    )
+
+
+def _side_by_side(panels: list[Panel]) -> Panel:
+    """Panels of consecutive spans with the same rows as one."""
+    values = {name: np.concatenate([panel.values[name] for panel in panels], axis=1) for name in panels[0].values}
+    calls = np.concatenate([panel.calls for panel in panels], axis=1)
+    return Panel(selectors=panels[0].selectors, start=panels[0].start, calls=calls, values=values)
