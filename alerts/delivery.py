@@ -149,6 +149,9 @@ class Courier:
         except ReceiverUnavailable as error:
             self._say(receiver.name, str(error))
             return self._later(attempt, receiver, error)
+        except Exception as error:  # counts as an attempt, so that no message can hold up its receiver for ever
+            logger.exception("a message could not be sent: receiver=%s notification=%s", receiver.name, attempt.id)
+            return self._later(attempt, receiver, ReceiverUnavailable(f"internal error ({type(error).__name__})"))
         self._say(receiver.name, "")
         self._rest_until.pop(receiver.name, None)
         return replace(attempt, state=DeliveryState.SENT, updated_at=self._clock.now(), next_attempt_at=None, error="")

@@ -38,10 +38,8 @@ class Firing:
         The dimensions it is about, and the rule's own labels.
     held : bool
         Whether it has held long enough to open an incident; a shorter one only keeps an open incident open.
-    over : bool
-        Whether it has ended already: worth an incident if there never was one.
-    since : datetime
-        Start of the first minute of the run.
+    since, until : datetime
+        Start of the first minute and end of the last known minute in which it held.
     scopes : tuple of Selector
         The selections that it is known to concern; the first leads.
     """
@@ -58,8 +56,8 @@ class Firing:
     threshold: float
     unit: str
     since: datetime
+    until: datetime
     held: bool
-    over: bool = False
     scopes: tuple[Selector, ...] = ()
     anomaly_id: str = ""
     runbook: str = ""
@@ -171,7 +169,7 @@ def judge_threshold(verdicts: Verdicts, at: datetime, open_fingerprints: Collect
 def judge_anomalies(rule: AnomalyRule, anomalies: Iterable[Anomaly], now: datetime, zone: ZoneInfo) -> Judgement:
     """What the rule says of stored anomalies: open ones that it asks for fire, ended ones are clear.
 
-    One that ended less than `LATE_TELLING` ago fires as well (`over`), so that what began and ended during a downtime is told.
+    One that ended less than `LATE_TELLING` ago fires as well, so that what began and ended during a downtime is told.
     """
     firings, clears = [], []
     for anomaly in anomalies:
@@ -234,6 +232,7 @@ def _firing(verdicts: Verdicts, row: int, column: int, zone: ZoneInfo) -> Firing
         threshold=float(rule.above if rule.above is not None else rule.below or 0.0),
         unit=metric.unit,
         since=since,
+        until=at,
         held=length * MINUTE >= rule.hold,
         scopes=(selector,),
         runbook=rule.runbook,
@@ -273,8 +272,8 @@ def _anomaly_firing(rule: AnomalyRule, anomaly: Anomaly, fingerprint: str, zone:
         threshold=anomaly.lower if anomaly_side(anomaly) == "lower" else anomaly.upper,
         unit=METRICS[anomaly.metric].unit,
         since=anomaly.started_at,
+        until=anomaly.ended_at or anomaly.last_at + MINUTE,
         held=True,
-        over=anomaly.ended_at is not None,
         scopes=tuple(selectors),
         anomaly_id=anomaly.id,
         runbook=rule.runbook,

@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 JOB = "alerts"
 _FIRST_LOOK = timedelta(days=7)
+_MILLISECOND = timedelta(milliseconds=1)
 
 _Read = tuple[str, Selector, tuple[str, ...], timedelta]
 
@@ -97,9 +98,10 @@ class _Evaluation:
         anomalies = self._anomalies(known.values())
         events: list[Incident] = []
         notices: list[Notice] = []
-        for at in minutes or [self._now]:
+        for number, at in enumerate(minutes or [self._now]):
             judgements = self._judge(verdicts, at, known.values()) + anomalies
-            decision = decide(known.values(), judgements, self._now, self._settings)
+            # A millisecond apart, so that messages about minutes caught up on keep their order.
+            decision = decide(known.values(), judgements, self._now + number * _MILLISECOND, self._settings)
             known.update((incident.id, incident) for incident in decision.updates)
             events += decision.updates
             notices += decision.notices

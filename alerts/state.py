@@ -146,7 +146,7 @@ def _carry_on(step: _Step, incident: Incident) -> None:
     clear, firing = step.clears.get(incident.fingerprint), step.firings.get(incident.fingerprint)
     if cause := _ended_by_configuration(incident, step):
         _resolve(step, incident, cause, at=step.now, more=f"Ended: {cause.value}.")
-    elif clear is not None and clear.recovered:
+    elif clear is not None and clear.recovered and clear.since >= incident.started_at:  # else it is the past, judged again
         cause = Cause.ANOMALY_ENDED if incident.anomaly_id else Cause.RECOVERED
         _resolve(step, incident, cause, at=max(clear.since, incident.started_at), more=_end_words(step, incident, clear))
     elif firing is not None:
@@ -200,12 +200,19 @@ def _same_or(before: float, after: float) -> float:
 
 
 def _open(step: _Step) -> None:
-    """Open an incident for every firing that has held and has none."""
+    """Open an incident for every firing that has held and has none.
+
+    What held only before the end of an earlier incident of the same fingerprint is that incident: minutes are judged again
+    after a crash, and an ended anomaly is read again as long as it is fresh.
+    """
     burning = {incident.fingerprint for incident in step.firing()}
-    ever = {incident.fingerprint for incident in step.before.values()}
+    ended: dict[str, datetime] = {}
+    for incident in step.incidents.values():
+        if incident.resolved_at is not None:
+            ended[incident.fingerprint] = max(incident.resolved_at, ended.get(incident.fingerprint, incident.resolved_at))
     for fingerprint, firing in step.firings.items():
-        told_before = firing.over and fingerprint in ever
-        if firing.held and fingerprint not in burning and not told_before and _configured(firing, step):
+        known = fingerprint in burning or (fingerprint in ended and firing.until <= ended[fingerprint])
+        if firing.held and not known and _configured(firing, step):
             step.put(_opened(firing, step))
 
 

@@ -61,11 +61,15 @@ def minutes_to_judge(cursor: datetime | None, complete: datetime | None, now: da
     """Ends of the minutes to judge, oldest first: those after `cursor`, at most `MAX_AGE` old.
 
     The newest is judged again as long as no newer one is complete, so that late data counts. Without a cursor only the newest.
+    A clock that was set back makes no old minute new; but a cursor more than `MAX_AGE` ahead was a mistake and is forgotten.
     """
     if complete is None or complete <= now - MAX_AGE:
         return []
-    first = complete if cursor is None else min(cursor + MINUTE, complete)
-    first = max(first, floor_to(now - MAX_AGE, MINUTE) + MINUTE)
+    if cursor is None or cursor > complete + MAX_AGE:
+        return [complete]
+    if cursor > complete:
+        return []
+    first = max(min(cursor + MINUTE, complete), floor_to(now - MAX_AGE, MINUTE) + MINUTE)
     return [first + number * MINUTE for number in range((complete - first) // MINUTE + 1)]
 
 
