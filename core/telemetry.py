@@ -119,3 +119,21 @@ INGEST_REVOKED_RECORDS = counter(
     meaning="Records dropped unwritten because their partition went to another process of the group, which reads them again.",
     when_it_moves="Steadily: the group keeps rebalancing; a member is too slow or keeps restarting.",
 )
+
+# --- web ------------------------------------------------------------------------------------------------------------------
+
+WEB_REQUESTS = counter(
+    "tpscope_web_requests_total",
+    unit="requests",
+    labels=("kind", "status"),
+    meaning="Requests answered by the web server; `status` is `2xx` to `5xx`, `0xx` where the client left before an answer.",
+    when_it_moves="Many `5xx`: the store is slow or away, see the log. Many `4xx`: a client asks wrongly, or for a foreign host.",
+)
+WEB_SECONDS = histogram(
+    "tpscope_web_request_seconds",
+    unit="seconds",
+    labels=("kind",),
+    meaning="Time to answer a request, from its head to the end of the answer.",
+    when_it_moves="Rising for `page_data` and `api`: the store is slow, or windows grew; look at the query times.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)

@@ -18,7 +18,9 @@ CREATE_MIGRATIONS = """
 CREATE TABLE IF NOT EXISTS migrations (name String, checksum String, applied_at DateTime64(3, 'UTC'))
 ENGINE = ReplacingMergeTree ORDER BY name
 """
-APPLIED = "SELECT name, any(checksum) AS checksum FROM migrations GROUP BY name"
+APPLIED = "SELECT DISTINCT name, checksum FROM migrations ORDER BY name, checksum"
+OLDEST = (24, 8)
+"""The first ClickHouse that carries the token of an insert into the rollups (its pull request 61601)."""
 _SCHEMA = pa.schema([("name", pa.string()), ("checksum", pa.string()), ("applied_at", pa.timestamp("ms", tz="UTC"))])
 
 
@@ -35,13 +37,15 @@ def migrate(store: Store, settings: RetentionSettings | None = None) -> list[str
     """Bring the store's schema up to date and set the retention of `settings`; returns the names of the files applied now.
 
     Safe to call again, and by two processes at once: statements say IF NOT EXISTS, and a file that two record at the same
-    time is recorded alike. Raises StoreError when the store was made by a newer version, or when a file that was applied has
-    changed since.
+    time is recorded alike. Raises StoreError when the server is too old, when the store was made by a newer version, and when
+    a file that was applied has changed since.
     """
+    _refuse_old(store.capabilities.version)
     store.command(CREATE_MIGRATIONS)
     files = list(load_migrations())
-    applied = _applied(store)
-    _refuse_unknown(applied, files)
+    recorded = _recorded(store)
+    _refuse_unknown(recorded, files)
+    applied = {name for name, _ in recorded}
     pending = [file for file in files if file.name not in applied]
     for file in pending:
         for statement in file.statements:
@@ -50,6 +54,12 @@ def migrate(store: Store, settings: RetentionSettings | None = None) -> list[str
     if settings is not None:
         apply_retention(store, settings)
     return [file.name for file in pending]
+
+
+def pending_migrations(store: Store) -> list[str]:
+    """Names of this version's files that have not been applied; raises StoreError for a store that was never migrated."""
+    applied = {name for name, _ in _recorded(store)}
+    return [file.name for file in load_migrations() if file.name not in applied]
 
 
 def load_migrations() -> Iterator[Migration]:
@@ -69,14 +79,20 @@ def split_statements(text: str) -> Iterator[str]:
             yield statement
 
 
-def _applied(store: Store) -> dict[str, str]:
-    rows = store.arrow(APPLIED).to_pylist()
-    return {row["name"]: row["checksum"] for row in rows}
+def _refuse_old(version: str) -> None:
+    if tuple(int(number) for number in re.findall(r"\d+", version)[:2]) < OLDEST:
+        oldest = ".".join(str(number) for number in OLDEST)
+        raise StoreError(f"store: ClickHouse {version} is too old; {oldest} or later is needed")
 
 
-def _refuse_unknown(applied: dict[str, str], files: list[Migration]) -> None:
+def _recorded(store: Store) -> list[tuple[str, str]]:
+    """Names and checksums of what was applied."""
+    return [(row["name"], row["checksum"]) for row in store.arrow(APPLIED).to_pylist()]
+
+
+def _refuse_unknown(recorded: list[tuple[str, str]], files: list[Migration]) -> None:
     known = {file.name: file.checksum for file in files}
-    for name, checksum in sorted(applied.items()):
+    for name, checksum in recorded:
         if name not in known:
             raise StoreError(f"store: was made by a newer tpscope (it has migration {name!r}); upgrade this installation")
         if known[name] != checksum:

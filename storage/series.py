@@ -62,16 +62,23 @@ def read_series(store: Store, request: SeriesRequest) -> pd.DataFrame:
 
 
 def read_panel(
-    store: Store, start: datetime, end: datetime, step_s: int, by: tuple[str, ...], metrics: tuple[str, ...]
+    store: Store,
+    start: datetime,
+    end: datetime,
+    step_s: int,
+    by: tuple[str, ...],
+    metrics: tuple[str, ...],
+    *,
+    selector: Selector = ALL_CALLS,
 ) -> pd.DataFrame:
-    """Several metrics per step and combination of `by`, sparse: only steps with calls.
+    """Several metrics per step and combination of `by`, of a selection, sparse: only steps with calls.
 
     Returns
     -------
     DataFrame with `ts` (`datetime64[ms, UTC]`), `*by` (`str`), `calls` (`int64`) and one `float64` column per metric (NaN where
     unknown), sorted by (`*by`, `ts`). Sources and errors as in `read_series`.
     """
-    question = _question(start, end, step_s, metrics, by)
+    question = _question(start, end, step_s, metrics, by, selector)
     rows = read_steps(store, question, source_of(store, question))
     rows.insert(0, "ts", times_of(rows.pop("step_at")))
     return rows

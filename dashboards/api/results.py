@@ -1,0 +1,198 @@
+"""`GET /api/v1/incidents`, `/anomalies`, `/forecasts` and `/status`: what was found, and how the service is."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from core.types import Anomaly, Contribution, ForecastRun, Incident, JobState, Watermark
+from dashboards import queries
+from dashboards.api.answers import answer, utc
+from dashboards.api.series import SpanQuery
+from dashboards.context import Web
+from dashboards.status import load_status
+from dashboards.threads import Workers
+from dashboards.window import iso, read_window
+from storage import anomalies, health, incidents, watermarks
+
+MAX_ROWS = 1000
+
+
+class IncidentsQuery(SpanQuery):
+    state: Literal["firing", "resolved"] | None = Field(None, description="Only incidents in this state.")
+    limit: int = Field(100, ge=1, le=MAX_ROWS, description="Most incidents to return.")
+
+    def parameters(self) -> dict[str, str]:
+        return {name: value for name, value in super().parameters().items() if name in ("from", "to", "last")}
+
+
+class AnomaliesQuery(SpanQuery):
+    open: bool = Field(False, description="Only anomalies that still last.")
+    limit: int = Field(100, ge=1, le=MAX_ROWS, description="Most anomalies to return.")
+
+    def parameters(self) -> dict[str, str]:
+        return {name: value for name, value in super().parameters().items() if name in ("from", "to", "last")}
+
+
+class NoQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+def router(web: Web, workers: Workers) -> APIRouter:
+    routes = APIRouter(prefix="/api/v1", tags=["results"])
+
+    @routes.get("/incidents", summary="Incidents, newest first", response_class=Response)
+    async def list_incidents(query: Annotated[IncidentsQuery, Query()]) -> Response:
+        return answer(await workers.run(read_incidents, web, query))
+
+    @routes.get("/anomalies", summary="Anomalies, newest first", response_class=Response)
+    async def list_anomalies(query: Annotated[AnomaliesQuery, Query()]) -> Response:
+        return answer(await workers.run(read_anomalies, web, query))
+
+    @routes.get("/forecasts", summary="The latest forecast of each series, without its points", response_class=Response)
+    async def list_forecasts(_query: Annotated[NoQuery, Query()]) -> Response:
+        runs = await workers.run(queries.forecast_runs, web)
+        return answer({"forecasts": [_forecast(run) for run in runs]})
+
+    @routes.get("/status", summary="Freshness, jobs, dead letters and the store", response_class=Response)
+    async def status(_query: Annotated[NoQuery, Query()]) -> Response:
+        return answer(await workers.run(read_status, web))
+
+    return routes
+
+
+def read_incidents(web: Web, query: IncidentsQuery) -> dict[str, Any]:
+    """Incidents of a span (default: the last 30 days)."""
+    window = read_window(query.parameters(), web.now(), "30d", 60)
+    found = incidents.read_incidents(web.store, window.start, window.end, firing_only=query.state == "firing", limit=MAX_ROWS)
+    chosen = [one for one in found if query.state is None or one.state == query.state][: query.limit]
+    return {"from": iso(window.start), "to": iso(window.end), "incidents": [_incident(one) for one in chosen]}
+
+
+def read_anomalies(web: Web, query: AnomaliesQuery) -> dict[str, Any]:
+    """Anomalies of a span (default: the last day)."""
+    window = read_window(query.parameters(), web.now(), "24h", 60)
+    found = anomalies.read_anomalies(web.store, window.start, window.end, open_only=query.open)
+    return {"from": iso(window.start), "to": iso(window.end), "anomalies": [_anomaly(one) for one in found[: query.limit]]}
+
+
+def read_status(web: Web) -> dict[str, Any]:
+    """How the service is; `tpscope status` shows it."""
+    status, store = load_status(web), health.stats(web.store)
+    return {
+        "now": utc(status.now),
+        "time_zone": web.settings.time_zone,
+        "store": {
+            "engine": web.store.capabilities.name,
+            "version": store.version,
+            "calls": store.calls,
+            "bytes_on_disk": store.bytes_on_disk,
+            "first_call_at": utc(store.first_ts),
+            "last_call_at": utc(store.last_ts),
+        },
+        "data": {
+            "first_minute": utc(status.freshness.first),
+            "newest_minute": utc(status.freshness.newest),
+            "age_s": None if status.age is None else status.age.total_seconds(),
+            "fresh": status.fresh,
+        },
+        "dead_letters": status.dead_letters,
+        "jobs": [_job(job) for job in status.jobs],
+        "watermarks": [_watermark(one) for one in watermarks.read_watermarks(web.store)],
+        "incidents_firing": len(status.firing),
+    }
+
+
+def _incident(one: Incident) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "fingerprint": one.fingerprint,
+        "state": one.state,
+        "severity": one.severity,
+        "rule": one.rule,
+        "kind": one.kind,
+        "labels": dict(one.labels),
+        "title": one.title,
+        "summary": one.summary,
+        "started_at": utc(one.started_at),
+        "updated_at": utc(one.updated_at),
+        "resolved_at": utc(one.resolved_at),
+        "metric": one.metric,
+        "value": one.value,
+        "threshold": one.threshold,
+        "unit": one.unit,
+        "anomaly_id": one.anomaly_id or None,
+        "runbook": one.runbook or None,
+    }
+
+
+def _anomaly(one: Anomaly) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "started_at": utc(one.started_at),
+        "last_at": utc(one.last_at),
+        "ended_at": utc(one.ended_at),
+        "metric": one.metric,
+        "selector": one.selector.labels,
+        "direction": one.direction,
+        "score": one.score,
+        "severity": one.severity,
+        "observed": one.observed,
+        "expected": one.expected,
+        "lower": one.lower,
+        "upper": one.upper,
+        "explanation": one.explanation,
+        "contributions": [_contribution(part) for part in one.contributions],
+        "model_version": one.model_version,
+        "baseline_version": one.baseline_version,
+    }
+
+
+def _contribution(part: Contribution) -> dict[str, Any]:
+    return {
+        "metric": part.metric,
+        "selector": part.selector.labels,
+        "observed": part.observed,
+        "expected": part.expected,
+        "lower": part.lower,
+        "upper": part.upper,
+        "share": part.share,
+    }
+
+
+def _forecast(run: ForecastRun) -> dict[str, Any]:
+    return {
+        "version": run.version,
+        "metric": run.metric,
+        "selector": run.selector.labels,
+        "unit": run.unit,
+        "model": run.model,
+        "step": run.step,
+        "made_at": utc(run.made_at),
+        "trained_from": utc(run.trained_from),
+        "trained_to": utc(run.trained_to),
+        "error_mase": run.error_mase,
+    }
+
+
+def _job(job: JobState) -> dict[str, Any]:
+    return {
+        "name": job.name,
+        "cursor": utc(job.cursor),
+        "last_success_at": utc(job.last_success_at),
+        "last_error_at": utc(job.last_error_at),
+        "last_error": job.last_error or None,
+        "duration_s": job.duration_s,
+    }
+
+
+def _watermark(one: Watermark) -> dict[str, Any]:
+    return {
+        "topic": one.topic,
+        "partition": one.partition,
+        "event_at": utc(one.event_at),
+        "arrived_at": utc(one.arrived_at),
+        "next_offset": one.next_offset,
+        "delay_s": one.delay_s,
+    }

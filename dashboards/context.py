@@ -1,0 +1,49 @@
+"""What every page and route is given: the store, the settings, the clock, a cache and a few threads for the store's answers."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+from core.clock import Clock
+from core.config import Settings
+from dashboards.cache import SharedCache
+from storage.contract import Store
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+QUERIES_AT_ONCE = 4
+"""Questions that all pages together ask at once; more only make the store slower for the jobs."""
+
+
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=QUERIES_AT_ONCE, thread_name_prefix="tpscope-query")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Web:
+    """The collaborators of the web room; all of them may be used from several threads."""
+
+    store: Store
+    settings: Settings
+    clock: Clock
+    cache: SharedCache = field(default_factory=SharedCache)
+    pool: ThreadPoolExecutor = field(default_factory=_pool)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.settings.time_zone)
+
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    def each(self, work: Callable[[A], B], items: Iterable[A]) -> list[B]:
+        """`work` of every item, several at once, in order. Not to be called from within `work`."""
+        return list(self.pool.map(work, items))
+
+    def close(self) -> None:
+        """End the threads; questions that have not begun are dropped."""
+        self.pool.shutdown(wait=True, cancel_futures=True)

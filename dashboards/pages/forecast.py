@@ -1,0 +1,136 @@
+"""The forecast page: layout, and the HTML of what `dashboards.forecast` has read."""
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from dash import dcc, html
+
+from core.series import METRICS
+from dashboards.catalogue import METRIC_WORDS
+from dashboards.forecast import EVERYTHING, ForecastData, quality_words
+from dashboards.pages.overview import GRAPH_CONFIG
+from dashboards.pages.words import extra, facts, notice, when
+from render.units import format_span, unit_words
+
+REFRESH_MS = 60_000
+FORMATS = (("csv", "CSV"), ("xlsx", "XLSX"), ("json", "JSON"), ("parquet", "Parquet"))
+
+
+def layout() -> Any:
+    """The page before its data."""
+    return html.Div(
+        [
+            dcc.Interval(id={"type": "slow-tick", "page": "forecast"}, interval=REFRESH_MS),
+            html.Div([html.H1("Capacity forecast"), html.Div(id="forecast-span", className="muted")], className="heading"),
+            html.Div(
+                [
+                    _choice("metric", "metric"),
+                    _choice("selector", "selection"),
+                ],
+                className="controls filters",
+            ),
+            html.Div(notice("Loading …"), id="forecast-words"),
+            html.Div(
+                [
+                    html.Div(id="forecast-tiles", className="tiles"),
+                    html.Section(
+                        [
+                            html.Div([html.H2(id="forecast-title"), html.Div(id="forecast-exports", className="exports")],
+                                     className="card-head"),
+                            html.Div(id="forecast-legend", className="legend"),
+                            dcc.Graph(id="forecast-graph", config=GRAPH_CONFIG, className="graph tall"),
+                        ],
+                        className="card",
+                    ),
+                    html.Section(id="forecast-facts", className="panel"),
+                ],
+                id="forecast-body",
+                className="gone",
+            ),
+        ]
+    )  # fmt: skip
+
+
+def _choice(name: str, words: str) -> Any:
+    return html.Label(
+        [
+            html.Span(words, className="label"),
+            dcc.Dropdown(id={"type": "choice", "part": name}, options=[], clearable=False, optionHeight=32, maxHeight=320),
+        ],
+        className="filter wide",
+    )
+
+
+def metric_options(data: ForecastData) -> list[dict[str, str]]:
+    return [{"label": METRIC_WORDS.get(name, name), "value": name} for name in data.metrics]
+
+
+def selector_options(data: ForecastData) -> list[dict[str, str]]:
+    return [{"label": selector.words, "value": str(selector) or EVERYTHING} for selector in data.selectors]
+
+
+def title(data: ForecastData) -> str:
+    """`Transactions per second of all traffic (calls/s)`."""
+    unit = METRICS[data.metric].unit if data.metric in METRICS else ""
+    return f"{METRIC_WORDS.get(data.metric, data.metric)} of {data.selector.words} ({unit_words(unit)})"
+
+
+def tiles(data: ForecastData) -> list[Any]:
+    """The summary's numbers."""
+    return [
+        html.Div(
+            [html.Div(one.title, className="tile-title"), html.Div(one.value, className="tile-value"),
+             html.Div(html.Span(one.remark, className="muted"), className="tile-foot")],
+            className="tile",
+        )
+        for one in data.summary
+    ]  # fmt: skip
+
+
+def exports(data: ForecastData) -> list[Any]:
+    """Links that download the forecast."""
+    links = []
+    for fmt, words in FORMATS:
+        query = urlencode({"metric": data.metric, "selector": str(data.selector), "format": fmt})
+        links.append(
+            html.A(words, href=f"/api/v1/exports/forecasts?{query}", className="button quiet", title=f"Download as {words}",
+                   **extra(data_format=fmt))
+        )  # fmt: skip
+    return [html.Span("Export", className="label"), *links]
+
+
+def about(data: ForecastData, zone: ZoneInfo) -> list[Any]:
+    """Where the forecast comes from and how far it may be trusted."""
+    run = data.run
+    if run is None:
+        return []
+    trained = run.trained_to - run.trained_from
+    return [
+        html.H2("About this forecast"),
+        facts(
+            [
+                ("Model", run.model),
+                ("Made", when(run.made_at, zone)),
+                (
+                    "Learned from",
+                    [when(run.trained_from, zone), " to ", when(run.trained_to, zone), f" ({format_span(trained)})"],
+                ),
+                ("Back-tested error", quality_words(run.error_mase)),
+                ("Step", run.step),
+                ("Version", html.Code(run.version)),
+            ]
+        ),
+        html.P(
+            "The dark band holds the middle half of the outcomes, the light one 90 % of them. A limit that lies in the light "
+            "band is crossed in some futures but not in most.",
+            className="muted",
+        ),
+    ]
+
+
+def span_words(data: ForecastData, zone: ZoneInfo, now: datetime) -> list[Any]:
+    """Time zone, and when this was read."""
+    made = [html.Span(["made ", when(data.run.made_at, zone)])] if data.run is not None else []
+    return [*made, html.Span(f"time zone {zone.key}"), html.Span(f"updated {now.astimezone(zone):%H:%M:%S}")]

@@ -1,0 +1,217 @@
+"""The overview page: layout, and the HTML of what `dashboards.overview` has read."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from dash import dcc, html
+
+from core.durations import parse_duration
+from core.types import Anomaly, Incident
+from dashboards.catalogue import CHARTS
+from dashboards.overview import OverviewData, TileData, headline
+from dashboards.pages.shell import with_query
+from dashboards.pages.words import extra, notice, severity_badge, table, when
+from dashboards.selection import FILTERS
+from dashboards.window import Window
+from render.units import format_span
+
+WINDOWS: tuple[tuple[str, str], ...] = (
+    ("15m", "15 min"),
+    ("1h", "1 h"),
+    ("6h", "6 h"),
+    ("24h", "24 h"),
+    ("7d", "7 d"),
+    ("14d", "14 d"),
+    ("56d", "8 w"),
+)
+GRAPH_CONFIG: Any = {
+    "displayModeBar": False,
+    "displaylogo": False,
+    "responsive": True,
+    "doubleClick": "reset",
+    "showTips": False,
+}
+MAX_ROWS = 8
+
+_TONES = {"above": "▲", "below": "▼", "as expected": "●"}
+
+
+def layout(query: Mapping[str, str], choices: Mapping[str, list[str]]) -> Any:
+    """The page before its data; `query` sets what is chosen."""
+    return html.Div(
+        [
+            html.Div([html.H1("Overview"), html.Div(id="overview-span", className="muted")], className="heading"),
+            _controls(query, choices),
+            html.Div(id="overview-notes"),
+            html.Div(id="tiles", className="tiles"),
+            html.Div([_card(chart.id, chart.title) for chart in CHARTS], className="grid"),
+            html.Section(id="overview-anomalies", className="panel"),
+        ]
+    )
+
+
+def _controls(query: Mapping[str, str], choices: Mapping[str, list[str]]) -> Any:
+    buttons = [
+        dcc.Link(words, href=with_query("/", {"last": last}), id={"type": "window", "last": last}, className="segment")
+        for last, words in WINDOWS
+    ]
+    filters = []
+    for name in FILTERS:
+        chosen = query.get(name)
+        options = choices.get(name, [])
+        if chosen and chosen not in options:
+            options = [chosen, *options]
+        filters.append(
+            html.Label(
+                [
+                    html.Span(name, className="label"),
+                    dcc.Dropdown(
+                        id={"type": "filter", "dim": name},
+                        options=options,
+                        value=chosen,
+                        placeholder=f"all {name}s",
+                        clearable=True,
+                        optionHeight=32,
+                        maxHeight=320,
+                    ),
+                ],
+                className="filter",
+            )
+        )
+    return html.Div(
+        [
+            html.Div(buttons, className="segments", role="group", **extra(aria_label="Time window")),
+            html.Div(filters, className="filters"),
+        ],
+        className="controls",
+    )
+
+
+def _card(chart_id: str, title: str) -> Any:
+    return html.Section(
+        [
+            html.Div(
+                [html.H2(title), html.Div(id={"type": "subtitle", "chart": chart_id}, className="muted")], className="card-head"
+            ),
+            html.Div(id={"type": "legend", "chart": chart_id}, className="legend"),
+            html.Div(
+                [
+                    dcc.Graph(id={"type": "graph", "chart": chart_id}, config=GRAPH_CONFIG, className="graph"),
+                    html.Div("Loading …", id={"type": "veil", "chart": chart_id}, className="veil"),
+                ],
+                className="stage",
+            ),
+        ],
+        className="card",
+    )
+
+
+def tiles(data: OverviewData, zone: ZoneInfo) -> list[Any]:
+    """The numbers at the top, and which minute they are of."""
+    until = data.freshness.complete_until
+    minute = (until - timedelta(minutes=1)).astimezone(zone) if until else None
+    words = f"Minute of {minute:%H:%M} on {minute:%a %d %b}, against what is expected then" if minute else ""
+    return [html.Div(words, className="muted tiles-head"), *[_tile(tile) for tile in data.tiles]]
+
+
+def _tile(data: TileData) -> Any:
+    shape = _TONES.get(data.verdict, "")
+    below = [html.Span(f"{shape} {data.verdict}".strip(), className=f"verdict verdict-{data.tone}")]
+    if data.expected:
+        below.append(html.Span(f"expected {data.expected}", className="muted"))
+    return html.Div(
+        [
+            html.Div(data.tile.title, className="tile-title"),
+            html.Div([data.value, html.Span(f" {data.unit}", className="tile-unit")], className="tile-value"),
+            html.Div(below, className="tile-foot"),
+        ],
+        className=f"tile tile-{data.tone}",
+    )
+
+
+def span_words(window: Window, zone: ZoneInfo, now: datetime) -> list[Any]:
+    """`last 6 h · Sun 01 Mar 06:00 to 12:00 · UTC · updated 12:00:05`."""
+    lead = [html.Span(f"last {_length(window.last)}")] if window.last else []
+    parts: list[Any] = [
+        *lead,
+        html.Span([when(window.start, zone), " to ", when(window.end, zone)]),
+        html.Span(f"time zone {zone.key}"),
+        html.Span(f"updated {now.astimezone(zone):%H:%M:%S}"),
+    ]
+    return parts
+
+
+def _length(last: timedelta) -> str:
+    return next((words for text, words in WINDOWS if parse_duration(text) == last), format_span(last))
+
+
+def notes(data: OverviewData, query: Mapping[str, str], zone: ZoneInfo) -> list[Any]:
+    """What a reader must know before the charts: firing incidents, no data, simulated history."""
+    found: list[Any] = [_banner(incident, zone) for incident in data.firing[:3]]
+    if len(data.firing) > 3:
+        found.append(notice(dcc.Link(f"and {len(data.firing) - 3} more firing incidents", href="/incidents"), tone="bad"))
+    fresh, window = data.freshness, data.window
+    if fresh.newest is None:
+        found.append(
+            notice(
+                "No calls have been recorded yet. Set ", html.Code("kafka.brokers"), " to your broker, or read a log with ",
+                html.Code("tpscope import FILE"), "."
+            )
+        )  # fmt: skip
+    elif fresh.newest < window.start or (fresh.first is not None and fresh.first >= window.end):
+        found.append(_elsewhere(data, query, zone))
+    if data.generated:
+        found.append(notice("This window holds generated history: simulated calls, not your gateways' traffic."))
+    return found
+
+
+def _elsewhere(data: OverviewData, query: Mapping[str, str], zone: ZoneInfo) -> Any:
+    newest = data.freshness.newest
+    assert newest is not None
+    length = data.window.end - data.window.start
+    kept = {name: value for name, value in query.items() if name not in ("last", "from", "to")}
+    end = newest + data.window.step
+    href = with_query("/", {"from": _iso(end - length), "to": _iso(end), **kept})
+    return notice(
+        "There are no calls in this window. The newest are from ", when(newest, zone), ". ", dcc.Link("Show them", href=href)
+    )
+
+
+def _banner(incident: Incident, zone: ZoneInfo) -> Any:
+    return html.Div(
+        [
+            severity_badge(incident.severity),
+            html.Span(incident.title, className="banner-title"),
+            html.Span(["since ", when(incident.started_at, zone)], className="muted"),
+            dcc.Link("Open", href=with_query("/incidents", {"incident": incident.id}), className="button"),
+        ],
+        className=f"banner banner-{incident.severity}",
+        role="alert",
+    )
+
+
+def anomaly_list(data: OverviewData, zone: ZoneInfo) -> list[Any]:
+    """The newest anomalies of the window, as a table."""
+    if not data.anomalies:
+        return [html.H2("Anomalies"), html.P("None in this window.", className="muted")]
+    rows = [_anomaly_row(anomaly, zone) for anomaly in data.anomalies[:MAX_ROWS]]
+    more = len(data.anomalies) - MAX_ROWS
+    tail = [html.P(f"and {more} more; choose a shorter window to see them all", className="muted")] if more > 0 else []
+    head = ("Began", "Lasted", "What", "Score")
+    return [
+        html.H2(f"Anomalies ({len(data.anomalies)})"),
+        table(head, rows, caption="Anomalies in this window, newest first; a score of 1 is the edge of normal", numeric=(3,)),
+        *tail,
+    ]
+
+
+def _anomaly_row(anomaly: Anomaly, zone: ZoneInfo) -> list[Any]:
+    lasted = "still going on" if anomaly.ended_at is None else format_span(anomaly.ended_at - anomaly.started_at)
+    what = [html.Div(headline(anomaly)), html.Div(anomaly.explanation, className="muted")]
+    return [when(anomaly.started_at, zone), lasted, what, f"{anomaly.score:.1f}"]
+
+
+def _iso(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

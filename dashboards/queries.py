@@ -1,0 +1,233 @@
+"""The questions that pages ask of the store, answered as frames; each is shared for a few seconds between all who ask.
+
+Reading stops at the last minute that is known whole: the minute in progress would look like a drop.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pandas as pd
+
+from core.clock import floor_to
+from core.config import ObjectiveSettings
+from core.series import ALL_CALLS, METRICS, Selector
+from core.types import Anomaly, BaselineVersion, ForecastRun, Incident, JobState, Notification, SeriesRequest
+from dashboards.context import Web
+from dashboards.expected import expected_range
+from dashboards.selection import FILTERS
+from dashboards.window import Window, complete_until, iso
+from storage import anomalies, baselines, calls, dead_letters, forecasts, hours, incidents, jobs, notifications, series
+
+FRESH_S = 5.0
+SLOW_S = 60.0
+MAX_OPTIONS = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freshness:
+    """How new the data are.
+
+    Attributes
+    ----------
+    newest : datetime or None
+        Start of the newest minute with calls; None: there has been no call.
+    complete_until : datetime or None
+        Everything before it is known whole.
+    """
+
+    newest: datetime | None
+    complete_until: datetime | None
+    first: datetime | None
+
+
+def freshness(web: Web) -> Freshness:
+    """How new the data are, at most 5 s old itself."""
+
+    def ask() -> Freshness:
+        span = series.data_span(web.store)
+        newest = series.latest_minute(web.store) if span else None
+        return Freshness(
+            newest=newest,
+            complete_until=complete_until(web.now(), newest, web.settings.detection.delay),
+            first=span[0] if span else None,
+        )
+
+    return web.cache.get("freshness", FRESH_S, ask)
+
+
+def metric_frame(web: Web, metric: str, window: Window, selector: Selector, until: datetime | None) -> pd.DataFrame:
+    """`ts`, `value` of whole steps before `until`; the steps that are not known whole are not there."""
+    return metric_frames(web, (metric,), window, selector, until)[metric]
+
+
+def metric_frames(
+    web: Web, metrics: tuple[str, ...], window: Window, selector: Selector, until: datetime | None
+) -> dict[str, pd.DataFrame]:
+    """The same for several metrics; levels (percentiles, ratios) are read at once."""
+    end = window.end if until is None else min(window.end, until)
+    end = window.start + (end - window.start) // window.step * window.step if end > window.start else window.start
+    if end <= window.start:
+        nothing = pd.DataFrame({"ts": pd.to_datetime([], utc=True), "value": pd.Series([], dtype=float)})
+        return dict.fromkeys(metrics, nothing)
+
+    def ask() -> dict[str, pd.DataFrame]:
+        if len(metrics) > 1 and not any(METRICS[name].zero_when_idle for name in metrics):
+            return _levels(web, metrics, window, end, selector)
+        return {name: _series(web, name, window, end, selector) for name in metrics}
+
+    return web.cache.get(("series", metrics, window.start, end, window.step_s, selector), FRESH_S, ask)
+
+
+def _series(web: Web, metric: str, window: Window, end: datetime, selector: Selector) -> pd.DataFrame:
+    request = SeriesRequest(metric=metric, start=window.start, end=end, step_s=window.step_s, selector=selector)
+    frame = series.read_series(web.store, request)
+    return without_cut_step(frame, metric, window.step_s, freshness(web).first)[["ts", "value"]]
+
+
+def _levels(web: Web, metrics: tuple[str, ...], window: Window, end: datetime, selector: Selector) -> dict[str, pd.DataFrame]:
+    """Levels are unknown where there is no call, so a panel without its idle steps says all there is to say."""
+    panel = series.read_panel(web.store, window.start, end, window.step_s, (), metrics, selector=selector).set_index("ts")
+    steps = pd.date_range(window.start, end, freq=f"{window.step_s}s", inclusive="left", name="ts").as_unit("ms")
+    dense = panel.reindex(steps)
+    return {name: pd.DataFrame({"ts": steps, "value": dense[name].to_numpy(dtype=float)}) for name in metrics}
+
+
+def without_cut_step(frame: pd.DataFrame, metric: str, step_s: int, first: datetime | None) -> pd.DataFrame:
+    """The frame with NaN for a rate in the step in which the data begin: a part of a step would look like a rise from a low.
+
+    `frame` has `ts` and `value` of one series. Where the step before is known, older hours are, and nothing is cut.
+    """
+    if first is None or not METRICS[metric].zero_when_idle or frame.empty:
+        return frame
+    cut = (frame["ts"] < first) & (frame["ts"] + pd.Timedelta(seconds=step_s) > first) & frame["value"].shift().isna()
+    return frame.assign(value=frame["value"].mask(cut))
+
+
+def recent_minutes(web: Web, metric: str, selector: Selector, until: datetime, minutes: int = 15) -> pd.DataFrame:
+    """`ts`, `value` of the last whole minutes before `until`."""
+    start = until - timedelta(minutes=minutes)
+    return metric_frame(web, metric, Window(start=start, end=until, step_s=60), selector, until)
+
+
+def expected_frame(web: Web, metric: str, selector: Selector, starts: pd.Series, step_s: int) -> pd.DataFrame | None:
+    """`ts`, `lower`, `expected`, `upper` at `starts`; None where there is no baseline of this series."""
+    version = latest_baseline(web)
+    if version is None or starts.empty:
+        return None
+
+    def ask() -> pd.DataFrame:
+        return baselines.read_baseline(web.store, version.version, metrics=(metric,), selectors=(selector,))
+
+    table = web.cache.get(("baseline", version.version, metric, selector), SLOW_S, ask)
+    return None if table.empty else expected_range(table, starts, step_s, web.zone)
+
+
+def latest_baseline(web: Web) -> BaselineVersion | None:
+    """The baseline that is in force; None while the service is still learning."""
+    return web.cache.get("baseline", 30.0, lambda: baselines.latest_baseline(web.store))
+
+
+def anomalies_in(web: Web, start: datetime, end: datetime) -> list[Anomaly]:
+    """Anomalies that touch the span, newest first, whatever their selection."""
+    key = ("anomalies", iso(start), iso(end))
+    return web.cache.get(key, FRESH_S, lambda: anomalies.read_anomalies(web.store, start, end))
+
+
+def firing_incidents(web: Web) -> list[Incident]:
+    """Incidents that fire now, newest first."""
+    return web.cache.get("firing", FRESH_S, lambda: incidents.read_incidents(web.store, firing_only=True))
+
+
+def recent_incidents(web: Web, limit: int = 100) -> list[Incident]:
+    """The newest incidents, whatever their state."""
+    return web.cache.get(("incidents", limit), FRESH_S, lambda: incidents.read_incidents(web.store, limit=limit))
+
+
+def incident_by_id(web: Web, incident_id: str) -> Incident | None:
+    """The latest state of one incident, however old."""
+    known = next((one for one in recent_incidents(web) if one.id == incident_id), None)
+    if known is not None:
+        return known
+    history = incidents.incident_history(web.store, incident_id)
+    return max(history, key=lambda one: one.updated_at) if history else None
+
+
+def anomaly_of(web: Web, incident: Incident) -> Anomaly | None:
+    """The anomaly behind an incident; None for other kinds, or when it is gone."""
+    if not incident.anomaly_id:
+        return None
+    start = incident.started_at - timedelta(days=1)
+    end = max(incident.updated_at, incident.resolved_at or incident.updated_at) + timedelta(hours=1)
+    return next((one for one in anomalies_in(web, start, end) if one.id == incident.anomaly_id), None)
+
+
+def notifications_of(web: Web, incident_id: str) -> list[Notification]:
+    """Messages about an incident, as the store returns them: newest first."""
+    key = ("notifications", incident_id)
+    return web.cache.get(key, FRESH_S, lambda: notifications.read_notifications(web.store, incident_id=incident_id))
+
+
+def forecast_runs(web: Web) -> list[ForecastRun]:
+    """The latest forecast of each series."""
+    return web.cache.get("forecasts", 30.0, lambda: forecasts.latest_forecasts(web.store))
+
+
+def forecast_of(web: Web, metric: str, selector: Selector) -> tuple[ForecastRun, pd.DataFrame] | None:
+    """The latest forecast of one series with its frame."""
+    key = ("forecast", metric, selector)
+    return web.cache.get(key, 30.0, lambda: forecasts.read_forecast(web.store, metric, selector))
+
+
+def hourly_history(web: Web, metric: str, selector: Selector, start: datetime, end: datetime) -> pd.DataFrame:
+    """`ts`, `value` by hour; from the minute rollups where the hours have not been made yet."""
+
+    def ask() -> pd.DataFrame:
+        frame = hours.read_hours(web.store, metric, start, end, selector)
+        if frame.empty or frame["value"].isna().all():
+            request = SeriesRequest(metric=metric, start=start, end=end, step_s=3600, selector=selector)
+            frame = series.read_series(web.store, request)
+        return without_cut_step(frame, metric, 3600, freshness(web).first)[["ts", "value"]]
+
+    return web.cache.get(("hours", metric, selector, start, end), SLOW_S, ask)
+
+
+def choices(web: Web, until: datetime | None) -> dict[str, list[str]]:
+    """Values of each filter dimension, busiest first, over the week before `until`."""
+    end = (until or web.now()) + timedelta(minutes=1)
+
+    def ask() -> dict[str, list[str]]:
+        start = end - timedelta(days=7)
+        return {name: [v for v in series.top_values(web.store, name, start, end, MAX_OPTIONS) if v] for name in FILTERS}
+
+    return web.cache.get("choices", SLOW_S, ask)
+
+
+def letters(web: Web) -> dict[str, int]:
+    """Number of dead letters by reason."""
+
+    def ask() -> dict[str, int]:
+        frame = dead_letters.count_dead_letters(web.store)
+        return {str(reason): int(count) for reason, count in zip(frame["reason"], frame["letters"], strict=True)}
+
+    return web.cache.get("letters", 10.0, ask)
+
+
+def job_states(web: Web) -> list[JobState]:
+    """The last state of every job."""
+    return web.cache.get("jobs", FRESH_S, lambda: jobs.read_jobs(web.store))
+
+
+def has_generated(web: Web, start: datetime, end: datetime) -> bool:
+    """Whether the span, widened to whole hours, holds simulated history."""
+    from_hour = floor_to(start, timedelta(hours=1))
+    to_hour = floor_to(end, timedelta(hours=1)) + timedelta(hours=1)
+
+    def ask() -> bool:
+        return calls.count_calls(web.store, from_hour, to_hour, ALL_CALLS, origin="generated") > 0
+
+    return web.cache.get(("generated", from_hour, to_hour), SLOW_S, ask)
+
+
+def objectives_for(web: Web, metrics: tuple[str, ...], selector: Selector) -> list[ObjectiveSettings]:
+    """Objectives of these metrics and exactly this selection."""
+    return [o for o in web.settings.objectives if o.metric in metrics and Selector.of(o.selector) == selector]

@@ -1,0 +1,135 @@
+"""The web application: FastAPI with the API's routes, and Dash mounted on it for the pages.
+
+Known limits of Dash 4.4 on FastAPI: callbacks that are plain functions block the event loop, so ours are coroutines that work
+on threads; assets are only found once `_setup_server` ran, which Dash does at the first request of `/`, so it is called here;
+an index page can only be made while Dash knows the request, so that is set for the pages' routes here.
+"""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from dash import Dash
+from dash.backends._fastapi import reset_current_request, set_current_request
+from fastapi import FastAPI, Request
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from core.clock import Clock
+from core.config import Settings
+from dashboards import callbacks, problems
+from dashboards.api import exports, health, internal, results, series
+from dashboards.context import Web
+from dashboards.guard import INTERNAL, Guard, content_security_policy
+from dashboards.hosts import AllowedHosts
+from dashboards.pages import shell
+from dashboards.problems import Problem
+from dashboards.threads import Workers
+from storage.contract import Store
+
+logger = logging.getLogger(__name__)
+
+API_TITLE = "tpscope"
+ANSWER_MARGIN = timedelta(seconds=5)
+"""How much longer than the store's time limit a request may take."""
+
+
+def create_app(store: Store, settings: Settings, clock: Clock, *, token: str | None) -> FastAPI:
+    """The application: pages, API, probes, and with a `token` the owner's API that other commands use.
+
+    Owns nothing but its threads, which end with the application; the store is closed by whoever opened it.
+    """
+    web = Web(store=store, settings=settings, clock=clock)
+    workers = Workers()
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        web.close()
+
+    # No interactive documentation: FastAPI's loads its scripts from other hosts.
+    app = FastAPI(title=API_TITLE, docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json", lifespan=lifespan)
+    problems.install(app)
+    app.include_router(health.router(web, workers))
+    app.include_router(series.router(web, workers))
+    app.include_router(results.router(web, workers))
+    app.include_router(exports.router(web, workers))
+    if token is not None:
+        app.include_router(internal.router(web, workers, token))
+    dash = _pages(app, web, workers)
+    _page_routes(app, dash)
+    app.add_middleware(PageCompression)
+    policy = content_security_policy(list(dash.csp_hashes()))
+    app.add_middleware(
+        Guard,
+        hosts=AllowedHosts(settings.web),
+        limit=settings.store.query_timeout + ANSWER_MARGIN,
+        policy=lambda: policy,
+    )
+    return app
+
+
+def _pages(app: FastAPI, web: Web, workers: Workers) -> Any:
+    make: Any = Dash  # its annotations know Flask only
+    dash = make(
+        "dashboards",
+        server=app,
+        assets_folder=str(Path(__file__).parent / "assets"),
+        assets_ignore=r"early\.js",
+        index_string=shell.INDEX,
+        title="tpscope",
+        update_title=None,
+        suppress_callback_exceptions=True,
+        add_log_handler=False,
+        use_pages=False,
+        serve_locally=True,
+        on_error=lambda error: logger.error("callback failed", exc_info=error),
+    )
+    dash.backend.websocket_capability = False  # else every page opens a WebSocket that nothing uses
+    dash.layout = shell.layout
+    callbacks.register(dash, web, workers)
+    dash._setup_server()
+    return dash
+
+
+def _page_routes(app: FastAPI, dash: Any) -> None:
+    """The pages beside `/`, and the answer to every address that leads nowhere. After these, Dash's own catch-all is silent."""
+
+    enter: Any = set_current_request
+    leave: Any = reset_current_request
+
+    def index(request: Request, status: int) -> Response:
+        token = enter(request)
+        try:
+            return Response(dash.index(), status, media_type="text/html")
+        finally:
+            leave(token)
+
+    async def page(request: Request) -> Response:
+        return index(request, 200)
+
+    async def nowhere(request: Request) -> Response:
+        if request.url.path.startswith(("/api/", "/internal/")) or "text/html" not in request.headers.get("accept", ""):
+            raise Problem(404, "There is nothing at this address.")
+        return index(request, 404)
+
+    for path, _ in shell.PAGES:
+        if path != "/":
+            app.add_api_route(path, page, methods=["GET"], include_in_schema=False)
+    app.add_api_route("/{path:path}", nowhere, methods=["GET"], include_in_schema=False)
+
+
+class PageCompression:
+    """gzip for pages and the API, but not for what other commands on this machine fetch: there it only costs time."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._plain = app
+        self._compressed = GZipMiddleware(app, minimum_size=1000, compresslevel=4)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        plain = scope["type"] != "http" or scope["path"].startswith(INTERNAL)
+        await (self._plain if plain else self._compressed)(scope, receive, send)
