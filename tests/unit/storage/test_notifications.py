@@ -54,6 +54,13 @@ def test_due_comes_oldest_first_within_the_limit(store: Store) -> None:
     assert [one.id for one in due_notifications(store, AT, limit=3)] == ["n4", "n3", "n2"]
 
 
+def test_receivers_that_are_left_out_do_not_count_for_the_limit(store: Store) -> None:
+    write_notifications(store, [_notification(f"n{n}", created_at=AT - n * SECOND) for n in range(5)], 1)
+    write_notifications(store, [_notification("other", receiver="it's another")], 1)
+    assert [one.id for one in due_notifications(store, AT, limit=2, without={"ops"})] == ["other"]
+    assert due_notifications(store, AT, without={"ops", "it's another"}) == []
+
+
 def test_without_a_next_attempt_it_is_due_at_once(store: Store) -> None:
     write_notifications(store, [_notification(next_attempt_at=None)], 1)
     assert [one.id for one in due_notifications(store, AT)] == ["n1"]
