@@ -8,6 +8,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from alerts.jobs import Deliverer, run_alerts
+from analytics.detector import Detector
 from analytics.jobs import run_baselines, run_detection, run_forecasts, run_hours
 from core.clock import Clock, SystemClock
 from core.config import Settings
@@ -144,6 +145,7 @@ class Service:
     def _jobs(self) -> list[Job]:
         settings = self._current.value
         store, clock, current = self._store, self._clock, self._current
+        detector = Detector()
 
         def job(name: str, every: timedelta, run: Callable[[int], object], after_s: float) -> Job:
             return Job(name=name, every=every, run=run, first_after=timedelta(seconds=after_s))
@@ -162,7 +164,12 @@ class Service:
                     self._due_in_s("baselines", rebuild, 4),
                 ),
                 # Every 10 s although it judges whole minutes: a minute is then judged soon after its data has arrived.
-                job("detection", timedelta(seconds=10), lambda epoch: run_detection(store, clock, current.value, epoch), 1),
+                job(
+                    "detection",
+                    timedelta(seconds=10),
+                    lambda epoch: run_detection(store, clock, current.value, epoch, detector),
+                    1,
+                ),
             ]
         if settings.forecast.enabled:
             every = settings.forecast.every

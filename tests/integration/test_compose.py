@@ -139,11 +139,10 @@ def test_images_are_pinned_to_a_version(services: dict[str, Any]) -> None:
 
 def test_kafka_is_the_version_that_the_tests_use(services: dict[str, Any]) -> None:
     pom = ElementTree.parse(REPOSITORY / "tests" / "support" / "kafka" / "pom.xml").getroot()
-    space = {"m": "http://maven.apache.org/POM/4.0.0"}
     tested = [
-        dependency.findtext("m:version", namespaces=space)
-        for dependency in pom.iterfind(".//m:dependency", space)
-        if dependency.findtext("m:groupId", namespaces=space) == "org.apache.kafka"
+        dependency.findtext("{*}version")
+        for dependency in pom.iterfind(".//{*}dependency")
+        if dependency.findtext("{*}groupId") == "org.apache.kafka"
     ]
     assert [f"apache/kafka:{version}" for version in tested] == [services["kafka"]["image"]]
 
