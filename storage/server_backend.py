@@ -36,7 +36,7 @@ KNOWN_SETTINGS = "SELECT name FROM system.settings"
 _CONNECTIONS = 8
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
-_GRACE_S = 5.0  # what the server gets beyond the query timeout to say that it is over
+_GRACE_S = 2.0  # what the server gets beyond the query timeout to say that it is over
 _UNKNOWN_DATABASE = 81
 _TOKEN = "insert_deduplication_token"
 _NOT_SENT = (errors.NetworkError, errors.SocketTimeoutError)  # the driver raises these only while it connects
@@ -183,4 +183,5 @@ def _connection_options(settings: StoreSettings) -> tuple[dict[str, object], str
 
 
 def _reason(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+    text = str(getattr(error, "message", "") or error)  # the driver's own text begins with its code
+    return text.splitlines()[0] if text else type(error).__name__
