@@ -146,7 +146,7 @@ class KafkaSource:
         except (CommitFailedError, RebalanceInProgressError) as error:
             raise _MovedOn(str(error)) from error
         except KafkaError as error:
-            raise BrokerUnavailable(f"kafka.brokers {self._brokers}: {type(error).__name__}: {error}") from error
+            raise BrokerUnavailable(f"kafka.brokers {self._brokers}: {error}") from error
 
 
 class _MovedOn(Exception):
@@ -198,7 +198,7 @@ def _connect(settings: KafkaSettings, brokers: str) -> Any:
             max_partition_fetch_bytes=_PARTITION_FETCH_BYTES,
             metadata_max_age_ms=_METADATA_AGE_MS,
             allow_auto_create_topics=False,
-            reconnect_backoff_max_ms=5_000,
+            reconnect_backoff_max_ms=2_000,
             metrics_enabled=False,
         )
     except _LOGIN_ERRORS as error:

@@ -32,9 +32,8 @@ _CONTENT = frozenset({
     "output", "outputs", "completion", "completions", "question", "answer", "text", "texts", "transcript", "payload",
     "choices", "instructions", "conversation", "document", "documents",
 })  # fmt: skip
-_ERRORS = frozenset({
-    "error", "err", "exception", "failure", "warning", "status", "log",
-})  # fmt: skip
+_ERRORS = frozenset({"error", "err", "exception", "failure", "warning", "status", "log"})
+_MEASURES = frozenset({"num", "number", "count", "per"})
 _CREDENTIAL_VALUE = re.compile(r"\s*(bearer|basic)\s+\S{8,}|sk-[\w-]{16,}", re.IGNORECASE)
 
 
@@ -56,9 +55,10 @@ def names_credential(key: str) -> bool:
 def names_content(key: str) -> bool:
     """Whether a name looks like one of a prompt, an answer or a body. `prompt_length` and `error_message` do not."""
     words = _words(key)
-    if words[-2:] == ["prompt", "template"]:
-        return True
-    return bool(words) and words[-1] in _CONTENT and not (len(words) > 1 and words[-2] in _ERRORS)
+    if not words or not _MEASURES.isdisjoint(words):
+        return False
+    of_errors = len(words) > 1 and words[-2] in _ERRORS
+    return (words[-1] in _CONTENT and not of_errors) or words[-2:] == ["prompt", "template"]
 
 
 def may_keep(key: str, value: Any) -> bool:

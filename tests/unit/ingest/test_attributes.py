@@ -30,7 +30,7 @@ def test_credentials_prompts_and_bodies_are_never_kept(key: str) -> None:
     "key",
     ["prompt_length", "prompt_id", "api_key_id", "total_tokens", "max_tokens", "tokens", "token_count", "cache_key",
      "partition_key", "content_type", "content_length", "body_bytes", "input_tokens", "error_message", "status_text", "author",
-     "team", "keyboard", "secretary", "monkey", "context_window"],
+     "team", "keyboard", "secretary", "monkey", "context_window", "num_images_per_prompt", "messages_count"],
 )  # fmt: skip
 def test_names_that_only_sound_alike_are_kept(key: str) -> None:
     assert kept({key: "x"}) == {key: "x"}
