@@ -7,7 +7,7 @@ sent again under the same idempotency key: at least once, and told apart by the 
 import logging
 import threading
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -31,6 +31,7 @@ MAX_PAUSE = timedelta(seconds=30)
 
 
 _SHORTLY = timedelta(seconds=1)
+_CLOSE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +66,6 @@ class Courier:
     def __init__(self, post: Post, clock: Clock, stop: threading.Event) -> None:
         """`stop` ends lanes after the message that they are sending."""
         self._post, self._clock, self._stop = post, clock, stop
-        self._pool = ThreadPoolExecutor(MAX_LANES, thread_name_prefix="delivery")
         self._lanes: dict[str, Future[DeliveryReport]] = {}
         self._rest_until: dict[str, datetime] = {}
         self._said: dict[str, str] = {}
@@ -87,7 +87,8 @@ class Courier:
             due.setdefault(notification.receiver, []).append(notification)
         receivers = {receiver.name: receiver for receiver in settings.receivers}
         for name, notifications in due.items():
-            self._lanes[name] = self._pool.submit(self._lane, name, receivers.get(name), notifications, outbox)
+            if len(self._lanes) < MAX_LANES:  # the others' turn comes when a lane has ended
+                self._lanes[name] = self._begin(name, receivers.get(name), notifications, outbox)
         return report
 
     def wait(self) -> DeliveryReport:
@@ -96,9 +97,24 @@ class Courier:
         return self._ended()
 
     def close(self) -> None:
-        """End the lanes, each after the message that it is sending."""
+        """End the lanes, each after the message that it is sending; one whose receiver never ends its answer is left behind."""
         self._stop.set()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        wait(self._lanes.values(), timeout=_CLOSE_S)
+
+    def _begin(
+        self, name: str, receiver: ReceiverSettings | None, due: Sequence[Notification], outbox: Outbox
+    ) -> Future[DeliveryReport]:
+        """A lane in a thread of its own; a daemon, so that none can keep the process from ending."""
+        lane: Future[DeliveryReport] = Future()
+
+        def run() -> None:
+            try:
+                lane.set_result(self._lane(name, receiver, due, outbox))
+            except BaseException as error:  # noqa: BLE001  whoever asks for the lane's result gets it
+                lane.set_exception(error)
+
+        threading.Thread(target=run, name=f"delivery-{name}", daemon=True).start()
+        return lane
 
     def _ended(self) -> DeliveryReport:
         ended = [name for name, lane in self._lanes.items() if lane.done()]

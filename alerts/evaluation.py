@@ -93,6 +93,7 @@ class _Evaluation:
     def run(self) -> AlertReport:
         known = {incident.id: incident for incident in self._repository.incidents(self._known_since())}
         made = self._tell(self._lost(known.values()))
+        self._follow_clock_back()
         minutes = self._minutes()
         verdicts = self._verdicts(minutes)
         anomalies = self._anomalies(known.values())
@@ -124,6 +125,12 @@ class _Evaluation:
             if (told_at := incident.last_notified_at) is not None and (done is None or told_at >= done or done > self._now)
         ]
         return [notice for incident in suspects for notice in missing(incident, self._repository.notifications_of(incident.id))]
+
+    def _follow_clock_back(self) -> None:
+        """After the clock was set back, let the last success not lie ahead of what is told now: `_lost` compares the two."""
+        done = self._before.last_success_at
+        if done is not None and done > self._now:
+            self._repository.write_job(replace(self._before, last_success_at=self._now))
 
     def _tell(self, notices: Sequence[Notice]) -> int:
         """Put what must be told into the outbox; returns how many messages that is."""

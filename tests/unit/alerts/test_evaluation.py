@@ -150,6 +150,20 @@ def test_an_end_lost_in_a_crash_is_told_after_a_day_of_downtime() -> None:
     assert harness.run() == []
 
 
+def test_killed_between_two_jumps_of_the_clock_an_opening_is_still_told() -> None:
+    harness = Harness(settings(unusual()))
+    harness.run()
+    harness.clock.advance(-90 * MINUTE)
+    harness.repository.stored_anomalies["a1"] = anomaly(
+        started_at=harness.clock.now() - MINUTE, last_at=harness.clock.now() - MINUTE
+    )
+    harness.repository.kill_before = "notifications"
+    with pytest.raises(Killed):
+        harness.run()
+    harness.clock.advance(90 * MINUTE)
+    assert harness.run() == [OPENED]
+
+
 def test_a_clock_set_back_makes_no_old_minute_new() -> None:
     harness = Harness()
     harness.minutes(900)
