@@ -206,7 +206,7 @@ def _held(notification: Notification, outbox: Outbox, now: datetime) -> Notifica
     """The message's new state when it cannot be sent now: a later one never overtakes, and no end without an opening."""
     if notification.reason is NotifyReason.OPENED:
         return None
-    rows = outbox.notifications_of(notification.incident_id)
+    rows = outbox.notifications_of([notification.incident_id])
     earlier = [row for row in rows if row.receiver == notification.receiver and order(row) < order(notification)]
     waiting = [row.next_attempt_at or now for row in earlier if row.state is DeliveryState.PENDING]
     if waiting:

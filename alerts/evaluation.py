@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -124,7 +125,8 @@ class _Evaluation:
             for incident in known
             if (told_at := incident.last_notified_at) is not None and (done is None or told_at >= done or done > self._now)
         ]
-        return [notice for incident in suspects for notice in missing(incident, self._repository.notifications_of(incident.id))]
+        stored = self._stored({incident.id for incident in suspects})
+        return [notice for incident in suspects for notice in missing(incident, stored[incident.id])]
 
     def _follow_clock_back(self) -> None:
         """After the clock was set back, let the last success not lie ahead of what is told now: `_lost` compares the two."""
@@ -134,18 +136,26 @@ class _Evaluation:
 
     def _tell(self, notices: Sequence[Notice]) -> int:
         """Put what must be told into the outbox; returns how many messages that is."""
+        # Ends and reminders go to those who were told of the opening, before this run or in it.
+        stored = self._stored({notice.incident.id for notice in notices if notice.reason is not NotifyReason.OPENED})
         messages: list[Notification] = []
         for notice in notices:
-            stored = [message for message in messages if message.incident_id == notice.incident.id]
-            if notice.reason is not NotifyReason.OPENED:  # who was told of the opening
-                stored += self._repository.notifications_of(notice.incident.id)
-            messages += make(notice, stored, self._now, self._settings)
+            made = make(notice, stored[notice.incident.id], self._now, self._settings)
+            stored[notice.incident.id] += made
+            messages += made
             logger.info(
                 "incident %s: id=%s fingerprint=%s because=%s",
                 notice.reason.value, notice.incident.id, notice.incident.fingerprint, notice.cause.value,
             )  # fmt: skip
         self._repository.write_notifications(messages)
         return len(messages)
+
+    def _stored(self, incident_ids: Collection[str]) -> dict[str, list[Notification]]:
+        """The outbox by incident; an incident without any message has an empty list."""
+        found: dict[str, list[Notification]] = defaultdict(list)
+        for notification in self._repository.notifications_of(incident_ids):
+            found[notification.incident_id].append(notification)
+        return found
 
     def _minutes(self) -> list[datetime]:
         detection = self._settings.detection

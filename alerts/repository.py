@@ -13,7 +13,7 @@ from storage.anomalies import read_anomalies
 from storage.contract import Store
 from storage.incidents import read_incidents, write_incidents
 from storage.jobs import read_job, write_job
-from storage.notifications import due_notifications, read_notifications, write_notifications
+from storage.notifications import due_notifications, notifications_of, write_notifications
 from storage.series import latest_minute
 from storage.watermarks import read_watermarks
 from storage.windows import read_windows
@@ -40,8 +40,8 @@ class Outbox(Protocol):
     def due(self, now: datetime, limit: int, without: Collection[str] = ()) -> list[Notification]:
         """Pending notifications whose time has come, oldest first; none of the receivers named in `without`."""
 
-    def notifications_of(self, incident_id: str) -> list[Notification]:
-        """Latest states of an incident's notifications."""
+    def notifications_of(self, incident_ids: Collection[str]) -> list[Notification]:
+        """Latest states of the notifications of these incidents."""
 
     def write_notifications(self, notifications: Sequence[Notification]) -> None:
         """Append the new states; none is fine."""
@@ -79,8 +79,8 @@ class StoredRepository:
     def due(self, now: datetime, limit: int, without: Collection[str] = ()) -> list[Notification]:
         return due_notifications(self._store, now, limit, without)
 
-    def notifications_of(self, incident_id: str) -> list[Notification]:
-        return read_notifications(self._store, incident_id, _MOST)
+    def notifications_of(self, incident_ids: Collection[str]) -> list[Notification]:
+        return notifications_of(self._store, incident_ids)
 
     def write_notifications(self, notifications: Sequence[Notification]) -> None:
         if notifications:

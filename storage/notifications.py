@@ -31,6 +31,10 @@ SELECT {_COLUMNS} FROM (
 )
 ORDER BY created_at DESC, id LIMIT {{most:UInt64}}
 """
+NOTIFICATIONS_OF = f"""
+SELECT {_COLUMNS} FROM notifications WHERE has({{incidents:Array(String)}}, incident_id)
+ORDER BY epoch DESC, seq DESC LIMIT 1 BY id
+"""
 _SCHEMA = pa.schema(
     [
         *(pa.field(name, pa.string()) for name in ("id", "incident_id", "receiver", "reason", "state")),
@@ -62,6 +66,12 @@ def read_notifications(store: Store, incident_id: str | None = None, limit: int 
     """The newest `limit` messages (of one incident, if given) in their latest state, newest first."""
     rows = store.arrow(LATEST_NOTIFICATIONS, {"incident": incident_id or "", "most": limit}).to_pylist()
     return [_notification(row) for row in rows]
+
+
+def notifications_of(store: Store, incident_ids: Collection[str]) -> list[Notification]:
+    """All messages of these incidents in their latest state, oldest first."""
+    rows = store.arrow(NOTIFICATIONS_OF, {"incidents": sorted(incident_ids)}).to_pylist() if incident_ids else []
+    return sorted((_notification(row) for row in rows), key=lambda one: (one.created_at, one.id))
 
 
 def _notification(row: dict[str, Any]) -> Notification:

@@ -51,8 +51,8 @@ class MemoryRepository:
     def latest_notifications(self) -> list[Notification]:
         return list({one.id: one for one in self.notification_events}.values())
 
-    def notifications_of(self, incident_id: str) -> list[Notification]:
-        return [one for one in self.latest_notifications() if one.incident_id == incident_id]
+    def notifications_of(self, incident_ids: Collection[str]) -> list[Notification]:
+        return [one for one in self.latest_notifications() if one.incident_id in incident_ids]
 
     def write_notifications(self, notifications: Sequence[Notification]) -> None:
         if notifications:

@@ -225,7 +225,7 @@ def test_an_outbox_that_fails_unexpectedly_ends_its_lane_for_a_while(
 ) -> None:
     harness.put(notification(id="end", reason=NotifyReason.RESOLVED), notification(id="p1", receiver="pager"))
     with monkeypatch.context() as patched:
-        patched.setattr(harness.outbox, "notifications_of", lambda incident_id: 1 / 0)
+        patched.setattr(harness.outbox, "notifications_of", lambda incident_ids: 1 / 0)
         assert harness.round().sent == 1
     assert "division by zero" in caplog.text
     assert harness.round(SECOND) == DeliveryReport()

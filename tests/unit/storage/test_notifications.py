@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 from core.types import DeliveryState, Notification, NotifyReason
 from storage.contract import Store
-from storage.notifications import due_notifications, read_notifications, write_notifications
+from storage.notifications import due_notifications, notifications_of, read_notifications, write_notifications
 
 AT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -59,6 +59,13 @@ def test_receivers_that_are_left_out_do_not_count_for_the_limit(store: Store) ->
     write_notifications(store, [_notification("other", receiver="it's another")], 1)
     assert [one.id for one in due_notifications(store, AT, limit=2, without={"ops"})] == ["other"]
     assert due_notifications(store, AT, without={"ops", "it's another"}) == []
+
+
+def test_all_messages_of_some_incidents_in_their_latest_state(store: Store) -> None:
+    write_notifications(store, [_notification("n1"), _notification("n2", incident_id="i'2", created_at=AT - SECOND)], 1)
+    write_notifications(store, [_notification("n1", attempts=1), _notification("n3", incident_id="i3")], 1)
+    assert [(one.id, one.attempts) for one in notifications_of(store, {"i1", "i'2"})] == [("n2", 0), ("n1", 1)]
+    assert notifications_of(store, ["none"]) == notifications_of(store, []) == []
 
 
 def test_without_a_next_attempt_it_is_due_at_once(store: Store) -> None:
