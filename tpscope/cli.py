@@ -171,6 +171,23 @@ def export(
 
 
 @app.command()
+def analyze(
+    start: Annotated[
+        str | None, typer.Option("--from", help="Start time (RFC 3339); default: the first stored minute.")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--until", help="End time (RFC 3339); default: the last stored minute.")] = None,
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Judge stored history as if it were live; exit 1 when it holds anomalies."""
+    from tpscope.analyzing import run_analyze
+
+    first, last = time_option("--from", start), time_option("--until", end)
+    return run_analyze(settings_of(config, store), first, last, as_json=as_json)
+
+
+@app.command()
 def status(config: ConfigOption = None, store: StoreOption = None, as_json: JsonOption = False) -> int:
     """Say how the store, the pipeline and the jobs are; exit 1 when something needs attention."""
     from tpscope.status import run_status
