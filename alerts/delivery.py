@@ -18,6 +18,7 @@ from alerts.retry import wait_before
 from core.clock import Clock
 from core.config import ReceiverSettings, Settings
 from core.errors import DeliveryRefused, StoreError, TransientError
+from core.telemetry import ALERTS_MESSAGES
 from core.types import DeliveryState, Notification, NotifyReason
 
 logger = logging.getLogger(__name__)
@@ -139,6 +140,7 @@ class Courier:
                     break
                 outcome = self._deliver(notification, receiver, outbox)
                 report += _report(notification, outcome)
+                _count(notification, outcome)
                 self._write(outcome, outbox)
                 if self._rests(name):
                     break
@@ -218,6 +220,12 @@ def _held(notification: Notification, outbox: Outbox, now: datetime) -> Notifica
 
 def _failed(notification: Notification, now: datetime, error: str) -> Notification:
     return replace(notification, state=DeliveryState.FAILED, updated_at=now, next_attempt_at=None, error=error)
+
+
+def _count(before: Notification, after: Notification) -> None:
+    outcome = "retried" if after.state is DeliveryState.PENDING else after.state.value
+    if after.state is not DeliveryState.PENDING or after.attempts > before.attempts:
+        ALERTS_MESSAGES.labels(receiver=after.receiver, outcome=outcome).inc()
 
 
 def _report(before: Notification, after: Notification) -> DeliveryReport:

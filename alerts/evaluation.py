@@ -18,6 +18,7 @@ from core.clock import Clock
 from core.config import AnomalyRule, Settings, ThresholdRule
 from core.errors import StoreError, StoreUnavailable, TpscopeError
 from core.series import Selector
+from core.telemetry import ALERTS_FIRING, ALERTS_SECONDS
 from core.types import Incident, IncidentState, JobState, Notification, NotifyReason
 
 logger = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ def evaluate(repository: Repository, clock: Clock, settings: Settings) -> AlertR
         last_success_at=_whole_ms(clock.now()),
         duration_s=time.perf_counter() - began,
     )
+    ALERTS_SECONDS.observe(state.duration_s)
     if report.errors:
         state = replace(state, last_error_at=now, last_error="; ".join(report.errors))
     repository.write_job(state)
@@ -219,6 +221,9 @@ class _Evaluation:
         self, known: Iterable[Incident], minutes: Sequence[datetime], notices: Sequence[Notice], made: int
     ) -> AlertReport:
         firing = [incident for incident in known if incident.state is IncidentState.FIRING]
+        untold = sum(incident.last_notified_at is None for incident in firing)
+        ALERTS_FIRING.labels(told="no").set(untold)
+        ALERTS_FIRING.labels(told="yes").set(len(firing) - untold)
         told = [notice.reason for notice in notices]
         return AlertReport(
             judged_until=minutes[-1] if minutes else None,

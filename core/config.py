@@ -218,7 +218,11 @@ class ThresholdRule(_RuleBase):
     window: Duration = Field(timedelta(minutes=1), description="Span that the metric is computed over; whole minutes.")
     hold: Duration = Field(timedelta(0), description="How long the condition must hold before an incident opens.")
     recover_after: Duration = Field(timedelta(minutes=2), description="How long it must be gone before the incident ends.")
-    min_calls: int = Field(20, ge=0, description="Windows with fewer calls say nothing.")
+    min_calls: int = Field(
+        20,
+        ge=0,
+        description="Windows with fewer calls say nothing; unless you give it, not applied to `below` on a rate such as `tps`.",
+    )
 
     @model_validator(mode="after")
     def _valid(self) -> Self:

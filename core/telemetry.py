@@ -137,3 +137,27 @@ WEB_SECONDS = histogram(
     when_it_moves="Rising for `page_data` and `api`: the store is slow, or windows grew; look at the query times.",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
+
+# --- alerts ---------------------------------------------------------------------------------------------------------------
+
+ALERTS_SECONDS = histogram(
+    "tpscope_alerts_evaluation_seconds",
+    unit="seconds",
+    meaning="Time to evaluate all rules once and to write what follows.",
+    when_it_moves="Above 10: rules by many values or over long windows; a breach is then told late.",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+ALERTS_FIRING = gauge(
+    "tpscope_alerts_firing_incidents",
+    unit="incidents",
+    labels=("told",),
+    meaning="Incidents that fire; `told` is `no` for those joined to another one or without a receiver.",
+    when_it_moves="Many at once have one cause more often than not: begin with the oldest on the incidents page.",
+)
+ALERTS_MESSAGES = counter(
+    "tpscope_alerts_deliveries_total",
+    unit="attempts",
+    labels=("receiver", "outcome"),
+    meaning="Attempts to deliver a message: `sent`, `retried` (failed and tried again) or `failed` (given up).",
+    when_it_moves="`failed`: somebody was not told; the incident's page says why. `retried`: the receiver is slow or down.",
+)

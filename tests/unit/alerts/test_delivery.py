@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 import pytest
+from prometheus_client import REGISTRY
 
 from alerts.delivery import MAX_PAUSE, Courier, DeliveryReport
 from core.clock import FakeClock
@@ -58,6 +59,7 @@ def test_a_message_is_sent_once_under_its_key(harness: Harness) -> None:
 def test_a_failure_is_repeated_later_and_later_under_the_same_key(harness: Harness) -> None:
     harness.post.script = [unavailable(), unavailable(), None]
     harness.put(notification())
+    counted = {outcome: attempts(outcome) for outcome in ("retried", "sent", "failed")}
     assert harness.round() == DeliveryReport(retried=1, last_error="chat: HTTP 503")
     waiting = harness.state()
     assert (waiting.state, waiting.attempts, waiting.error) == (PENDING, 1, "HTTP 503")
@@ -67,6 +69,13 @@ def test_a_failure_is_repeated_later_and_later_under_the_same_key(harness: Harne
     assert harness.round(SECOND).retried == 1
     assert harness.round(2 * SECOND).sent == 1
     assert harness.post.tried == [("chat", "n1")] * 3
+    assert [attempts(outcome) - before for outcome, before in counted.items()] == [2, 1, 0]
+
+
+def attempts(outcome: str) -> float:
+    """Attempts to the receiver chat that this process has counted."""
+    labels = {"receiver": "chat", "outcome": outcome}
+    return REGISTRY.get_sample_value("tpscope_alerts_deliveries_total", labels) or 0.0
 
 
 def test_a_message_is_given_up_after_the_configured_repeats(harness: Harness) -> None:
