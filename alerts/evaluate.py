@@ -4,7 +4,6 @@ Unknown is a verdict of its own: a window without data, with an unknown value or
 so it opens nothing, ends nothing, and counts neither for `hold` nor for `recover_after`.
 """
 
-import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,81 +13,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from alerts.judgement import Clear, Firing, Judgement
 from alerts.windows import MINUTE, minute_index
 from alerts.wording import anomaly_side, anomaly_summary, anomaly_title, threshold_summary, threshold_title
 from core.config import AnomalyRule, ThresholdRule
 from core.series import METRICS, Selector
-from core.types import Anomaly, Severity
+from core.types import Anomaly
 
 LATE_TELLING = timedelta(minutes=15)
 """An anomaly that began and ended while nobody judged it is still told when its end is at most this old."""
 
 _UNKNOWN, _CLEAR, _BREACH = 0, 1, 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Firing:
-    """A rule's condition that holds for one group of labels.
-
-    Attributes
-    ----------
-    fingerprint : str
-        Rule and group: `slow{service="chat"}`, or `anomaly{anomaly="ID"}`.
-    labels : mapping
-        The dimensions it is about, and the rule's own labels.
-    held : bool
-        Whether it has held long enough to open an incident; a shorter one only keeps an open incident open.
-    since, until : datetime
-        Start of the first minute and end of the last known minute in which it held.
-    scopes : tuple of Selector
-        The selections that it is known to concern; the first leads.
-    """
-
-    rule: str
-    kind: str
-    fingerprint: str
-    labels: Mapping[str, str]
-    severity: Severity
-    title: str
-    summary: str
-    metric: str
-    value: float
-    threshold: float
-    unit: str
-    since: datetime
-    until: datetime
-    held: bool
-    scopes: tuple[Selector, ...] = ()
-    anomaly_id: str = ""
-    runbook: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Clear:
-    """A rule's condition that is known not to hold.
-
-    Attributes
-    ----------
-    since : datetime
-        End of the last minute in which it did hold, as far as was looked.
-    recovered : bool
-        Whether it has been gone long enough to end an incident.
-    value : float
-        What was observed instead; NaN where the kind has none.
-    """
-
-    fingerprint: str
-    since: datetime
-    recovered: bool
-    value: float = math.nan
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
-    """What one rule says at one instant; a fingerprint in neither list is unknown."""
-
-    firings: tuple[Firing, ...] = ()
-    clears: tuple[Clear, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 
 from alerts.delivery import Courier, DeliveryReport
-from alerts.evaluation import AlertReport, evaluate
+from alerts.pipeline import AlertReport, evaluate
 from alerts.post import HttpPost, Post, ReceiverUnavailable
 from alerts.repository import StoredRepository
 from alerts.sample import sample_payload

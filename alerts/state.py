@@ -15,8 +15,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from alerts.evaluate import Clear, Firing, Judgement, fingerprint_of
+from alerts.evaluate import fingerprint_of
 from alerts.inhibition import INHIBITED_BY, Source, inhibiting, selection
+from alerts.judgement import Clear, Firing, Judgement
 from alerts.routing import receivers_of_incident, rules_by_name
 from alerts.wording import moment
 from core.config import AnomalyRule, Rule, Settings

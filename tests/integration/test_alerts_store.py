@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from alerts.evaluation import JOB as ALERTS_JOB
 from alerts.jobs import DELIVERY_JOB, AlertReport, Deliverer, run_alerts
+from alerts.pipeline import JOB as ALERTS_JOB
 from core.clock import FakeClock, floor_to
 from core.config import Settings
 from core.series import Direction, Selector

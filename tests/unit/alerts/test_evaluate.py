@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.evaluate import Clear, Firing, Judgement, judge_anomalies, judge_threshold, judge_windows
+from alerts.evaluate import judge_anomalies, judge_threshold, judge_windows
+from alerts.judgement import Clear, Firing, Judgement
 from core.config import ThresholdRule
 from core.series import Direction, Selector
 from core.types import Severity

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from alerts.delivery import Courier
-from alerts.evaluation import evaluate
+from alerts.pipeline import evaluate
 from core.clock import FakeClock
 from core.config import Settings
 from core.series import Selector

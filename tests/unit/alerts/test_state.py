@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from alerts.evaluate import Clear, Firing, Judgement, fingerprint_of
+from alerts.evaluate import fingerprint_of
 from alerts.inhibition import INHIBITED_BY
+from alerts.judgement import Clear, Firing, Judgement
 from alerts.state import Cause, Decision, decide, needs_update
 from core.config import AnomalyRule, Settings, ThresholdRule
 from core.series import Selector

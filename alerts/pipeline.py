@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from alerts.evaluate import Judgement, Verdicts, judge_anomalies, judge_threshold, judge_windows
+from alerts.evaluate import Verdicts, judge_anomalies, judge_threshold, judge_windows
 from alerts.inhibition import INHIBITED_BY
+from alerts.judgement import Judgement
 from alerts.outbox import make, missing
 from alerts.repository import Repository, WindowQuery
 from alerts.state import Notice, decide

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from alerts.evaluation import JOB, evaluate
+from alerts.pipeline import JOB, evaluate
 from core.clock import FakeClock
 from core.config import Settings
 from core.errors import StoreError, StoreUnavailable
