@@ -54,7 +54,7 @@ def _samples_within(step_s: int) -> list[float]:
 
 def _hours_of_week(at: pd.DatetimeIndex, zone: ZoneInfo) -> np.ndarray:
     local = at.tz_convert(zone)
-    hours: np.ndarray = np.asarray(local.dayofweek * 24 + local.hour + local.minute / 60 + local.second / 3600, dtype=float)
+    hours: np.ndarray = np.asarray(local.day_of_week * 24 + local.hour + local.minute / 60 + local.second / 3600, dtype=float)
     return hours
 
 

@@ -63,7 +63,7 @@ def problem_of(error: Exception) -> Problem:
         case Problem():
             return error
         case BadWindow():
-            return Problem(422 if error.readable else 400, str(error), parameter=error.parameter)
+            return Problem(422 if error.readable else 400, f"{error}.", parameter=error.parameter)
         case RequestValidationError():
             return _of_validation(error)
         case HTTPException():

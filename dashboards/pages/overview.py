@@ -45,7 +45,7 @@ def layout(query: Mapping[str, str], choices: Mapping[str, list[str]]) -> Any:
             html.Div([html.H1("Overview"), html.Div(id="overview-span", className="muted")], className="heading"),
             _controls(query, choices),
             html.Div(id="overview-notes"),
-            html.Div(id="tiles", className="tiles"),
+            html.Div(id="tiles"),
             html.Div([_card(chart.id, chart.title) for chart in CHARTS], className="grid"),
             html.Section(id="overview-anomalies", className="panel"),
         ]
@@ -113,7 +113,7 @@ def tiles(data: OverviewData, zone: ZoneInfo) -> list[Any]:
     until = data.freshness.complete_until
     minute = (until - timedelta(minutes=1)).astimezone(zone) if until else None
     words = f"Minute of {minute:%H:%M} on {minute:%a %d %b}, against what is expected then" if minute else ""
-    return [html.Div(words, className="muted tiles-head"), *[_tile(tile) for tile in data.tiles]]
+    return [html.Div(words, className="muted tiles-head"), html.Div([_tile(tile) for tile in data.tiles], className="tiles")]
 
 
 def _tile(data: TileData) -> Any:

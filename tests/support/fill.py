@@ -1,6 +1,6 @@
 """Fills a store with two weeks of made-up traffic and with what the jobs would have made of it: for pages and API.
 
-Calls are written by one INSERT ... SELECT from numbers (seeded by hashing, no Python rows), so a fill takes seconds. Times end at
+Calls are written by INSERT ... SELECT from numbers (seeded by hashing, no Python rows), so a fill takes seconds. Times end at
 `now`, because retention counts from the real clock. Two incidents are in the data: provider openai failed between 100 and 70
 minutes ago (resolved), and its latency has been tripled for 14 minutes (firing).
 """
@@ -39,17 +39,18 @@ OPENAI = Selector.of(provider="openai")
 BASELINED = ("tps", "error_rate", "latency_p50", "latency_p95", "tokens_per_s", "cost_per_h", "concurrency")
 
 CALLS = """
-INSERT INTO calls (ts, request_id, gateway, region, tenant, service, route, method, kind, provider, account, model, error_type, status,
-    latency_ms, upstream_ms, ttft_ms, bytes_in, bytes_out, prompt_tokens, completion_tokens, cost_usd, cache_hit, stream, retries,
-    ingested_at, topic, partition, offset)
+INSERT INTO calls (ts, request_id, gateway, region, tenant, service, route, method, kind, provider, account, model,
+    error_type, status, latency_ms, upstream_ms, ttft_ms, bytes_in, bytes_out, prompt_tokens, completion_tokens, cost_usd,
+    cache_hit, stream, retries, ingested_at, topic, partition, offset)
 WITH
     cityHash64(number, 1) / 18446744073709551616. AS u1, cityHash64(number, 2) / 18446744073709551616. AS u2,
     cityHash64(number, 3) / 18446744073709551616. AS u3, cityHash64(number, 4) / 18446744073709551616. AS u4,
     cityHash64(number, 5) / 18446744073709551616. AS u5, cityHash64(number, 6) / 18446744073709551616. AS u6,
     {start:Int64} + number * 60. / {per_minute:UInt32} + u1 * 5 AS at,
     (at / 3600) % 24 AS hour,
-    toDayOfWeek(toDateTime(at, 'UTC')) > 5 AS weekend,
-    (0.30 + 0.70 * exp(-pow((hour - 14) / 4.2, 2))) * if(weekend, 0.62, 1.) * (0.92 + 0.08 * (at - {start:Int64}) / {span:Float64}) AS load,
+    if(toDayOfWeek(toDateTime(at, 'UTC')) > 5, 0.62, 1.) AS of_week,
+    0.92 + 0.08 * (at - {start:Int64}) / {span:Float64} AS growth,
+    (0.30 + 0.70 * exp(-pow((hour - 14) / 4.2, 2))) * of_week * growth AS load,
     u3 < 0.55 AS llm,
     multiIf(NOT llm, '', u4 < 0.5, 'openai', u4 < 0.8, 'anthropic', 'mistral') AS of_provider,
     multiIf(of_provider = 'openai', if(u5 < 0.6, 'gpt-4o', 'gpt-4o-mini'), of_provider = 'anthropic', 'claude-sonnet',
@@ -57,11 +58,12 @@ WITH
     multiIf(llm, if(u4 * u5 < 0.2, 'chat', 'assist'), if(u4 < 0.6, 'orders', 'catalogue')) AS of_service,
     of_provider = 'openai' AND at >= {outage_from:Int64} AND at < {outage_to:Int64} AND u6 < 0.45 AS failed,
     of_provider = 'openai' AND at >= {slow_from:Int64} AS slow,
-    sqrt(-2 * ln(u5 + 1e-12)) * cos(2 * pi() * u6) AS normal,
+    sqrt(-2 * ln(u5 + 1e-12)) * cos(2 * pi() * u6) AS normal, sqrt(-2 * ln(u6 + 1e-12)) * cos(2 * pi() * u5) AS other,
     if(llm, 620., 48.) * (0.8 + 0.5 * load) * exp(0.42 * normal) * if(slow, 3.1, 1.) * if(failed, 0.2, 1.) AS latency,
-    toUInt32(400 * exp(0.6 * normal)) AS prompt, toUInt32(180 * exp(0.5 * sqrt(-2 * ln(u6 + 1e-12)) * cos(2 * pi() * u5))) AS completion
-SELECT toDateTime64(at, 3, 'UTC'), concat('r', toString(number)), if(u1 < 0.5, 'gw-1', 'gw-2'), 'eu', concat('team-', toString(1 + toUInt8(u6 * u1 * 12))),
-    of_service, concat('/v1/', of_service, if(u6 < 0.7, '/create', '/read')), 'POST', if(llm, 'llm', 'api'), of_provider,
+    toUInt32(400 * exp(0.6 * normal)) AS prompt, toUInt32(180 * exp(0.5 * other)) AS completion
+SELECT toDateTime64(at, 3, 'UTC'), concat('r', toString(number)), if(u1 < 0.5, 'gw-1', 'gw-2'), 'eu',
+    concat('team-', toString(1 + toUInt8(u6 * u1 * 12))), of_service,
+    concat('/v1/', of_service, if(u6 < 0.7, '/create', '/read')), 'POST', if(llm, 'llm', 'api'), of_provider,
     if(llm, 'main', ''), of_model, if(failed, 'upstream', ''), multiIf(failed, 502, u1 < 0.006, 503, u1 < 0.009, 429, 200),
     latency, latency * 0.9, if(llm, latency * 0.3, NULL), 900, 4000, if(llm, prompt, NULL), if(llm, completion, NULL),
     if(llm, (prompt * 2.5 + completion * 10) / 1e6, NULL), if(llm, u1 < 0.2, NULL), if(llm, true, NULL), 0,
@@ -142,7 +144,7 @@ def _of_provider(panel: pd.DataFrame) -> pd.DataFrame:
 
 
 def _baseline_of(panel: pd.DataFrame, selector: Selector) -> pd.DataFrame:
-    slot = panel["ts"].dt.dayofweek * 24 + panel["ts"].dt.hour
+    slot = panel["ts"].dt.day_of_week * 24 + panel["ts"].dt.hour
     parts = []
     for metric in BASELINED:
         grouped = panel[metric].groupby(slot)

@@ -1,0 +1,242 @@
+"""The pages in headless Chromium, over an embedded store that holds eight days of traffic and two incidents.
+
+Each page is photographed at both widths and in both modes into `screenshots/`, for people to look at.
+"""
+
+import io
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any, Literal
+
+import pandas as pd
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from core.series import ALL_CALLS
+from core.types import SeriesRequest
+from storage import series
+from tests.support.browser import DESKTOP, PHONE, BrowserPage
+from tests.support.data import REPOSITORY
+from tests.support.web import Service, filled_service
+
+Mode = Literal["light", "dark"]
+
+SCREENSHOTS = REPOSITORY / "screenshots"
+ZONE = "Europe/Berlin"
+PAGES = {"overview": "/?last=6h", "forecast": "/forecast", "incidents": "/incidents"}
+READY = """() => {
+    const charts = [...document.querySelectorAll('.js-plotly-plot')].filter(chart => chart.offsetParent !== null);
+    const veils = [...document.querySelectorAll('.veil')];
+    return charts.length > 0 && charts.every(chart => (chart.data || []).length > 0)
+        && veils.every(veil => veil.textContent !== 'Loading …');
+}"""
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with filled_service(tmp_path_factory.mktemp("pages"), days=8, per_minute=60, time_zone=ZONE) as running:
+        yield running
+
+
+def opened(shown: BrowserPage, address: str, mode: Mode = "light") -> Page:
+    """Go there and wait until every chart is drawn."""
+    shown.page.emulate_media(color_scheme=mode, reduced_motion="reduce")
+    page = shown.open(address)
+    page.wait_for_function(READY, timeout=40_000)
+    return page
+
+
+def chart(page: Page, name: str) -> dict[str, list[Any]]:
+    """Values by trace of an overview's chart, as the browser has them."""
+    script = """name => Object.fromEntries([...document.querySelectorAll('.dash-graph')]
+        .find(graph => graph.id.includes('"chart":"' + name + '"')).querySelector('.js-plotly-plot')
+        .data.map(trace => [trace.name, Array.from(trace._inputY || trace.y)]))"""
+    values: dict[str, list[Any]] = page.evaluate(script, name)
+    return values
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+@pytest.mark.parametrize("width", [DESKTOP, PHONE])
+@pytest.mark.parametrize("name", PAGES)
+def test_each_page_is_drawn_without_a_complaint(browser: Browser, service: Service, name: str, width: int, mode: Mode) -> None:
+    with BrowserPage(browser, width=width, timeout_s=40) as shown:
+        page = opened(shown, service.address + PAGES[name], mode)
+        shown.screenshot(SCREENSHOTS / f"{name}-{width}-{mode}.png")
+        wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wider <= 2, "the page scrolls sideways"
+        ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (ground == "rgb(14, 19, 26)") is (mode == "dark")
+        line = page.evaluate("[...document.querySelectorAll('.js-plotly-plot')].at(0).layout.font.color")
+        assert line == ("#e6eaf1" if mode == "dark" else "#1b2330")
+        shown.assert_clean()
+
+
+def test_the_numbers_on_the_page_are_the_stores(browser: Browser, service: Service) -> None:
+    end = service.filled.end
+    request = SeriesRequest(metric="tps", start=end - timedelta(hours=1), end=end, step_s=60, selector=ALL_CALLS)
+    stored = series.read_series(service.store, request)["value"].tolist()
+    with BrowserPage(browser, timeout_s=40) as shown:
+        page = opened(shown, service.address + "/?last=1h")
+        drawn = chart(page, "tps")["observed"]
+        assert drawn[-60:] == pytest.approx(stored, abs=1e-6)
+        tile = page.locator(".tile", has_text="TPS").locator(".tile-value").inner_text()
+        assert float(tile.split()[0]) == pytest.approx(stored[-1], rel=0.01)
+        expect(page.locator("#overview-span")).to_contain_text(f"time zone {ZONE}")
+        expect(page.locator("#status")).to_contain_text("live")
+        expect(page.locator("#status")).to_contain_text("1 firing")
+        expect(page.locator(".foot")).to_contain_text("3 dead letters")
+        shown.assert_clean()
+
+
+def test_bands_objectives_and_anomalies_are_on_the_charts(browser: Browser, service: Service) -> None:
+    with BrowserPage(browser, timeout_s=40) as shown:
+        page = opened(shown, service.address + "/?last=6h")
+        latency = chart(page, "latency")
+        assert {"expected range of P95", "P50", "P90", "P95", "P99", "anomaly"} <= set(latency)
+        assert "fast, P99 (at most 2,500 ms)" in latency
+        assert len(latency["P95"]) == len(latency["expected range of P95"])
+        assert chart(page, "errors")["few errors (at most 5 %)"] == [5, 5]
+        expect(page.locator(".banner")).to_contain_text("Critical")
+        expect(page.locator("#overview-anomalies")).to_contain_text("Anomalies (2)")
+        shown.assert_clean()
+
+
+def test_a_window_and_a_filter_are_in_the_address(browser: Browser, service: Service) -> None:
+    with BrowserPage(browser, timeout_s=40) as shown:
+        page = opened(shown, service.address + "/")
+        page.get_by_role("link", name="24 h").click()
+        page.wait_for_url("**/?last=24h")
+        expect(page.locator(".segment.open")).to_have_text("24 h")
+        page.locator(".filter", has_text="provider").locator(".dash-dropdown").click()
+        page.get_by_text("mistral", exact=True).click()
+        page.wait_for_url("**/?last=24h&provider=mistral")
+        expect(page.locator(".tile", has_text="Latency").locator(".verdict")).to_contain_text("no expected range")
+        page.go_back()
+        page.wait_for_url("**/?last=24h")
+        expect(page.locator(".filter", has_text="provider")).to_contain_text("all providers")
+        shown.assert_clean()
+
+
+def test_a_shared_address_opens_the_same_view(browser: Browser, service: Service) -> None:
+    with BrowserPage(browser, timeout_s=40) as shown:
+        page = opened(shown, service.address + "/?last=1h&provider=openai")
+        expect(page.locator(".segment.open")).to_have_text("1 h")
+        expect(page.locator(".filter", has_text="provider")).to_contain_text("openai")
+        assert max(value for value in chart(page, "tps")["observed"] if value is not None) < 0.5
+        shown.assert_clean()
+
+
+def test_dragging_over_a_chart_narrows_the_window_of_all(browser: Browser, service: Service) -> None:
+    with BrowserPage(browser, timeout_s=40) as shown:
+        page = opened(shown, service.address + "/?last=6h&provider=openai")
+        box = page.locator(".js-plotly-plot").first.bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + box["width"] * 0.4, box["y"] + 120)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] * 0.7, box["y"] + 125, steps=4)
+        page.mouse.up()
+        page.wait_for_url("**/?from=*&to=*&provider=openai")
+        expect(page.locator(".segment.open")).to_have_count(0)
+        shown.assert_clean()
+
+
+def test_a_live_refresh_keeps_the_charts_and_what_is_hidden(browser: Browser, service: Service) -> None:
+    with BrowserPage(browser, timeout_s=40) as shown:
+        page = opened(shown, service.address + "/?last=1h")
+        page.get_by_role("button", name="P99", exact=True).click()
+        expect(page.locator(".legend-item.off")).to_have_text("P99")
+        page.evaluate("document.querySelectorAll('.js-plotly-plot').forEach(plot => { plot.seen = true; })")
+        before = page.locator("#overview-span").inner_text()
+        service.clock.advance(timedelta(seconds=7))
+        page.evaluate("window.dash_clientside.set_props('tick', {n_intervals: 1000})")
+        expect(page.locator("#overview-span")).not_to_have_text(before)
+        assert page.evaluate("[...document.querySelectorAll('.js-plotly-plot')].every(plot => plot.seen)")
+        expect(page.locator(".legend-item.off")).to_have_text("P99")
+        shown.assert_clean()
+
+
+def test_the_theme_is_chosen_and_remembered(browser: Browser, service: Service) -> None:
+    with BrowserPage(browser, timeout_s=40) as shown:
+        page = opened(shown, service.address + "/?last=1h")
+        page.get_by_role("button", name="Theme: auto").click()
+        page.get_by_role("button", name="Theme: light").click()
+        expect(page.get_by_role("button", name="Theme: dark")).to_be_visible()
+        page.wait_for_function("() => document.querySelector('.js-plotly-plot').layout.font.color === '#e6eaf1'")
+        page.reload()
+        page.wait_for_function(READY)
+        assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+        shown.assert_clean()
+
+
+def test_pages_lead_to_one_another_without_a_reload(browser: Browser, service: Service) -> None:
+    with BrowserPage(browser, timeout_s=40) as shown:
+        page = opened(shown, service.address + "/?last=1h")
+        page.evaluate("window.stayed = true")
+        page.get_by_role("link", name="Forecast").click()
+        expect(page.get_by_role("heading", name="Capacity forecast")).to_be_visible()
+        page.get_by_role("link", name="Incidents", exact=True).click()
+        expect(page.locator(".incident-title")).to_be_visible()
+        page.get_by_role("link", name="Overview").click()
+        page.get_by_role("link", name="Open", exact=True).click()
+        page.wait_for_url("**/incidents?incident=i-slow")
+        expect(page.locator(".incident-title")).to_have_text(service.filled.firing.title)
+        assert page.evaluate("window.stayed") is True
+        shown.assert_clean()
+
+
+def test_the_forecast_says_where_it_comes_from_and_is_taken_away(browser: Browser, service: Service) -> None:
+    with BrowserPage(browser, timeout_s=40) as shown:
+        page = opened(shown, service.address + "/forecast")
+        expect(page.locator("#forecast-title")).to_have_text("Transactions per second of all traffic (calls/s)")
+        expect(page.locator("#forecast-facts")).to_contain_text("28 % better than repeating last week")
+        expect(page.locator("#forecast-facts")).to_contain_text("seasonal regression")
+        with page.expect_download() as download:
+            page.get_by_role("link", name="CSV").click()
+        table = pd.read_csv(io.BytesIO(download.value.path().read_bytes()), comment="#")
+        assert len(table) == 28 * 24
+        assert table["metric"].unique().tolist() == ["tps"]
+
+        page.locator(".filter", has_text="selection").locator(".dash-dropdown").click()
+        page.get_by_text("service chat", exact=True).click()
+        page.wait_for_url("**/forecast?*selector=service*")
+        expect(page.locator("#forecast-title")).to_have_text("Transactions per second of service chat (calls/s)")
+        shown.assert_clean()
+
+
+def test_an_incident_is_explained(browser: Browser, service: Service) -> None:
+    with BrowserPage(browser, timeout_s=40) as shown:
+        page = opened(shown, service.address + "/incidents?incident=i-outage")
+        expect(page.locator(".incident-title")).to_have_text("Calls to provider openai fail")
+        detail = page.locator("#incident-detail")
+        expect(detail).to_contain_text("44 % of the calls to provider openai failed")
+        expect(detail.locator("tbody tr").first).to_contain_text("0 to 3.1 %")
+        expect(detail).to_contain_text("✓ delivered")
+        page.locator(".entry", has_text="far above").click()
+        page.wait_for_url("**/incidents?incident=i-slow")
+        expect(detail).to_contain_text("✕ failed")
+        assert "hooks.example.com" not in page.content()
+        shown.assert_clean()
+
+
+def test_what_cannot_be_shown_is_said_in_words(browser: Browser, service: Service) -> None:
+    with BrowserPage(browser, timeout_s=40) as shown:
+        page = shown.open(service.address + "/?last=banana")
+        expect(page.locator("#overview-notes")).to_contain_text("last: 'banana' is no duration")
+        page = shown.open(service.address + "/?from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z")
+        expect(page.locator(".veil").first).to_have_text("No calls in this window.")
+        page.get_by_role("link", name="Show them").click()
+        page.wait_for_function(READY)
+        page = shown.open(service.address + "/incidents?incident=nobody")
+        expect(page.locator("#incident-detail")).to_contain_text("no incident of this name")
+        page = shown.open(service.address + "/forecast?metric=tps&selector=service%3D%22nobody%22")
+        expect(page.locator("#forecast-words")).to_contain_text("no forecast of Transactions per second for service nobody")
+        shown.assert_clean()
+
+
+def test_a_value_that_is_markup_is_shown_as_text(browser: Browser, service: Service) -> None:
+    with BrowserPage(browser, timeout_s=40) as shown:
+        odd = "%3Cimg%20src%3Dx%20onerror%3D%22window.hacked%3D1%22%3E"
+        page = shown.open(f"{service.address}/?last=1h&service={odd}")
+        expect(page.locator(".filter", has_text="service")).to_contain_text("<img src=x")
+        assert page.evaluate("window.hacked") is None
+        shown.assert_clean()
