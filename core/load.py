@@ -14,7 +14,7 @@ from core.errors import ConfigError
 
 ENV_PREFIX = "TPSCOPE_"
 _SEPARATOR = "__"
-_RESERVED = frozenset({"cardinality", "calendars", "transactions", "limits", "prices", "silences", "exports", "reviews"})
+RESERVED = frozenset({"cardinality", "calendars", "transactions", "limits", "prices", "silences", "exports", "reviews"})
 """Keys of the design that this version does not act on: refused, since a key without effect would mislead."""
 
 OWN_VARIABLES = frozenset({"TPSCOPE_CONFIG", "TPSCOPE_SHARED_DATA", "TPSCOPE_REQUIRE_ENGINES", "TPSCOPE_CHROMIUM",
@@ -113,7 +113,7 @@ def _first_mistake(error: ValidationError, source: str, origins: Mapping[tuple[s
 def _problem(mistake: Any, location: tuple[str, ...]) -> str:
     if mistake["type"] == "extra_forbidden":
         key = location[-1]
-        if len(location) == 1 and key in _RESERVED:
+        if len(location) == 1 and key in RESERVED:
             return f"key {key!r} is reserved for a later version and has no effect yet; remove it"
         close = difflib.get_close_matches(key, _known_keys(), n=1)
         return f"unknown key {key!r}" + (f"; did you mean {close[0]!r}?" if close else "; remove it")

@@ -127,7 +127,7 @@ WEB_REQUESTS = counter(
     unit="requests",
     labels=("kind", "status"),
     meaning="Requests answered by the web server; `status` is `2xx` to `5xx`, `0xx` where the client left before an answer.",
-    when_it_moves="Many `5xx`: the store is slow or away, see the log. Many `4xx`: a client asks wrongly, or for a foreign host.",
+    when_it_moves="Many `5xx`: the store is slow or away, see the log. Many `4xx`: a client asks wrongly, or a foreign host.",
 )
 WEB_SECONDS = histogram(
     "tpscope_web_request_seconds",

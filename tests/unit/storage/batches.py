@@ -79,7 +79,8 @@ def pandas_metrics(rows: Sequence[Mapping[str, Any]], step_s: int, by: Sequence[
     frame[numeric] = frame[numeric].astype("float64")
     for flag in ("cache_hit", "fallback"):
         frame[flag] = frame[flag].astype("float64")
-    return frame.groupby([*by, "ts"])[list(frame.columns)].apply(lambda group: _metrics(group, step_s))
+    grouped = frame.groupby([*by, "ts"])[list(frame.columns)]
+    return pd.DataFrame(grouped.apply(lambda group: _metrics(group, step_s)))
 
 
 def _metrics(group: pd.DataFrame, step_s: int) -> pd.Series:

@@ -130,12 +130,8 @@ def test_of_two_sources_the_one_that_saw_more_calls_holds(store: Store) -> None:
 
 
 def test_longer_steps_of_hours_sum_and_average(store: Store) -> None:
-    columns = {
-        "peak_tps": [1.0, 9.0, np.nan, np.nan],
-        "latency_p95": [100.0, 200.0, np.nan, np.nan],
-        "calls": [300, 100, 50, 50],
-    }
-    insert_hours(store, _given(4).assign(**columns), origin="import", epoch=1)
+    hours = _given(4).assign(peak_tps=[1.0, 9.0, np.nan, np.nan], latency_p95=[100.0, 200.0, np.nan, np.nan])
+    insert_hours(store, hours.assign(calls=[300, 100, 50, 50]), origin="import", epoch=1)
     assert list(_series(store, "tps", 4, 7200)["value"] * 7200) == [400, 100]
     np.testing.assert_array_equal(_series(store, "peak_tps", 4, 7200)["value"], [9.0, np.nan])
     np.testing.assert_allclose(_series(store, "latency_p95", 4, 7200)["value"], [125.0, np.nan])
