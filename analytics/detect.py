@@ -13,7 +13,7 @@ import numpy as np
 
 from analytics.baseline import Baselines, Expected, deviations_from
 from analytics.deviation import RANGE_SIGMAS
-from analytics.features import Floats, Panel, align, inverse
+from analytics.features import Floats, Kind, Panel, align, inverse, kind_of
 from analytics.forest import Forest
 from core.series import METRICS, Direction, Selector
 
@@ -38,6 +38,9 @@ EFFECTS: Mapping[str, Effect] = {
 }
 _ANY_EFFECT = Effect(factor=1.3, amount=0.0)
 
+_SURE_CALLS = 30.0
+"""A percentile or a sum over fewer calls may jump in one minute by chance: alone, it must come twice."""
+
 LINGERING = 0.75
 """A series of an open anomaly that is still this far out, and by half of the effect, has not recovered."""
 
@@ -54,6 +57,8 @@ class Verdicts:
         The same with half of the effect: what keeps an anomaly open.
     forest, score : ndarray
         At least 0; 1.0 is the edge of normal.
+    sure : ndarray of bool
+        Whether one minute may be enough to open an anomaly.
     """
 
     selectors: tuple[Selector, ...]
@@ -66,6 +71,7 @@ class Verdicts:
     faints: Floats
     forest: Floats
     score: Floats
+    sure: npt.NDArray[np.bool_]
 
     @property
     def minutes(self) -> int:
@@ -83,6 +89,7 @@ class Verdicts:
             strengths=self.strengths[:, :, index],
             faints=self.faints[:, :, index],
             score=self.score[:, index],
+            sure=self.sure[:, index],
             model=self.expected,
             index=index,
         )
@@ -102,6 +109,7 @@ class MinuteVerdict:
     strengths: Floats
     faints: Floats
     score: Floats
+    sure: npt.NDArray[np.bool_]
     model: Expected
     index: int
 
@@ -139,6 +147,7 @@ def judge(panel: Panel, baselines: Baselines, forest: Forest, min_calls: float) 
         faints=faints,
         forest=unusual,
         score=_combined(strengths.max(axis=0), unusual),
+        sure=_sure(strengths, metrics, aligned.calls),
     )
 
 
@@ -148,7 +157,8 @@ def with_silence(verdicts: Verdicts, silence: Floats) -> Verdicts:
     strengths, faints = verdicts.strengths.copy(), verdicts.faints.copy()
     strengths[tps] = np.maximum(strengths[tps], silence)
     faints[tps] = np.maximum(faints[tps], silence)
-    return replace(verdicts, strengths=strengths, faints=faints, score=np.maximum(verdicts.score, silence))
+    sure = verdicts.sure | (silence >= 1.0)
+    return replace(verdicts, strengths=strengths, faints=faints, score=np.maximum(verdicts.score, silence), sure=sure)
 
 
 def severity_of(score: float) -> float:
@@ -157,11 +167,15 @@ def severity_of(score: float) -> float:
 
 
 def training_rows(scored: Mapping[str, Floats], metrics: tuple[str, ...], limit: int, seed: int) -> Floats:
-    """Up to `limit` rows of deviations, drawn from all selections and minutes, for `analytics.forest.fit_forest`."""
+    """Up to `limit` rows of deviations, drawn from all selections and minutes, for `analytics.forest.fit_forest`.
+
+    Rows out of their range are left out: history has incidents in it, and a forest that holds them for ordinary finds no other.
+    """
     rows = np.stack([scored[metric].ravel() for metric in metrics], axis=1)
-    rows = rows[~np.isnan(rows).all(axis=1)]
+    out = np.stack([_on_bad_side(metric, rows[:, column]) for column, metric in enumerate(metrics)], axis=1).max(axis=1)
+    rows = rows[~np.isnan(rows).all(axis=1) & (out < RANGE_SIGMAS)]
     if len(rows) <= limit:
-        return rows
+        return np.asarray(rows)
     return np.asarray(rows[np.random.default_rng(seed).choice(len(rows), limit, replace=False)])
 
 
@@ -169,6 +183,12 @@ def _combined(out_of_range: Floats, unusual: Floats) -> Floats:
     """Below 1 the weaker judge decides; where both see an anomaly, the geometric mean."""
     weaker = np.minimum(out_of_range, unusual)
     return np.where(weaker >= 1.0, np.sqrt(out_of_range * unusual), weaker)
+
+
+def _sure(strengths: Floats, metrics: tuple[str, ...], calls: Floats) -> npt.NDArray[np.bool_]:
+    """Where a metric is out of its range that cannot be a chance jump of a few calls."""
+    counted = [index for index, metric in enumerate(metrics) if kind_of(metric) is not Kind.LEVEL]
+    return np.asarray((strengths[counted] >= 1.0).any(axis=0) | (calls >= _SURE_CALLS))
 
 
 def _on_bad_side(metric: str, z: Floats) -> Floats:

@@ -13,6 +13,9 @@ from core.config import DetectionSettings
 from core.types import Anomaly
 from storage.contract import Store
 
+_FORMAT = 1
+"""Counts up when the shape of the state changes: one of another shape is started anew."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectorState:
@@ -22,13 +25,15 @@ class DetectorState:
     silence: Mapping[str, list[float]] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        return {"runs": self.runs.to_json(), "silence": None if self.silence is None else dict(self.silence)}
+        silence = None if self.silence is None else dict(self.silence)
+        return {"format": _FORMAT, "runs": self.runs.to_json(), "silence": silence}
 
     @classmethod
-    def from_json(cls, state: Mapping[str, Any] | None) -> Self:
-        if not state:
-            return cls()
-        return cls(runs=RunState.from_json(state.get("runs", {})), silence=state.get("silence"))
+    def from_json(cls, state: Mapping[str, Any] | None) -> Self | None:
+        """From `to_json`; None where there is no state, or one that another version of this program wrote."""
+        if not state or state.get("format") != _FORMAT:
+            return None
+        return cls(runs=RunState.from_json(state["runs"]), silence=state["silence"])
 
 
 def judge_span(

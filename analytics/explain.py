@@ -20,14 +20,17 @@ _NEARLY_AS_MUCH = 0.85
 _MOST_REST = 0.25
 """The rest of a dimension may deviate, per call, by this part of what the selection does; else the fault is not its own."""
 _SAME_SIZE = 0.1
-"""Selections whose volumes differ by less hold the same calls; the order of `_PREFERRED` then decides."""
+"""Selections whose volumes differ by less hold the same calls; what they are usually called then decides."""
 _PREFERRED = ("provider", "service", "route", "model", "tenant", "gateway")
+_PREFERRED_FOR_CALLS = ("route", "service", "tenant", "provider", "model", "gateway")
 _WHOLE = 0.98
 """A selection with more of the calls than this is all traffic, and is called so."""
 
 # How likely a metric is the cause rather than the consequence where several move.
 _CAUSE = {"error_rate": 1.5, "rate_limited_rate": 1.4, "cache_hit_rate": 1.3, "latency_p50": 0.9}
 _MOST_COUSINS = 6
+_ENOUGH = 6.0
+"""Beyond this, stronger is not more likely the cause: where load saturates something, its latency explodes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +57,7 @@ def explain(minute: MinuteVerdict, active: npt.NDArray[np.bool_]) -> Finding:
     if not active.any():
         raise ValueError("an explanation needs at least one active selection")
     strengths = np.maximum(minute.strengths, np.where(minute.faints >= LINGERING, minute.faints, 0.0)) * active
-    by_metric = (strengths * _independence(minute)).max(axis=1)
+    by_metric = (np.minimum(strengths, _ENOUGH) * _independence(minute, active)).max(axis=1)
     order = [int(index) for index in np.argsort(-by_metric, kind="stable") if strengths[index].max() > 0]
     if not order:  # only the forest is above the edge: the largest score leads, by its strongest deviation
         order = [0]
@@ -79,8 +82,12 @@ def excess(minute: MinuteVerdict, metric: int) -> Floats:
     return np.asarray(np.nan_to_num(amount))
 
 
-def _independence(minute: MinuteVerdict) -> Floats:
-    """Weight of each metric of each selection: below 1 where another metric of the same selection explains its change."""
+def _independence(minute: MinuteVerdict, active: npt.NDArray[np.bool_]) -> Floats:
+    """Weight of each metric of each selection: below 1 where another metric explains its change.
+
+    Tokens and cost follow from the calls of the same selection; latencies follow from load and from failures, which selections
+    share with one another.
+    """
     weight = np.ones(minute.strengths.shape)
     position = {name: index for index, name in enumerate(minute.metrics)}
     for name, factor in _CAUSE.items():
@@ -89,7 +96,7 @@ def _independence(minute: MinuteVerdict) -> Floats:
     change = np.log((np.nan_to_num(minute.values) + 1e-9) / (np.nan_to_num(minute.expected) + 1e-9))
     calls = change[position["tps"]]
     failing = minute.faints[position["error_rate"]] >= LINGERING if "error_rate" in position else np.zeros(len(calls), bool)
-    crowded = minute.strengths[position["tps"]] >= 1.0
+    crowded = bool((minute.strengths[position["tps"]][active] >= 1.0).any())
     for name in ("tokens_per_s", "cost_per_h"):
         if name in position:
             own = change[position[name]]
@@ -99,7 +106,7 @@ def _independence(minute: MinuteVerdict) -> Floats:
         weight[position["cost_per_h"]] *= np.maximum(_unexplained(own, tokens), 0.5)
     for name in ("latency_p50", "latency_p95"):
         if name in position:
-            weight[position[name]] *= np.where(failing | (crowded & (calls > 0)), 0.5, 1.0)
+            weight[position[name]] *= np.where(failing, 0.5, 1.0) * (0.2 if crowded else 1.0)
     return weight
 
 
@@ -119,7 +126,8 @@ def _leading(minute: MinuteVerdict, metric: int, strengths: Floats, active: npt.
     adds_up = METRICS[minute.metrics[metric]].zero_when_idle or kind_of(minute.metrics[metric]) is Kind.RATIO
     shares = _shares(minute.selectors, amount * sign, volume, adds_up)
     fit = _fit(minute.selectors, shares, rows)
-    row = _smallest(minute.selectors, volume, fit) if fit else strongest
+    order = _PREFERRED_FOR_CALLS if minute.metrics[metric] == "tps" else _PREFERRED
+    row = _smallest(minute.selectors, volume, fit, order) if fit else strongest
     return Suspect(
         metric=minute.metrics[metric],
         row=row,
@@ -162,14 +170,15 @@ def _fit(selectors: tuple[Selector, ...], shares: Floats, rows: npt.NDArray[np.i
     return [row for row in parts if shares[row] >= enough]
 
 
-def _smallest(selectors: tuple[Selector, ...], volume: Floats, rows: list[int]) -> int:
+def _smallest(selectors: tuple[Selector, ...], volume: Floats, rows: list[int], order: tuple[str, ...]) -> int:
     least = min(volume[row] for row in rows)
     alike = [row for row in rows if volume[row] <= least * (1.0 + _SAME_SIZE) + 1e-9]
-    return min(alike, key=lambda row: (_rank(selectors[row]), str(selectors[row])))
 
+    def rank(row: int) -> tuple[int, str]:
+        known = [order.index(name) for name in selectors[row].dimensions if name in order]
+        return min(known, default=len(order)), str(selectors[row])
 
-def _rank(selector: Selector) -> int:
-    return min((_PREFERRED.index(name) for name in selector.dimensions if name in _PREFERRED), default=len(_PREFERRED))
+    return min(alike, key=rank)
 
 
 def _cousins(minute: MinuteVerdict, lead: Suspect, strengths: Floats) -> list[Suspect]:

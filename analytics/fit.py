@@ -1,5 +1,6 @@
 """Learns baselines from hours of history: season and level from `season`, then the spread that each kind of metric has."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -7,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analytics.baseline import SLOTS, Baselines, deviations
-from analytics.features import Floats, Kind, Panel, counting_variance, kind_of, transform
+from analytics.baseline import SLOTS, Baselines
+from analytics.features import Floats, Kind, counting_variance, kind_of, transform
 from analytics.season import Season, fit_season
 from analytics.summary import HourSummary, masked_median, masked_quantile
 
@@ -23,8 +24,11 @@ _MOST_RATIO_WANDER = 0.5
 _PRIOR_MINUTES = 120.0
 """Minutes that the spread expected from counting is worth beside those that were measured at an hour of the day."""
 _LEAST_SCALE = 0.02
-_TAIL_QUANTILE, _TAIL_SIGMAS, _MOST_TAIL = 0.998, 3.09, 2.0
-"""Where the tails are compared with the normal distribution's, its value there, and the widest correction."""
+_TAILS = ((0.998, 3.09), (0.9995, 3.48))
+"""Where the tails of the size of deviations are compared with those of the normal distribution, and its values there."""
+_MOST_TAIL = 2.0
+_INCIDENT = 6.0
+"""Minutes further out are incidents that nobody noted, not tails: they would make the series blind to the next one."""
 _FEW_FOR_TAIL = 500
 
 
@@ -56,13 +60,17 @@ def fit_baselines(summary: HourSummary, time_zone: str, *, min_history: timedelt
     return Baselines(selectors=selectors, time_zone=time_zone, center=center, scale=scale, samples=samples)
 
 
-def calibrate(baselines: Baselines, panel: Panel, min_calls: float) -> Baselines:
-    """Widen the scale of series whose minutes have heavier tails than a normal distribution; `panel` is recent history."""
+def calibrate(baselines: Baselines, scored: Mapping[str, Floats]) -> Baselines:
+    """Widen the scale of series whose minutes have heavier tails than a normal distribution.
+
+    `scored` are deviations from these baselines (`analytics.baseline.deviations`) in recent history, NaN in known incidents.
+    """
     scale = dict(baselines.scale)
-    for metric, scored in deviations(baselines, panel, min_calls).items():
-        enough = (~np.isnan(scored)).sum(1) >= _FEW_FOR_TAIL
-        far = np.nan_to_num(masked_quantile(np.abs(scored), _TAIL_QUANTILE))
-        factor = np.where(enough, np.clip(far / _TAIL_SIGMAS, 1.0, _MOST_TAIL), 1.0)
+    for metric, deviation in scored.items():
+        size = np.where(np.abs(deviation) <= _INCIDENT, np.abs(deviation), np.nan)
+        enough = (~np.isnan(size)).sum(1) >= _FEW_FOR_TAIL
+        heavy = np.max([np.nan_to_num(masked_quantile(size, level)) / normal for level, normal in _TAILS], axis=0)
+        factor = np.where(enough, np.clip(heavy, 1.0, _MOST_TAIL), 1.0)
         scale[metric] = scale[metric] * factor[:, None]
     return replace(baselines, scale=scale)
 

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import pandas as pd
@@ -21,7 +21,7 @@ from core.clock import Clock, floor_to
 from core.config import Settings
 from core.series import METRICS
 from core.types import Anomaly, ForecastRun
-from storage.anomalies import write_anomalies
+from storage.anomalies import read_anomalies, write_anomalies
 from storage.contract import Store
 from storage.detector_state import read_state, write_state
 from storage.forecasts import write_forecast
@@ -80,6 +80,9 @@ def run_detection(store: Store, clock: Clock, settings: Settings, epoch: int, de
         if trained is None:
             return JobReport(name="detection", cursor=end, items=0, note="learning: there are no baselines yet")
         state = DetectorState.from_json(read_state(store, DETECTOR))
+        if state is None:
+            _end_orphans(store, end, epoch)
+            state = DetectorState()
         start, note = _start_of_detection(cursor, end)
         for at in _steps(start, end, _CHUNK):
             state = _judge(store, trained, state, settings, epoch, at, min(at + _CHUNK, end))
@@ -176,6 +179,9 @@ def analyze(
                 judged += panel.minutes
         if progress is not None:
             progress(until)
+    for anomaly in found.values():
+        if anomaly.ended_at is None:  # nothing will follow it: the analysis ends here
+            found[anomaly.id] = replace(anomaly, ended_at=end)
     anomalies = tuple(sorted(found.values(), key=lambda anomaly: (anomaly.started_at, anomaly.id)))
     write_anomalies(store, list(anomalies), epoch)
     learning = (end - start) // _MINUTE - judged
@@ -198,6 +204,12 @@ def _start_of_detection(cursor: datetime | None, end: datetime) -> tuple[datetim
     if cursor >= oldest:
         return cursor, ""
     return oldest, f"{(oldest - cursor) // _MINUTE} minutes of downtime before {oldest:%Y-%m-%d %H:%M} UTC were not judged"
+
+
+def _end_orphans(store: Store, end: datetime, epoch: int) -> None:
+    """End the anomalies that no state follows any more; nobody else would."""
+    orphans = read_anomalies(store, end - _MINUTE, end, open_only=True)
+    write_anomalies(store, [replace(orphan, ended_at=orphan.last_at + _MINUTE) for orphan in orphans], epoch)
 
 
 def _judge(

@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from analytics.detect import LINGERING, MinuteVerdict, severity_of
 from analytics.evidence import Evidence, movement, weigh
@@ -60,7 +59,15 @@ class Versions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """An open anomaly. Times are ISO texts; `members` are its selectors; `quiet` counts normal minutes since `quiet_since`."""
+    """An open anomaly. Times are ISO texts.
+
+    Attributes
+    ----------
+    members : dict
+        Selectors that strayed, each with the metric by which it did so most when it joined.
+    quiet, quiet_since : int, str
+        Normal minutes in a row, and the first of them.
+    """
 
     id: str
     started_at: str
@@ -69,7 +76,7 @@ class Run:
     quiet: int
     quiet_since: str
     score: float
-    members: tuple[str, ...]
+    members: dict[str, str]
     evidence: tuple[Evidence, ...]
 
     @property
@@ -100,8 +107,7 @@ class RunState:
     def from_json(cls, state: Mapping[str, Any]) -> Self:
         """From `to_json`, also after a way through JSON."""
         runs = (
-            Run(**{**run, "members": tuple(run["members"]), "evidence": tuple(Evidence(**part) for part in run["evidence"])})
-            for run in state.get("open", ())
+            Run(**{**run, "evidence": tuple(Evidence(**part) for part in run["evidence"])}) for run in state.get("open", ())
         )
         return cls(minute=state.get("minute", ""), recent=dict(state.get("recent", {})), open=tuple(runs))
 
@@ -131,14 +137,13 @@ def advance(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Seen:
-    """A minute with what the state machine asks of it: rows that are anomalous, and rows that have not recovered."""
+    """A minute with what the state machine asks of it; `hot` are the rows that are anomalous."""
 
     minute: MinuteVerdict
     now: str
     row: Mapping[str, int]
     names: Sequence[str]
     hot: Sequence[int]
-    lingering: npt.NDArray[np.bool_]
 
     @classmethod
     def of(cls, minute: MinuteVerdict) -> "_Seen":
@@ -149,8 +154,11 @@ class _Seen:
             row={name: index for index, name in enumerate(names)},
             names=names,
             hot=[int(row) for row in np.flatnonzero(minute.score >= 1.0)],
-            lingering=np.asarray((minute.faints >= LINGERING).any(axis=0)),
         )
+
+    def out(self, row: int, metric: str) -> bool:
+        """Whether a member is still anomalous, or has not recovered in the metric by which it joined."""
+        return bool(self.minute.score[row] >= 1.0 or self.minute.faints[self.minute.metrics.index(metric), row] >= LINGERING)
 
     def metric(self, row: int) -> str:
         """The metric that strays most in a row."""
@@ -176,9 +184,9 @@ def _assigned(runs: Sequence[Run], seen: _Seen) -> dict[str, list[int]]:
     groups: dict[str, list[int]] = {}
     members: set[int] = set()
     for run in runs:
-        rows = [seen.row[name] for name in run.members if name in seen.row]
+        rows = {seen.row[name]: metric for name, metric in run.members.items() if name in seen.row}
         members.update(rows)
-        groups[run.id] = [row for row in rows if seen.lingering[row] or seen.minute.score[row] >= 1.0]
+        groups[run.id] = [row for row, metric in rows.items() if seen.out(row, metric)]
     for row in seen.hot:
         host = next((run for run in reversed(runs) if row not in members and _belongs(run, row, seen)), None)
         if host is not None:
@@ -206,7 +214,7 @@ def _continued(run: Run, seen: _Seen, rows: Sequence[int]) -> Run:
     if not rows:
         since = run.quiet_since if run.quiet else seen.now
         return replace(run, quiet=run.quiet + 1, quiet_since=since)
-    newcomers = tuple(seen.names[row] for row in rows if seen.names[row] not in run.members)
+    newcomers = {seen.names[row]: seen.metric(row) for row in rows if seen.names[row] not in run.members}
     return replace(
         run,
         last_at=seen.now,
@@ -214,7 +222,7 @@ def _continued(run: Run, seen: _Seen, rows: Sequence[int]) -> Run:
         quiet=0,
         quiet_since="",
         score=max(run.score, float(seen.minute.score[list(rows)].max())),
-        members=run.members + newcomers,
+        members={**run.members, **newcomers},
         evidence=weigh(run.evidence, seen.minute, seen.names, rows),
     )
 
@@ -238,7 +246,7 @@ def _opened(seen: _Seen, rows: list[int], recent: Mapping[str, list[float]], set
             quiet=0,
             quiet_since="",
             score=float(seen.minute.score[rows].max()),
-            members=tuple(seen.names[row] for row in rows),
+            members={seen.names[row]: seen.metric(row) for row in rows},
             evidence=evidence,
         )
     ]

@@ -4,17 +4,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
+import numpy.typing as npt
 
 from analytics.baseline import Baselines, deviations, from_frame, to_frame
 from analytics.detect import training_rows
-from analytics.features import DETECTION_METRICS, Panel, align
+from analytics.features import DETECTION_METRICS, Floats, Panel, align
 from analytics.fit import calibrate, fit_baselines
 from analytics.forest import Forest, fit_forest, from_arrays, to_arrays
 from analytics.reading import read_minutes
 from analytics.summary import HourSummary, join, summarise
 from core.clock import floor_to
 from core.config import Settings
-from core.types import BaselineVersion
+from core.types import Anomaly, BaselineVersion
+from storage.anomalies import read_anomalies
 from storage.baselines import latest_baseline, read_baseline, write_baselines
 from storage.contract import Store
 from storage.models import StoredModel, latest_model, write_model
@@ -22,11 +24,13 @@ from storage.series import data_span
 
 FOREST = "forest"
 
+_MINUTE = timedelta(minutes=1)
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 _RECENT_DAYS = 3
 """Days before the end whose minutes calibrate the tails and train the forest."""
 _TRAINING_ROWS = 60_000
+_LEAST_CALM = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,9 +105,14 @@ class Trainer:
     ) -> Trained:
         detection = self._settings.detection
         panel = _side_by_side([align(self._panels[day], baselines.selectors) for day in recent])
-        baselines = calibrate(baselines, panel, detection.min_calls_per_minute)
-        scored = deviations(baselines, panel, detection.min_calls_per_minute)
-        rows = training_rows(scored, DETECTION_METRICS, _TRAINING_ROWS, detection.seed)
+        calm = _calm_minutes(panel, read_anomalies(self._store, panel.start, end))
+
+        def scored() -> dict[str, Floats]:
+            found = deviations(baselines, panel, detection.min_calls_per_minute)
+            return {metric: np.where(calm, deviation, np.nan) for metric, deviation in found.items()}
+
+        baselines = calibrate(baselines, scored())
+        rows = training_rows(scored(), DETECTION_METRICS, _TRAINING_ROWS, detection.seed)
         forest = fit_forest(
             rows, DETECTION_METRICS, trees=detection.trees, quantile=detection.threshold_quantile, seed=detection.seed
         )
@@ -151,6 +160,16 @@ def _busiest(summary: HourSummary, limit: int) -> HourSummary:
         spread={name: matrix[rows] for name, matrix in summary.spread.items()},
         minutes={name: matrix[rows] for name, matrix in summary.minutes.items()},
     )
+
+
+def _calm_minutes(panel: Panel, anomalies: list[Anomaly]) -> npt.NDArray[np.bool_]:
+    """Minutes without any anomaly; all of them where too few would be left to learn from."""
+    calm = np.ones(panel.minutes, dtype=np.bool_)
+    for anomaly in anomalies:
+        first = (anomaly.started_at - panel.start) // _MINUTE
+        last = (anomaly.last_at - panel.start) // _MINUTE
+        calm[max(first, 0) : max(last + 1, 0)] = False
+    return calm if calm.mean() >= _LEAST_CALM else np.ones_like(calm)
 
 
 def _side_by_side(panels: list[Panel]) -> Panel:
