@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
+import numpy.typing as npt
 
 from analytics.baseline import Baselines, Expected, deviations_from
 from analytics.deviation import RANGE_SIGMAS

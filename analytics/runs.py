@@ -253,11 +253,10 @@ def _opened(seen: _Seen, rows: list[int], recent: Mapping[str, list[float]], set
 
 
 def _confirmed(seen: _Seen, row: int, recent: Mapping[str, list[float]], settings: RunSettings) -> bool:
-    scores = recent[seen.names[row]]
-    return (
-        float(seen.minute.score[row]) >= settings.instant_score
-        or sum(score >= 1.0 for score in scores) >= settings.confirm_minutes
-    )
+    """Very far out in one minute that can be relied on, or out in enough of the last minutes."""
+    if seen.minute.sure[row] and seen.minute.score[row] >= settings.instant_score:
+        return True
+    return sum(score >= 1.0 for score in recent[seen.names[row]]) >= settings.confirm_minutes
 
 
 def _minutes_ago(scores: list[float]) -> int:
