@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from benchmarks.sparse_calls import RATE, sparse_calls
 from core.config import StoreSettings
+from storage.bulk import bulk_insert
 from storage.contract import Store
 from storage.migrate import migrate
 from storage.open import open_store
@@ -39,6 +40,7 @@ def main() -> None:
         reference = options.rows / insert_all(store, "calls_bare", batches, options.threads)
     report("insert_calls_bare", reference, reference)
     report("insert_calls_with_rollups", options.rows / timed(batches, VIEWS, options.threads), reference)
+    report("insert_calls_in_bulk", options.rows / timed(batches, VIEWS, options.threads, bulk=True), reference)
     for view in VIEWS if options.views else ():
         report(f"insert_calls_with_{view}", options.rows / timed(batches, (view,), options.threads), reference)
 
@@ -49,9 +51,9 @@ def make_batches(rows: int, batch: int) -> list[pa.Table]:
     return [sparse_calls(min(batch, rows - first), first, start=start) for first in range(0, rows, batch)]
 
 
-def timed(batches: list[pa.Table], views: tuple[str, ...], threads: int) -> float:
-    """Seconds for all batches into a new store in which only `views` follow the calls."""
-    with fresh_store() as store:
+def timed(batches: list[pa.Table], views: tuple[str, ...], threads: int, *, bulk: bool = False) -> float:
+    """Seconds for all batches into a new store in which only `views` follow the calls; `bulk` holds back merges."""
+    with fresh_store() as store, bulk_insert(store) if bulk else nullcontext():
         for view in set(VIEWS) - set(views):
             store.command(f"DROP VIEW {view}_mv")
         return insert_all(store, "calls", batches, threads)

@@ -33,7 +33,11 @@ def test_merges_wait_for_the_end_of_the_block(store: Store) -> None:
 
 
 def test_merges_go_on_after_a_failure(store: Store) -> None:
-    with pytest.raises(RuntimeError, match="broken off"), bulk_insert(store):
-        fill(store, "broken")
-        raise RuntimeError("broken off")
+    def broken_off() -> None:
+        with bulk_insert(store):
+            fill(store, "broken")
+            raise RuntimeError("broken off")
+
+    with pytest.raises(RuntimeError, match="broken off"):
+        broken_off()
     wait_until(lambda: parts(store) < BATCHES, 30, "a merge")
