@@ -40,7 +40,7 @@ EFFECTS: Mapping[str, Effect] = {
 _ANY_EFFECT = Effect(factor=1.3, amount=0.0)
 
 _SURE_CALLS = 30.0
-"""A percentile or a sum over fewer calls may jump in one minute by chance: alone, it must come twice."""
+"""A percentile over fewer calls may jump in one minute by chance: alone, it must come twice."""
 
 LINGERING = 0.75
 """A series of an open anomaly that is still this far out, and by half of the effect, has not recovered."""
@@ -188,8 +188,8 @@ def _combined(out_of_range: Floats, unusual: Floats) -> Floats:
 
 def _sure(strengths: Floats, metrics: tuple[str, ...], calls: Floats) -> npt.NDArray[np.bool_]:
     """Where a metric is out of its range that cannot be a chance jump of a few calls."""
-    counted = [index for index, metric in enumerate(metrics) if kind_of(metric) is not Kind.LEVEL]
-    return np.asarray((strengths[counted] >= 1.0).any(axis=0) | (calls >= _SURE_CALLS))
+    added = [index for index, name in enumerate(metrics) if METRICS[name].zero_when_idle or kind_of(name) is not Kind.LEVEL]
+    return np.asarray((strengths[added] >= 1.0).any(axis=0) | (calls >= _SURE_CALLS))
 
 
 def _on_bad_side(metric: str, z: Floats) -> Floats:

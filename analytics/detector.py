@@ -6,7 +6,8 @@ from typing import Any, Self
 
 from analytics.detect import judge, with_silence
 from analytics.features import Panel
-from analytics.runs import RunSettings, RunState, Versions, advance
+from analytics.run_state import RunSettings, RunState, Versions
+from analytics.runs import advance
 from analytics.silence import Silence, score_silence
 from analytics.trained import Trained, load
 from core.config import DetectionSettings

@@ -7,15 +7,15 @@ some minutes in a row. The state is plain JSON, so that a restart in the middle 
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Self
 
 import numpy as np
 
 from analytics.detect import LINGERING, MinuteVerdict, severity_of
-from analytics.evidence import Evidence, movement, weigh
+from analytics.evidence import movement, weigh
 from analytics.narrative import describe
+from analytics.run_state import Run, RunSettings, RunState, Versions
 from core.series import METRICS, Direction, Selector
 from core.types import Anomaly, Contribution
 
@@ -38,78 +38,6 @@ _FOLLOWS: Mapping[str, frozenset[str]] = {
     "tokens_per_s": _LATENCIES | {"tokens_per_s", "cost_per_h"},
     "cost_per_h": frozenset({"tokens_per_s", "cost_per_h"}),
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunSettings:
-    """When anomalies open and end; see `detection` in the configuration."""
-
-    confirm_minutes: int = 2
-    instant_score: float = 1.5
-    resolve_minutes: int = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Versions:
-    """Of the forest and the baselines that judged."""
-
-    model: str
-    baseline: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """An open anomaly. Times are ISO texts.
-
-    Attributes
-    ----------
-    members : dict
-        Selectors that strayed, each with the metric by which it did so most when it joined.
-    quiet, quiet_since : int, str
-        Normal minutes in a row, and the first of them.
-    """
-
-    id: str
-    started_at: str
-    last_at: str
-    grown_at: str
-    quiet: int
-    quiet_since: str
-    score: float
-    members: dict[str, str]
-    evidence: tuple[Evidence, ...]
-
-    @property
-    def lead(self) -> Evidence:
-        return max(self.evidence, key=lambda part: part.led)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunState:
-    """Everything that is remembered between minutes.
-
-    Attributes
-    ----------
-    minute : str
-        The last minute that was judged, ISO; empty at the start.
-    recent : dict
-        Scores of the last minutes, oldest first, of selections that were anomalous in one of them.
-    """
-
-    minute: str = ""
-    recent: dict[str, list[float]] = field(default_factory=dict)
-    open: tuple[Run, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, state: Mapping[str, Any]) -> Self:
-        """From `to_json`, also after a way through JSON."""
-        runs = (
-            Run(**{**run, "evidence": tuple(Evidence(**part) for part in run["evidence"])}) for run in state.get("open", ())
-        )
-        return cls(minute=state.get("minute", ""), recent=dict(state.get("recent", {})), open=tuple(runs))
 
 
 def advance(

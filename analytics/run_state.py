@@ -1,0 +1,79 @@
+"""What the state machine of anomalies remembers between minutes; plain JSON on the way to the store and back."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+from analytics.evidence import Evidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings:
+    """When anomalies open and end; see `detection` in the configuration."""
+
+    confirm_minutes: int = 2
+    instant_score: float = 1.5
+    resolve_minutes: int = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Versions:
+    """Of the forest and the baselines that judged."""
+
+    model: str
+    baseline: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """An open anomaly. Times are ISO texts.
+
+    Attributes
+    ----------
+    members : dict
+        Selectors that strayed, each with the metric by which it did so most when it joined.
+    quiet, quiet_since : int, str
+        Normal minutes in a row, and the first of them.
+    """
+
+    id: str
+    started_at: str
+    last_at: str
+    grown_at: str
+    quiet: int
+    quiet_since: str
+    score: float
+    members: dict[str, str]
+    evidence: tuple[Evidence, ...]
+
+    @property
+    def lead(self) -> Evidence:
+        return max(self.evidence, key=lambda part: part.led)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunState:
+    """Everything that is remembered between minutes.
+
+    Attributes
+    ----------
+    minute : str
+        The last minute that was judged, ISO; empty at the start.
+    recent : dict
+        Scores of the last minutes, oldest first, of selections that were anomalous in one of them.
+    """
+
+    minute: str = ""
+    recent: dict[str, list[float]] = field(default_factory=dict)
+    open: tuple[Run, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, state: Mapping[str, Any]) -> Self:
+        """From `to_json`, also after a way through JSON."""
+        runs = (
+            Run(**{**run, "evidence": tuple(Evidence(**part) for part in run["evidence"])}) for run in state.get("open", ())
+        )
+        return cls(minute=state.get("minute", ""), recent=dict(state.get("recent", {})), open=tuple(runs))
