@@ -1,7 +1,9 @@
 """What every engine promises: one small seam between the typed reads and writes of this room and ClickHouse's SQL.
 
 Parameters are always bound: SQL names them `{name:Type}` (ClickHouse's own syntax) and every engine fills them in. Values may
-be str, int, float, bool, None, aware datetimes (for DateTime and DateTime64 types) and lists of these (for Array types).
+be str, int, float, bool, None, aware datetimes (for DateTime and DateTime64 types) and lists of these (for Array types). A
+value that does not fit its type raises ValueError. A statement names 'UTC' with every time that it makes
+(`toDateTime(x, 'UTC')`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -62,8 +64,12 @@ class Store(Protocol):
     def insert(self, table: str, rows: pa.Table, *, token: str | None = None) -> None:
         """Insert the rows by column name; columns of the table that `rows` lacks get their defaults.
 
-        All of the rows or none of them are written. With a `token` a repeat of the same insert (same token, within the table's
-        deduplication window) writes nothing, in the table and in every rollup that follows it.
+        Of a partition (a day of calls) all rows or none are written. With a `token` a repeat of the same insert (same token,
+        within the table's deduplication window) writes nothing, in the table and in every rollup that follows it;
+        after an insert that failed half way, the same insert under the same token writes what is still missing. Without a token
+        an insert whose answer is lost raises StoreUnavailable: nobody knows whether it was carried out.
+
+        A NULL in a column that takes none is refused (StoreError), never made a zero.
         """
 
     def command(self, sql: str, params: Params | None = None) -> None:

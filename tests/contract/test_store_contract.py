@@ -375,6 +375,29 @@ def test_all_rows_or_none(store: Store, table: Callable[[str], str]) -> None:
     assert store.arrow(f"SELECT count() AS n FROM {name}").to_pylist() == [{"n": 0}]
 
 
+def test_a_repeat_completes_what_failed_half_way(store: Store, table: Callable[[str], str]) -> None:
+    """The table has the rows and a rollup does not: the same token lets in what is missing, and only that."""
+    source = table("k UInt8, n UInt32", "ENGINE = MergeTree ORDER BY n SETTINGS non_replicated_deduplication_window = 100")
+    target = "ENGINE = SummingMergeTree ORDER BY k SETTINGS non_replicated_deduplication_window = 100"
+    good, bad = table("k UInt8, calls UInt64", target), table("k UInt8, calls UInt64", target)
+    fails = table("now UInt8")
+    store.command(f"CREATE MATERIALIZED VIEW {good}_mv TO {good} AS SELECT k, count() AS calls FROM {source} GROUP BY k")
+    store.command(
+        f"""CREATE MATERIALIZED VIEW {bad}_mv TO {bad} AS
+        SELECT k, count() + throwIf((SELECT count() FROM {fails}) > 0) AS calls FROM {source} GROUP BY k"""
+    )
+    rows = pa.table({"k": pa.array([1, 1, 2], pa.uint8()), "n": pa.array([1, 2, 3], pa.uint32())})
+    store.command(f"INSERT INTO {fails} VALUES (1)")
+    with pytest.raises(StoreError):
+        store.insert(source, rows, token="half")
+    store.command(f"TRUNCATE TABLE {fails}")
+    for _ in range(2):
+        store.insert(source, rows, token="half")
+        assert store.arrow(f"SELECT count() AS n FROM {source}").to_pylist() == [{"n": 3}]
+        for name in (good, bad):
+            assert store.arrow(f"SELECT sum(calls) AS n FROM {name}").to_pylist() == [{"n": 3}], name
+
+
 def test_a_null_is_refused_where_the_column_takes_none(store: Store, table: Callable[[str], str]) -> None:
     name = table("a UInt8")
     with pytest.raises(StoreError, match=r"NULL|Null"):
