@@ -67,6 +67,12 @@ def _clientside(app: Any) -> None:
         prevent_initial_call="initial_duplicate",
     )
     app.clientside_callback(
+        ClientsideFunction("tpscope", "dragged"),
+        Output("zoom", "data"),
+        Input({"type": "graph", "chart": ALL}, "relayoutData"),
+        prevent_initial_call=True,
+    )
+    app.clientside_callback(
         ClientsideFunction("tpscope", "choose"),
         Input({"type": "choice", "part": ALL}, "value"),
         State({"type": "choice", "part": ALL}, "id"),
@@ -130,9 +136,8 @@ def _overview(app: Any, web: Web, workers: Workers) -> None:
         optional=True,
     )(refresh)
 
-    def zoom(_all: Any, search: str | None) -> Any:
-        chosen = ctx.triggered[0]["value"] if ctx.triggered else None
-        span = zoomed(chosen, web.zone)
+    async def zoom(change: Any, search: str | None) -> Any:
+        span = zoomed(change, web.zone)
         if span is None:
             raise PreventUpdate
         kept = {name: value for name, value in read_query(search).items() if name not in ("last", "from", "to")}
@@ -140,7 +145,7 @@ def _overview(app: Any, web: Web, workers: Workers) -> None:
 
     app.callback(
         Output("url", "search", allow_duplicate=True),
-        Input({"type": "graph", "chart": ALL}, "relayoutData"),
+        Input("zoom", "data"),
         State("url", "search"),
         prevent_initial_call=True,
     )(zoom)
@@ -193,7 +198,7 @@ def _forecast_outputs(data: ForecastData, web: Web) -> tuple[Any, ...]:
     return (
         [forecast.metric_options(data), forecast.selector_options(data)],
         [data.metric or None, (str(data.selector) or EVERYTHING) if data.metric else None],
-        notice(data.words) if data.words else "",
+        forecast.words(data),
         "" if there else "gone",
         forecast.tiles(data),
         forecast.title(data) if there else "",

@@ -46,6 +46,7 @@ class ForecastData:
     legend: tuple[Entry, ...]
     summary: tuple[Figure, ...]
     words: str
+    generated: bool = False
 
 
 def load_forecast(web: Web, query: Mapping[str, str], look: Look) -> ForecastData:
@@ -83,6 +84,7 @@ def load_forecast(web: Web, query: Mapping[str, str], look: Look) -> ForecastDat
         legend=legend,
         summary=tuple(summarise(run, frame, history, web)),
         words="",
+        generated=queries.has_generated(web, run.trained_from, run.trained_to),
     )
 
 
@@ -112,9 +114,9 @@ def summarise(run: ForecastRun, frame: pd.DataFrame, history: pd.DataFrame, web:
     change = (last_week / recent - 1) * 100 if recent == recent and recent > 0 else float("nan")
     horizon = format_span(frame["ts"].iloc[-1] - frame["ts"].iloc[0] + pd.Timedelta(run.step))
     found = [
-        Figure(title="Average, last 7 days", value=format_value(recent, unit), remark="observed"),
+        Figure(title="Average, last week", value=format_value(recent, unit), remark="observed"),
         Figure(
-            title="Average, last 7 days of the forecast",
+            title="Average, forecast's last week",
             value=format_value(last_week, unit),
             remark=f"{change:+.0f} % against now" if change == change else "",
         ),

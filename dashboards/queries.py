@@ -21,6 +21,8 @@ from storage import anomalies, baselines, calls, dead_letters, forecasts, hours,
 FRESH_S = 5.0
 SLOW_S = 60.0
 MAX_OPTIONS = 200
+GENERATED = "generated"
+"""Origin of simulated history."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,7 +225,10 @@ def has_generated(web: Web, start: datetime, end: datetime) -> bool:
     to_hour = floor_to(end, timedelta(hours=1)) + timedelta(hours=1)
 
     def ask() -> bool:
-        return calls.count_calls(web.store, from_hour, to_hour, ALL_CALLS, origin="generated") > 0
+        return (
+            hours.has_hours_of(web.store, GENERATED, from_hour, to_hour)
+            or calls.count_calls(web.store, from_hour, to_hour, ALL_CALLS, origin=GENERATED) > 0
+        )
 
     return web.cache.get(("generated", from_hour, to_hour), SLOW_S, ask)
 

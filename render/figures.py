@@ -251,6 +251,7 @@ def _add_limits(
             hovertemplate=_wrapped(f"{limit.name}: {words}. {limit.text}".strip()) + "<extra>objective</extra>",
         )
     if far:
+        fig.layout.margin.t += 18
         fig.add_annotation(
             text="▲ above this chart: " + _safe("; ".join(far)),
             xref="paper",
@@ -258,7 +259,7 @@ def _add_limits(
             x=1,
             y=1,
             xanchor="right",
-            yanchor="top",
+            yanchor="bottom",
             showarrow=False,
             font={"size": 11, "color": theme.objective},
         )
@@ -286,7 +287,8 @@ def _add_now(fig: go.Figure, first: pd.Timestamp, span: Span, theme: Theme) -> N
 def _clock(times: pd.Series, span: Span) -> list[str]:
     """Wall-clock texts in the span's zone, which Plotly takes as they are."""
     local = pd.to_datetime(times, utc=True).dt.tz_convert(ZoneInfo(span.zone)).dt.tz_localize(None)
-    return [text.replace(" ", "T") for text in local.dt.strftime("%Y-%m-%d %H:%M:%S")]
+    texts: list[str] = np.datetime_as_string(local.to_numpy().astype("datetime64[s]")).tolist()
+    return texts
 
 
 def _plain(values: np.ndarray) -> list[float | None]:

@@ -22,6 +22,9 @@ LEVELS: tuple[str, ...] = ("peak_tps", *PERCENTILES)
 """Columns that are not sums; NULL where unknown."""
 
 COUNT_WRITTEN = "SELECT toInt64(count()) AS hours FROM hours WHERE hour >= {start:DateTime('UTC')} AND seq = {seq:UInt64}"
+HOURS_OF_ORIGIN = """
+SELECT toInt64(count()) AS hours FROM hours
+WHERE scope = 'global' AND origin = {origin:String} AND hour >= {start:DateTime('UTC')} AND hour < {end:DateTime('UTC')}"""
 HOURS_SPAN = """SELECT toInt64(count()) AS hours, min(hour) AS first, max(hour) AS last
 FROM hours WHERE scope = {scope:String}"""
 _SPAN = "t.{time} >= {{start:DateTime('UTC')}} AND t.{time} < {{end:DateTime('UTC')}}"
@@ -142,6 +145,12 @@ def hour_rows(
         frame[name] = np.asarray([one[name] for one in parsed], dtype=object)[codes]
     frame = with_labels(frame.drop(columns="selector"), by)
     return frame.sort_values([*by, "step_at"], ignore_index=True) if by else frame
+
+
+def has_hours_of(store: Store, origin: str, start: datetime, end: datetime) -> bool:
+    """Whether some hour of all calls in the span is labelled with this origin."""
+    params: dict[str, Value] = {"origin": origin, "start": start, "end": end}
+    return bool(store.arrow(HOURS_OF_ORIGIN, params).column("hours")[0].as_py())
 
 
 def hours_span(store: Store, dimensions: tuple[str, ...]) -> tuple[int, int] | None:

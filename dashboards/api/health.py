@@ -54,12 +54,24 @@ def reasons_not_ready(web: Web) -> list[str]:
 
 def lateness(job: JobState, web: Web) -> str:
     """In words, when a job is late; empty when it is not. A job that never ran is not late: its first run may be due yet."""
+    if not expected(job.name, web):
+        return ""
     now, allowed = web.now(), allowance(job.name, web)
     if job.last_success_at is None:
         return f"job {job.name} has failed since it was started: {job.last_error[:200]}" if job.last_error_at else ""
     if now - job.last_success_at > allowed:
         return f"job {job.name} has not succeeded since {utc(job.last_success_at)}"
     return ""
+
+
+def expected(name: str, web: Web) -> bool:
+    """Whether the settings ask for this job at all; one that was turned off stays behind for ever."""
+    off = {
+        "forecast": not web.settings.forecast.enabled,
+        "baseline": not web.settings.detection.enabled,
+        "detection": not web.settings.detection.enabled,
+    }
+    return not any(turned_off and word in name for word, turned_off in off.items())
 
 
 def allowance(name: str, web: Web) -> timedelta:

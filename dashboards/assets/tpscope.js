@@ -4,6 +4,7 @@
     var root = document.documentElement;
     var dark = window.matchMedia("(prefers-color-scheme: dark)");
     var narrow = window.matchMedia("(max-width: 700px)");
+    var TITLES = {"/": "Overview", "/forecast": "Capacity forecast", "/incidents": "Incidents"};
     var WORDS = {auto: "Theme: auto", light: "Theme: light", dark: "Theme: dark"};
 
     function choice() {
@@ -61,9 +62,17 @@
 
         // Which page of the navigation is open.
         nav: function (pathname, ids) {
+            document.title = (TITLES[pathname] || "No such page") + " · tpscope";
             return ids.map(function (id) {
                 return id.path === pathname ? "open" : "";
             });
+        },
+
+        // A span that was dragged open on a chart; other changes of a layout stay here.
+        dragged: function () {
+            var changes = window.dash_clientside.callback_context.triggered.map(function (one) { return one.value; });
+            var drag = changes.filter(function (one) { return one && one["xaxis.range[0]"]; })[0];
+            return drag || window.dash_clientside.no_update;
         },
 
         // Forecast's choices → address. Not an output, because the address leads to the choices as well.

@@ -11,7 +11,7 @@ from core.series import METRICS
 from dashboards.catalogue import METRIC_WORDS
 from dashboards.forecast import EVERYTHING, ForecastData, quality_words
 from dashboards.pages.overview import GRAPH_CONFIG
-from dashboards.pages.words import extra, facts, notice, when
+from dashboards.pages.words import extra, facts, notice, tile_value, when
 from render.units import format_span, unit_words
 
 REFRESH_MS = 60_000
@@ -81,12 +81,20 @@ def tiles(data: ForecastData) -> list[Any]:
     """The summary's numbers."""
     return [
         html.Div(
-            [html.Div(one.title, className="tile-title"), html.Div(one.value, className="tile-value"),
+            [html.Div(one.title, className="tile-title"), tile_value(*one.value.split(" ", 1)),
              html.Div(html.Span(one.remark, className="muted"), className="tile-foot")],
             className="tile",
         )
         for one in data.summary
     ]  # fmt: skip
+
+
+def words(data: ForecastData) -> list[Any]:
+    """Why there is no forecast, or what a reader must know before trusting one."""
+    found = [notice(data.words)] if data.words else []
+    if data.generated:
+        found.append(notice("This forecast was learned from generated history: simulated calls, not your gateways' traffic."))
+    return found
 
 
 def exports(data: ForecastData) -> list[Any]:

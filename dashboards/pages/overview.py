@@ -12,7 +12,7 @@ from core.types import Anomaly, Incident
 from dashboards.catalogue import CHARTS
 from dashboards.overview import OverviewData, TileData, headline
 from dashboards.pages.shell import with_query
-from dashboards.pages.words import extra, notice, severity_badge, table, when
+from dashboards.pages.words import extra, notice, severity_badge, table, tile_value, when
 from dashboards.selection import FILTERS
 from dashboards.window import Window
 from render.units import format_span
@@ -124,7 +124,7 @@ def _tile(data: TileData) -> Any:
     return html.Div(
         [
             html.Div(data.tile.title, className="tile-title"),
-            html.Div([data.value, html.Span(f" {data.unit}", className="tile-unit")], className="tile-value"),
+            tile_value(data.value, data.unit),
             html.Div(below, className="tile-foot"),
         ],
         className=f"tile tile-{data.tone}",

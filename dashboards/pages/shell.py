@@ -16,7 +16,7 @@ INDEX = """<!DOCTYPE html>
         {%metas%}
         <title>{%title%}</title>
         <script src="/assets/early.js"></script>
-        {%favicon%}
+        <link rel="icon" type="image/svg+xml" href="/assets/favicon.svg">
         {%css%}
     </head>
     <body>
@@ -38,6 +38,7 @@ def layout() -> Any:
         [
             dcc.Location(id="url", refresh="callback-nav"),
             dcc.Store(id="look", data={"mode": "light", "narrow": False, "ready": False}),
+            dcc.Store(id="zoom"),
             dcc.Interval(id="tick", interval=REFRESH_MS),
             html.Header(
                 [

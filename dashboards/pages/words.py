@@ -59,6 +59,11 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]], *, caption: str, n
     )
 
 
+def tile_value(number: str, unit: str = "") -> Any:
+    """A tile's number with its unit in smaller type."""
+    return html.Div([number, html.Span(f" {unit}", className="tile-unit")], className="tile-value")
+
+
 def legend(entries: Sequence[Entry]) -> list[Any]:
     """A chart's legend: buttons that hide a line or bring it back."""
     return [

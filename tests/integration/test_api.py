@@ -168,7 +168,7 @@ def test_the_status_counts_what_is_there(client: httpx.Client, service: Service)
     assert status["incidents_firing"] == 1
     assert status["data"]["fresh"] is True
     assert datetime.fromisoformat(status["data"]["newest_minute"]) == service.filled.end - MINUTE
-    assert {job["name"] for job in status["jobs"]} == {"alerts", "baselines", "detect", "forecast"}
+    assert {job["name"] for job in status["jobs"]} == {"alerts", "baselines", "delivery", "detection", "forecasts", "hours"}
 
 
 EXPORT = "/api/v1/exports/forecasts"

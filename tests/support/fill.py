@@ -334,7 +334,14 @@ def _jobs(end: datetime) -> list[JobState]:
             last_error="",
             duration_s=0.4,
         )
-        for name, seconds in (("detect", 8), ("alerts", 9), ("baselines", -7000), ("forecast", -1500))
+        for name, seconds in (
+            ("detection", 8),
+            ("alerts", 9),
+            ("delivery", 15),
+            ("hours", -900),
+            ("baselines", -7000),
+            ("forecasts", -1500),
+        )
     ]
 
 
