@@ -1,9 +1,11 @@
 """Hourly forecasts with quantiles: a weighted profile of the week times the recent level, intervals from replayed forecasts.
 
 The profile is that of the hour of the week, relative to each week's level; recent weeks count more, over three different
-memories whose forecasts are averaged. Its level is the weighted geometric mean of the last weeks. On hourly series of real
+memories whose forecasts are averaged. Its level is the weighted geometric mean of the last weeks; where a level that goes on
+growing would have been clearly better in the replays of the series' own past, that one is used. On hourly series of real
 traffic this beats every library model and the mean of the last four weeks (see benchmarks/bench_forecast.py); models with a
-daily season only lose to repeating the last week and are not used.
+daily season only lose to repeating the last week and are not used. A trend for every series would lose as well: most levels
+wander.
 
 The intervals are conformal: the same forecast is replayed at past weekly origins; its errors, relative to what is usual at that
 hour of the day, are pooled over all weeks ahead after taking out their growth with the horizon.
@@ -22,12 +24,20 @@ Floats = npt.NDArray[np.float64]
 
 WEEK = 168
 MODEL = "weekly profile x level"
+GROWING_MODEL = "weekly profile x growing level"
 MIN_HISTORY_H = 2 * WEEK
 """One week to learn the profile and one to see how wrong it is."""
 
 _MOST_WEEKS = 16
 _PROFILE_HALF_LIVES = (2.0, 4.0, 8.0)
 _LEVEL_HALF_LIFE = 1.2
+_GROWTH_WEEKS = 8
+_LEAST_GROWTH_WEEKS = 5
+"""Weeks that growth is measured over, and the fewest that say anything about it."""
+_GROWTH_DAMPING = 0.95
+_MOST_GROWTH_PER_WEEK = 0.05
+_CLEARLY_BETTER = 0.9
+"""Growth is used where it brings the replayed error below this share of the one without; then it hurts no real series."""
 _MOST_REPLAYS = 12
 _LEAST_GROWTH, _MOST_GROWTH = 0.05, 0.6
 """Bounds of how much wider the interval gets with each week ahead, as a share of the first week's."""
@@ -88,14 +98,14 @@ def forecast(values: Floats, horizon: int, *, non_negative: bool = True) -> Fore
     if usable < MIN_HISTORY_H:
         raise ShortHistory(usable)
     filled = _fill_gaps(history[-_MOST_WEEKS * WEEK :])
-    point = _point(filled, horizon)
-    errors = _replay(filled, min(horizon, _MOST_REPLAYS * WEEK))
+    growing, errors = _choose(filled, min(horizon, _MOST_REPLAYS * WEEK))
+    point = _point(filled, horizon, growing=growing)
     quantiles = point[:, None] + _spreads(filled, errors, horizon)
     if non_negative:
         point, quantiles = np.maximum(point, 0.0), np.maximum(quantiles, 0.0)
     quantiles = np.maximum.accumulate(quantiles, axis=1)
     points = pd.DataFrame({"mean": point, **dict(zip(QUANTILE_COLUMNS, quantiles.T, strict=True))})
-    return Forecast(points=points, model=MODEL, error_mase=_relative_error(filled, errors))
+    return Forecast(points=points, model=GROWING_MODEL if growing else MODEL, error_mase=_relative_error(filled, errors))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +135,16 @@ def _fill_gaps(history: Floats) -> Floats:
     return filled
 
 
-def _point(history: Floats, horizon: int) -> Floats:
+def _choose(history: Floats, horizon: int) -> tuple[bool, list[_Replay]]:
+    """Whether the level should grow on, judged by replays of both, and the replays of the better one."""
+    level, growth = (_replay(history, horizon, growing=growing) for growing in (False, True))
+    if len(level) < _LEAST_GROWTH_WEEKS:
+        return False, level
+    usual, grown = (float(np.mean([np.abs(replay.errors).mean() for replay in replays])) for replays in (level, growth))
+    return (True, growth) if grown < _CLEARLY_BETTER * usual else (False, level)
+
+
+def _point(history: Floats, horizon: int, *, growing: bool) -> Floats:
     """Profile times level; `history` has at least one week and no gaps."""
     weeks = min(len(history) // WEEK, _MOST_WEEKS)
     table = history[-weeks * WEEK :].reshape(weeks, WEEK)
@@ -135,7 +154,29 @@ def _point(history: Floats, horizon: int) -> Floats:
     profile = np.mean([_profile(relative, 0.5 ** (age / half_life)) for half_life in _PROFILE_HALF_LIVES], axis=0)
     weight = 0.5 ** (age / _LEVEL_HALF_LIFE)
     recent = np.exp((weight * np.log(level)).sum() / weight.sum())
-    return np.asarray(np.resize(profile, horizon) * recent)
+    point = np.asarray(np.resize(profile, horizon) * recent)
+    if not growing or weeks < _LEAST_GROWTH_WEEKS:
+        return point
+    lag = float((weight * age).sum() / weight.sum())  # so old is the level on average
+    ahead = _damped(np.arange(horizon) // WEEK + 1)
+    return np.asarray(point * np.exp(_growth_per_week(np.log(level)) * (lag + ahead)))
+
+
+def _growth_per_week(log_level: Floats) -> float:
+    """Theil-Sen slope of the last weeks' log level, shrunk by how unsure it is (Sen, 1968)."""
+    recent = log_level[-_GROWTH_WEEKS:]
+    first, second = np.triu_indices(len(recent), 1)
+    slope = float(np.median((recent[second] - recent[first]) / (second - first)))
+    around = recent - slope * np.arange(len(recent))
+    noise = 1.4826 * float(np.median(np.abs(around - np.median(around))))
+    error = 2.0 * noise * np.sqrt(12.0 / len(recent) ** 3)
+    trust = max(1.0 - (error / max(abs(slope), 1e-12)) ** 2, 0.0)
+    return float(np.clip(slope * trust, -_MOST_GROWTH_PER_WEEK, _MOST_GROWTH_PER_WEEK))
+
+
+def _damped(weeks: npt.NDArray[np.int64]) -> Floats:
+    """1, 1 + d, 1 + d + d^2, … for d just below 1: growth slows down (Gardner and McKenzie, 1985)."""
+    return np.asarray(_GROWTH_DAMPING * (1.0 - _GROWTH_DAMPING**weeks) / (1.0 - _GROWTH_DAMPING))
 
 
 def _profile(relative: Floats, weight: Floats) -> Floats:
@@ -151,7 +192,7 @@ def _profile(relative: Floats, weight: Floats) -> Floats:
     return np.asarray(profile / scale) if scale > 1e-9 else profile
 
 
-def _replay(history: Floats, horizon: int) -> list[_Replay]:
+def _replay(history: Floats, horizon: int, *, growing: bool) -> list[_Replay]:
     """Forecasts from past weekly origins, newest first, each against what then came."""
     replays = []
     for back in range(1, _MOST_REPLAYS + 1):
@@ -159,7 +200,7 @@ def _replay(history: Floats, horizon: int) -> list[_Replay]:
         if origin < min(2 * WEEK, len(history) - WEEK) or origin < WEEK:
             break
         truth = history[origin : origin + min(horizon, back * WEEK)]
-        replays.append(_Replay(origin=origin, errors=truth - _point(history[:origin], len(truth))))
+        replays.append(_Replay(origin=origin, errors=truth - _point(history[:origin], len(truth), growing=growing)))
     return replays
 
 
