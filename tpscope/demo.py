@@ -20,6 +20,7 @@ from core.config import Settings
 from core.durations import format_duration
 from core.errors import ConfigError
 from ingest.kafka_source import client_options
+from storage.bulk import bulk_insert
 from storage.contract import Store
 from storage.epochs import claim_epoch
 from storage.lock import DirectoryLock
@@ -173,7 +174,8 @@ def _fill(
     start = floor_to(clock.now(), timedelta(hours=1)) - options.calls_span
     end = floor_to(clock.now(), _MINUTE)
     with steps.step(f"{format_duration(options.calls_span)} of calls") as tell:
-        written = fill_calls(store, generator, start, end, lambda rows, share: tell(f"{rows:,} calls, {share:.0%}"))
+        with bulk_insert(store):
+            written = fill_calls(store, generator, start, end, lambda rows, share: tell(f"{rows:,} calls, {share:.0%}"))
         tell(f"{written:,} calls")
     epoch = claim_epoch(store, 0)
     with steps.step(f"{format_duration(options.hours_span)} of hourly rollups, labelled as generated"):

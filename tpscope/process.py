@@ -12,7 +12,14 @@ from tpscope.wiring import Role, Service, open_service
 
 logger = logging.getLogger(__name__)
 
-_NOISY = ("apscheduler", "kafka", "uvicorn.access", "httpx", "httpcore")
+_LIBRARIES = {
+    "apscheduler": logging.ERROR,  # a run that is skipped because the last one goes on is made good by the next
+    "kafka": logging.ERROR,  # it warns at every attempt to connect again; we say so once
+    "uvicorn": logging.WARNING,
+    "httpx": logging.WARNING,
+    "httpcore": logging.WARNING,
+}
+"""From which level on what libraries log is passed on."""
 
 
 def prepare_process(level: str) -> threading.Event:
@@ -20,8 +27,8 @@ def prepare_process(level: str) -> threading.Event:
     if level.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise ConfigError("--log-level", f"{level!r} is unknown; choose DEBUG, INFO, WARNING or ERROR")
     logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for name in _NOISY:
-        logging.getLogger(name).setLevel(logging.ERROR if name == "kafka" else logging.WARNING)
+    for name, least in _LIBRARIES.items():
+        logging.getLogger(name).setLevel(least)
     stop = threading.Event()
 
     def end(number: int, frame: FrameType | None) -> None:

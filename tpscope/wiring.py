@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 RELOADABLE = ("rules", "routing", "receivers", "detection", "forecast")
 """Parts of the settings that SIGHUP changes in a running process; the others take a restart."""
 
-_SLOW_JOBS = frozenset({"baselines", "forecasts"})
+_SLOW_JOBS = frozenset({"baselines", "forecasts", "hours"})
 
 
 class Role(StrEnum):
