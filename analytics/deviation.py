@@ -18,7 +18,7 @@ alarms (0.3 % of all points), at 4 two chance minutes in a row are rarer than on
 _LEAST_WANDER = 0.03
 """A rate is never known better than to 3 %: keeps large counts from being judged by their counting noise alone."""
 
-_BISECTIONS = 40
+_BISECTIONS = 32
 
 
 def deviation(metric: str, value: Floats, calls: Floats, center: Floats, scale: Floats, expected_calls: Floats) -> Floats:
@@ -67,14 +67,13 @@ def bounds(metric: str, center: Floats, scale: Floats, expected_calls: Floats) -
             expected = inverse(metric, center)
             most = 2.0 * inverse(metric, center + RANGE_SIGMAS * scale) + 1.0
 
-    def edge(inside: Floats, outside: Floats) -> Floats:
-        for _ in range(_BISECTIONS):
-            middle = (inside + outside) / 2.0
-            within = np.abs(deviation(metric, middle, expected_calls, center, scale, expected_calls)) <= RANGE_SIGMAS
-            inside, outside = np.where(within, middle, inside), np.where(within, outside, middle)
-        return inside
-
-    return edge(expected, np.zeros(center.shape)), edge(expected, most)
+    # Both edges at once: between what is inside the range and what is outside of it, on either side.
+    inside, outside = np.stack([expected, expected]), np.stack([np.zeros(center.shape), most])
+    for _ in range(_BISECTIONS):
+        middle = (inside + outside) / 2.0
+        within = np.abs(deviation(metric, middle, expected_calls, center, scale, expected_calls)) <= RANGE_SIGMAS
+        inside, outside = np.where(within, middle, inside), np.where(within, outside, middle)
+    return inside[0], inside[1]
 
 
 def _of_count(observed: Floats, center: Floats, scale: Floats) -> Floats:

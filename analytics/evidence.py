@@ -45,17 +45,16 @@ def weigh(before: Sequence[Evidence], minute: MinuteVerdict, names: Sequence[str
     finding = explain(minute, active)
     held = {(part.metric, part.selector): part for part in before}
     for suspect in (finding.lead, *finding.others):
+        key = (suspect.metric, names[suspect.row])
+        old = held.get(key)
+        # The worst minute is kept; its range is worked out only then, for it is dear.
+        worst = old if old is not None and suspect.strength < old.strength else _evidence(suspect, minute, key[1])
         led = suspect.strength if suspect is finding.lead else 0.0
-        new = _evidence(suspect, led, minute, names[suspect.row])
-        old = held.get((new.metric, new.selector))
-        if old is not None:
-            worst = new if new.strength >= old.strength else old
-            new = replace(worst, led=old.led + led, moved=old.moved + new.moved)
-        held[(new.metric, new.selector)] = new
+        held[key] = replace(worst, led=(old.led if old else 0.0) + led, moved=(old.moved if old else 0.0) + suspect.strength)
     return tuple(sorted(held.values(), key=lambda part: (-part.led, -part.moved))[:_MOST_EVIDENCE])
 
 
-def _evidence(suspect: Suspect, led: float, minute: MinuteVerdict, name: str) -> Evidence:
+def _evidence(suspect: Suspect, minute: MinuteVerdict, name: str) -> Evidence:
     row = suspect.row
     index = minute.metrics.index(suspect.metric)
     lower, upper = minute.range(suspect.metric, row)
@@ -63,8 +62,8 @@ def _evidence(suspect: Suspect, led: float, minute: MinuteVerdict, name: str) ->
         metric=suspect.metric,
         selector=name,
         direction=suspect.direction.value,
-        led=led,
-        moved=suspect.strength,
+        led=0.0,
+        moved=0.0,
         strength=suspect.strength,
         share=suspect.share,
         observed=float(minute.values[index, row]),

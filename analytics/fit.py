@@ -26,9 +26,11 @@ _PRIOR_MINUTES = 120.0
 _LEAST_SCALE = 0.02
 _TAILS = ((0.998, 3.09), (0.9995, 3.48))
 """Where the tails of the size of deviations are compared with those of the normal distribution, and its values there."""
-_MOST_TAIL = 2.0
-_INCIDENT = 6.0
-"""Minutes further out are incidents that nobody noted, not tails: they would make the series blind to the next one."""
+_MOST_TAIL = 4.0
+_FAR = 3.5
+_FAR_NEIGHBOURS = 2
+"""Minutes further out than this, with so many like them among the two before and the two after, are an incident that nobody
+noted and not the tail of a distribution: they would make the series blind to the next one."""
 _FEW_FOR_TAIL = 500
 
 
@@ -67,12 +69,21 @@ def calibrate(baselines: Baselines, scored: Mapping[str, Floats]) -> Baselines:
     """
     scale = dict(baselines.scale)
     for metric, deviation in scored.items():
-        size = np.where(np.abs(deviation) <= _INCIDENT, np.abs(deviation), np.nan)
+        size = np.where(_in_a_run(deviation), np.nan, np.abs(deviation))
         enough = (~np.isnan(size)).sum(1) >= _FEW_FOR_TAIL
         heavy = np.max([np.nan_to_num(masked_quantile(size, level)) / normal for level, normal in _TAILS], axis=0)
         factor = np.where(enough, np.clip(heavy, 1.0, _MOST_TAIL), 1.0)
         scale[metric] = scale[metric] * factor[:, None]
     return replace(baselines, scale=scale)
+
+
+def _in_a_run(deviation: Floats) -> npt.NDArray[np.bool_]:
+    """Minutes that are far out together with their neighbours."""
+    far = np.abs(np.nan_to_num(deviation)) > _FAR
+    padded = np.pad(far.astype(np.int64), ((0, 0), (2, 2)))
+    length = far.shape[1]
+    beside = sum(padded[:, shift : shift + length] for shift in (0, 1, 3, 4))
+    return np.asarray(far & (beside >= _FAR_NEIGHBOURS))
 
 
 def _fit_metric(

@@ -94,7 +94,8 @@ def forecast(values: Floats, horizon: int, *, non_negative: bool = True) -> Fore
         Where less than two weeks lie between the first and the last known hour, or less than half of them are known.
     """
     history = _known_span(values)
-    usable = len(history) if np.isfinite(history).mean() >= 0.5 else int(np.isfinite(history).sum())
+    known = int(np.isfinite(history).sum())
+    usable = len(history) if 2 * known >= len(history) else known
     if usable < MIN_HISTORY_H:
         raise ShortHistory(usable)
     filled = _fill_gaps(history[-_MOST_WEEKS * WEEK :])

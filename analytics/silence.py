@@ -45,7 +45,7 @@ class Silence:
     def to_json(self, names: list[str]) -> dict[str, list[float]]:
         """Selections without a call in the last minute, with what they missed."""
         silent = np.flatnonzero(self.minutes > 0)
-        return {names[row]: [round(float(self.missed[row]), 3), int(self.minutes[row])] for row in silent}
+        return {names[row]: [float(self.missed[row]), int(self.minutes[row])] for row in silent}
 
 
 def score_silence(calls: Floats, expected: Expected, before: Silence) -> tuple[Floats, Silence]:
