@@ -123,7 +123,7 @@ def _figure(
         Span(start=window.start, end=window.end, zone=web.settings.time_zone),
         METRICS[metric].unit,
         theme_of(look.mode),
-        band=Band(name="expected range", frame=expected)
+        band=Band(name="expected range" if window.step_s == 60 else "expected range by the minute", frame=expected)
         if expected is not None and expected["expected"].notna().any()
         else None,
         marks=[Mark(start=incident.started_at, end=incident.resolved_at, text=incident.title)],

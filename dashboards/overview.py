@@ -126,7 +126,8 @@ def _band(web: Web, chart: Chart, selector: Selector, lines: Sequence[Line], win
     frame = queries.expected_frame(web, chart.judged, selector, lines[0].frame["ts"], window.step_s)
     if frame is not None and frame["expected"].notna().any():
         frame = _from_first_known(frame, lines)
-        name = "expected range" if len(chart.metrics) == 1 else f"expected range of {line_name(chart.judged)}"
+        of_what = "" if len(chart.metrics) == 1 else f" of {line_name(chart.judged)}"
+        name = f"expected range{of_what}" if window.step_s == 60 else f"expected range{of_what} by the minute"
         return Band(name=name, frame=frame), ""
     learning = queries.latest_baseline(web) is None
     return None, "still learning what is normal" if learning else "no expected range"

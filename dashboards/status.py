@@ -12,6 +12,10 @@ FRESH = timedelta(minutes=3)
 """Calls older than this are called stale: minutes are whole after a minute and late arrivals."""
 
 
+PERIODIC = ("detection", "alerts", "hours", "baselines", "forecasts")
+"""Jobs that run by the clock, so that their last success says whether they still do; others wait for something to do."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """What everybody wants to know first."""

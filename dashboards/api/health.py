@@ -10,6 +10,7 @@ from core.errors import StoreError, StoreUnavailable
 from core.types import JobState
 from dashboards.api.answers import answer, utc
 from dashboards.context import Web
+from dashboards.status import PERIODIC
 from dashboards.threads import Workers
 from storage import health, jobs
 from storage.migrate import pending_migrations
@@ -65,21 +66,17 @@ def lateness(job: JobState, web: Web) -> str:
 
 
 def expected(name: str, web: Web) -> bool:
-    """Whether the settings ask for this job at all; one that was turned off stays behind for ever."""
-    off = {
-        "forecast": not web.settings.forecast.enabled,
-        "baseline": not web.settings.detection.enabled,
-        "detection": not web.settings.detection.enabled,
-    }
-    return not any(turned_off and word in name for word, turned_off in off.items())
+    """Whether this job runs by the clock and the settings ask for it; one that was turned off stays behind for ever."""
+    detection, forecast = web.settings.detection.enabled, web.settings.forecast.enabled
+    wanted = {"detection": detection, "baselines": detection, "forecasts": forecast}
+    return name in PERIODIC and wanted.get(name, True)
 
 
 def allowance(name: str, web: Web) -> timedelta:
     """How long ago a job's last success may be: twice its interval, ten minutes at least."""
-    every: dict[str, timedelta] = {
-        "forecast": web.settings.forecast.every,
-        "baseline": web.settings.detection.rebuild_every,
+    every = {
+        "forecasts": web.settings.forecast.every,
+        "baselines": web.settings.detection.rebuild_every,
         "hours": timedelta(hours=1),
     }
-    interval = next((span for word, span in every.items() if word in name), timedelta(0))
-    return max(2 * interval, LATE)
+    return max(2 * every.get(name, timedelta(0)), LATE)

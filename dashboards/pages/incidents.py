@@ -15,6 +15,7 @@ from dashboards.pages.shell import with_query
 from dashboards.pages.words import extra, facts, legend, notice, severity_badge, state_badge, table, when
 from render.units import UNKNOWN, format_range, format_span, format_value, unit_words
 
+MAX_PARTS = 8
 _REASONS = {NotifyReason.OPENED: "opened", NotifyReason.REPEATED: "reminder", NotifyReason.RESOLVED: "resolved"}
 _STATES = {
     DeliveryState.SENT: ("✓ delivered", "good"),
@@ -96,8 +97,7 @@ def _head(incident: Incident, zone: ZoneInfo, now: datetime) -> Any:
         ("Rule", f"{incident.rule} ({incident.kind})"),
     ]
     if incident.threshold == incident.threshold:
-        observed = format_value(incident.value, incident.unit)
-        pairs.append(("Value", f"{observed}, limit {format_value(incident.threshold, incident.unit)}"))
+        pairs.append(("Value", _value(incident)))
     pairs += [(name, value or "(none)") for name, value in sorted(incident.labels.items())]
     if incident.runbook.startswith(("http://", "https://")):
         pairs.append(("Runbook", html.A("Open", href=incident.runbook, target="_blank", rel="noopener noreferrer")))
@@ -116,6 +116,14 @@ def _head(incident: Incident, zone: ZoneInfo, now: datetime) -> Any:
     )
 
 
+def _value(incident: Incident) -> str:
+    """`97 %, expected at most 18 %`: what was observed and the edge that it crossed."""
+    judged = "expected" if incident.kind == "anomaly" else "allowed"
+    side = "at most" if incident.value >= incident.threshold else "at least"
+    observed = format_value(incident.value, incident.unit)
+    return f"{observed}, {judged} {side} {format_value(incident.threshold, incident.unit)}"
+
+
 def _chart(one: IncidentDetail) -> Any:
     unit = unit_words(METRICS[one.metric].unit) if one.metric in METRICS else ""
     heading = html.H2(f"{METRIC_WORDS.get(one.metric, one.metric)} of {one.selector.words} ({unit})")
@@ -130,7 +138,8 @@ def _chart(one: IncidentDetail) -> Any:
 
 def _contributions(anomaly: Anomaly) -> Any:
     rows = []
-    for rank, part in enumerate(sorted(anomaly.contributions, key=lambda one: -one.share), start=1):
+    ranked = sorted(anomaly.contributions, key=lambda one: -one.share)
+    for rank, part in enumerate(ranked[:MAX_PARTS], start=1):
         unit = METRICS[part.metric].unit if part.metric in METRICS else ""
         expected = format_range(part.lower, part.upper, unit)
         rows.append(
@@ -144,7 +153,9 @@ def _contributions(anomaly: Anomaly) -> Any:
         )
     head = ("#", "Series", "Observed", "Expected", "Share")
     ranking = table(head, rows, caption="Series by their share of the anomaly's score", numeric=(2, 3))
-    return html.Section([html.H2("What moved"), ranking], className="panel")
+    more = len(ranked) - MAX_PARTS
+    tail = [html.P(f"and {more} more with smaller shares", className="muted")] if more > 0 else []
+    return html.Section([html.H2("What moved"), ranking, *tail], className="panel")
 
 
 def _share(share: float) -> Any:

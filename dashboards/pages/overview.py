@@ -208,7 +208,7 @@ def anomaly_list(data: OverviewData, zone: ZoneInfo) -> list[Any]:
 
 
 def _anomaly_row(anomaly: Anomaly, zone: ZoneInfo) -> list[Any]:
-    lasted = "still going on" if anomaly.ended_at is None else format_span(anomaly.ended_at - anomaly.started_at)
+    lasted = "ongoing" if anomaly.ended_at is None else format_span(anomaly.ended_at - anomaly.started_at)
     what = [html.Div(headline(anomaly)), html.Div(anomaly.explanation, className="muted")]
     return [when(anomaly.started_at, zone), lasted, what, f"{anomaly.score:.1f}"]
 

@@ -9,7 +9,7 @@ from dash import dcc, html
 from core.types import JobState
 from dashboards.overview import since
 from dashboards.pages.words import when
-from dashboards.status import Status
+from dashboards.status import PERIODIC, Status
 
 
 def status_line(status: Status, zone: ZoneInfo) -> list[Any]:
@@ -41,15 +41,18 @@ def status_foot(status: Status, zone: ZoneInfo) -> list[Any]:
         html.Span(
             f"{letters:,} dead letter{'' if letters == 1 else 's'}", title=reasons or "Every record could be read", tabIndex=0
         ),
-        *[_job(job, status.now) for job in status.jobs],
+        *[_job(job, status.now) for job in status.jobs if job.name in PERIODIC or _failed(job)],
     ]
 
 
 def _job(job: JobState, now: datetime) -> Any:
-    failed = job.last_error_at is not None and (job.last_success_at is None or job.last_error_at > job.last_success_at)
     done = since(job.last_success_at, now) if job.last_success_at is not None else "never"
-    if failed:
+    if _failed(job):
         return html.Span(
             f"▲ {job.name}: failed, last success {done}", className="verdict verdict-bad", title=job.last_error[:300]
         )
     return html.Span(f"{job.name} {done}")
+
+
+def _failed(job: JobState) -> bool:
+    return job.last_error_at is not None and (job.last_success_at is None or job.last_error_at > job.last_success_at)

@@ -25,6 +25,8 @@ def web(**parts: Any) -> Web:
         (a_job(name="baselines", last_success_at=NOON - timedelta(hours=11)), False),
         (a_job(name="alerts", last_success_at=None, last_error_at=NOON, last_error="no store"), True),
         (a_job(name="alerts", last_success_at=None), False),
+        (a_job(name="leader", last_success_at=NOON - timedelta(days=9)), False),
+        (a_job(name="delivery", last_success_at=NOON - timedelta(days=9)), False),
     ],
 )
 def test_a_job_is_late_after_twice_its_interval(job: Any, late: bool) -> None:

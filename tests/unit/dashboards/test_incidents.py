@@ -113,3 +113,21 @@ def test_the_page_says_why_it_is_empty() -> None:
 )
 def test_lengths_are_words(incident: Any, words: str) -> None:
     assert page.lasting(incident, NOON + HOUR) == words
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"threshold": 240.0}, "812 ms, expected at most 240 ms"),
+        ({"threshold": 900.0}, "812 ms, expected at least 900 ms"),
+        ({"threshold": 240.0, "kind": "threshold"}, "812 ms, allowed at most 240 ms"),
+    ],
+)
+def test_a_value_is_told_with_the_edge_that_it_crossed(changed: dict[str, Any], words: str) -> None:
+    assert words in written(page.detail(opened(incident=an_incident(**changed)), UTC))
+
+
+def test_a_long_ranking_is_cut_and_says_so() -> None:
+    parts = tuple(a_contribution("error_rate") for _ in range(page.MAX_PARTS + 3))
+    html = written(page.detail(opened(anomaly=an_anomaly(contributions=parts)), UTC))
+    assert "and 3 more with smaller shares" in html
