@@ -33,6 +33,7 @@ from core.types import Watermark
 from ingest.batch import Batch, Batcher, Partition
 from ingest.formats import Format
 from ingest.source import Source
+from ingest.trouble import Trouble
 from ingest.writer import BatchWriter, Prepared, prepare
 from storage.contract import Store
 
@@ -76,7 +77,7 @@ class Consumer:
         self._flight: _Flight | None = None
         self._uncommitted: dict[Partition, int] = {}
         self._gauges = _LagGauges()
-        self._kafka_trouble, self._store_trouble = _Trouble(), _Trouble()
+        self._kafka_trouble, self._store_trouble = Trouble(logger), Trouble(logger)
 
     def run(self, stop: threading.Event) -> None:
         """Read, write and commit until `stop` is set, then write what was gathered, commit it and leave the group.
@@ -133,12 +134,11 @@ class Consumer:
         if not self._uncommitted:
             return
         try:
-            self._source.commit(self._uncommitted)
+            if self._source.commit(self._uncommitted):
+                self._uncommitted = {}
+                self._kafka_trouble.over("Kafka answers again")
         except BrokerUnavailable as error:
             self._kafka_trouble.tell("committing fails and is tried again, nothing is lost: %s", error)
-            return
-        self._uncommitted = {}
-        self._kafka_trouble.over("Kafka answers again")
 
     def _launch(self, pool: ThreadPoolExecutor, stop: threading.Event) -> None:
         """Give what was gathered to the writing thread."""
@@ -178,23 +178,6 @@ class Consumer:
             started = perf_counter()
             if flight.revoked:
                 prepared = prepare(flight.batch.without(flight.revoked), self._format)
-
-
-class _Trouble:
-    """Says a trouble once, and again when it changes or ends."""
-
-    def __init__(self) -> None:
-        self._told = ""
-
-    def tell(self, message: str, error: Exception) -> None:
-        if str(error) != self._told:
-            self._told = str(error)
-            logger.warning(message, error)
-
-    def over(self, message: str) -> None:
-        if self._told:
-            self._told = ""
-            logger.info(message)
 
 
 class _LagGauges:

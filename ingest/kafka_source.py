@@ -4,15 +4,23 @@ What its source code says (3.0.12), on which this relies:
 
 - A client has an I/O thread of its own; heartbeats go on while this thread writes to the store, and a member is expelled only
   after `max_poll_interval_ms` without a poll.
-- Rebalance listeners run on that I/O thread and must not block; so ours only notes what was revoked. A rebalance makes
-  progress only inside `poll`, and the records of the new assignment come after it: what was noted concerns older records.
-- After a rebalance every partition that stays is read again from its last commit.
+- Rebalance listeners run on that I/O thread and must not block, so ours only notes what happened. A rebalance makes progress
+  only inside `poll`, before that poll's records are read: what was noted concerns older records.
+- A partition that this member keeps in a rebalance keeps its position (`SubscriptionState._apply_assignment`), although it is
+  reported as revoked first: what was read of it has to be kept. One that went away, or was lost with the membership, is read
+  again from its last commit by whoever has it next.
+- A poll that ends between a rebalance's assignment and its SyncGroup response leaves the join unfinished for good, without
+  heartbeats: `finish_join` prevents that.
 - `poll` returns nothing while the broker is away and reconnects by itself; the constructor is what fails.
+- Sockets of failed connections stay open until the garbage collector finds them (`KafkaNetSocket.connect` raises past them), so
+  in a long outage it is made to look for them.
 """
 
 import contextlib
+import gc
 import logging
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -33,6 +41,7 @@ from core.config import KafkaSettings
 from core.errors import BrokerUnavailable, ConfigError
 from ingest.batch import Partition, Slice
 from ingest.source import Polled
+from ingest.trouble import Trouble
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +51,9 @@ _FETCH_WAIT_MS = 100
 _FETCH_MIN_BYTES = 64 * 1024  # a fetch waits up to 100 ms for so much: fewer, larger fetches at no cost that a page shows
 _PARTITION_FETCH_BYTES = 4 * 1024 * 1024
 _FETCH_BYTES = 32 * 1024 * 1024
+_JOIN_POLL_S = 1.0
+_SILENCE_S = 3.0
+_COLLECT_EVERY_S = 60.0
 _METADATA_AGE_MS = 30_000  # how soon partitions that were added are found
 _MAX_POLL_INTERVAL_MS = 600_000
 _LOGIN_ERRORS = (SaslAuthenticationFailedError, UnsupportedSaslMechanismError, IllegalSaslStateError)
@@ -62,6 +74,19 @@ def client_options(settings: KafkaSettings) -> dict[str, Any]:
         options["sasl_plain_username"] = settings.username
         options["sasl_plain_password"] = settings.password.reveal() if settings.password else ""
     return options
+
+
+def finish_join(consumer: Any) -> bool:
+    """Call before each `consumer.poll`; whether a join is in progress, which a longer poll brings to its end sooner.
+
+    kafka-python 3.0.12 goes on with a join only while `need_rejoin()` is true. Where the topic's metadata changed (or arrived
+    late), that is no longer so once the leader has made the assignment: if the poll ends before the SyncGroup response, nobody
+    takes the response up, and the member stays without partitions and heartbeats.
+    """
+    coordinator = consumer._coordinator
+    if coordinator.rejoining and not coordinator.need_rejoin():
+        coordinator.request_rejoin()
+    return bool(coordinator.rejoining)
 
 
 class KafkaSource:
@@ -85,15 +110,18 @@ class KafkaSource:
         self._consumer = _connect(settings, self._brokers)
         self._listener = _Revocations()
         self._consumer.subscribe([settings.topic], listener=self._listener)
-        self._topic_told = False
+        self._silence = Trouble(logger)
+        self._heard_at = self._collected_at = time.monotonic()
         self._closed = False
 
     def poll(self, timeout_s: float, max_records: int) -> Polled:
         self._hold(max_records <= 0)
         with self._translated():
+            if finish_join(self._consumer):
+                timeout_s = max(timeout_s, _JOIN_POLL_S)
             found = self._consumer.poll(timeout_ms=int(timeout_s * 1000), max_records=max(max_records, 1))
         if not found:
-            self._tell_of_missing_topic()
+            self._tell_of_silence()
         return Polled(revoked=self._listener.take(), slices=tuple(_slice(at, records) for at, records in found.items()))
 
     def commit(self, next_offsets: Mapping[Partition, int]) -> bool:
@@ -102,7 +130,7 @@ class KafkaSource:
             with self._translated():
                 self._consumer.commit(offsets, timeout_ms=_COMMIT_MS)
         except _MovedOn as moved:
-            logger.info("the group has moved on, its offsets are not committed: %s", moved)
+            logger.debug("the group is being rebalanced, nothing is committed now: %s", moved)
             return False
         return True
 
@@ -131,13 +159,25 @@ class KafkaSource:
         elif paused := self._consumer.paused():
             self._consumer.resume(*paused)
 
-    def _tell_of_missing_topic(self) -> None:
-        """Say once that there is nothing to read, since it looks like silence otherwise."""
-        if self._topic_told or self._consumer.assignment():
+    def _tell_of_silence(self) -> None:
+        """Say once why nothing comes, where that is neither an error nor an empty topic."""
+        now = time.monotonic()
+        connected = bool(self._consumer._manager.least_used_connections())
+        if connected and self._consumer.assignment():
+            self._heard_at = now
+            self._silence.over("Kafka answers, the topic is there")
+        elif now - self._heard_at < _SILENCE_S:
             return
-        if self._consumer.bootstrap_connected() and not self._consumer._cluster.partitions_for_topic(self._topic):
-            logger.warning("kafka.topic %r does not exist on %s; waiting for it", self._topic, self._brokers)
-            self._topic_told = True
+        elif not connected:
+            self._silence.tell("kafka.brokers %s: no broker answers; waiting for one", self._brokers)
+            self._collect_sockets(now)
+        elif not self._consumer._cluster.partitions_for_topic(self._topic):
+            self._silence.tell("kafka.topic %r does not exist on %s; waiting for it", self._topic, self._brokers)
+
+    def _collect_sockets(self, now: float) -> None:
+        if now - self._collected_at > _COLLECT_EVERY_S:
+            self._collected_at = now
+            gc.collect()
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
@@ -150,27 +190,42 @@ class KafkaSource:
 
 
 class _MovedOn(Exception):
-    """The group took the partitions away before the commit."""
+    """The group has begun another generation before the commit."""
 
 
 class _Revocations(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Notes what was revoked, on Kafka's thread, for the next poll."""
+    """Notes what went away, on Kafka's thread, for the next poll."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._revoked: set[Partition] = set()
+        self._in_doubt: set[Partition] = set()
+        self._gone: set[Partition] = set()
 
     def take(self) -> frozenset[Partition]:
         with self._lock:
-            taken, self._revoked = frozenset(self._revoked), set()
+            taken, self._gone = frozenset(self._gone), set()
         return taken
 
     def on_partitions_revoked(self, revoked: Any) -> None:
+        """A rebalance begins: only the new assignment tells which of them stay."""
         with self._lock:
-            self._revoked.update(Partition(at.topic, at.partition) for at in revoked)
+            self._in_doubt |= _partitions(revoked)
 
     def on_partitions_assigned(self, assigned: Any) -> None:
+        with self._lock:
+            self._gone |= self._in_doubt - _partitions(assigned)
+            self._in_doubt = set()
         logger.info("reading partitions %s", sorted(at.partition for at in assigned))
+
+    def on_partitions_lost(self, lost: Any) -> None:
+        """Expelled from the group: even what comes back is read from the last commit."""
+        with self._lock:
+            self._gone |= self._in_doubt | _partitions(lost)
+            self._in_doubt = set()
+
+
+def _partitions(places: Any) -> set[Partition]:
+    return {Partition(at.topic, at.partition) for at in places}
 
 
 def _connect(settings: KafkaSettings, brokers: str) -> Any:

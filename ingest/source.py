@@ -14,8 +14,9 @@ class Polled:
     Attributes
     ----------
     revoked : frozenset of Partition
-        Taken from this process since the last poll, even if some came back at once. What is held of them and not committed has
-        to be dropped: whoever has them now reads on from the last commit. It happened before `slices` were read.
+        Gone from this process since the last poll, even if some have come back. What is held of them and not committed has to
+        be dropped: whoever has them now reads on from the last commit. It happened before `slices` were read. A partition that
+        a rebalance leaves with this process is not among them and reads on where it was.
     slices : tuple of Slice
         New records, at most one slice per partition.
     """
@@ -38,7 +39,7 @@ class Source(Protocol):
     def commit(self, next_offsets: Mapping[Partition, int]) -> bool:
         """Store per partition the offset to go on from after a restart.
 
-        False: the group has moved on and does not take it; the records will be read again by whoever owns the partition.
+        False: the group is being rebalanced and takes none now; poll, then repeat it for the partitions that were not revoked.
         Raises BrokerUnavailable when the broker does not answer in a few seconds; the commit may be repeated.
         """
 

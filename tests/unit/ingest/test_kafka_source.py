@@ -1,0 +1,86 @@
+"""What can be said of the Kafka source without a broker."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from core.config import KafkaSettings
+from core.errors import ConfigError
+from core.secrets import Secret
+from ingest.batch import Partition
+from ingest.kafka_source import KafkaSource, _Revocations, client_options, finish_join
+
+P0, P1 = Partition("calls", 0), Partition("calls", 1)
+
+
+def settings(**changes: Any) -> KafkaSettings:
+    return KafkaSettings.model_validate({"brokers": "a:9092,b:9093", **changes})
+
+
+def places(*partitions: Partition) -> list[Any]:
+    return [SimpleNamespace(topic=at.topic, partition=at.number) for at in partitions]
+
+
+def test_without_brokers_there_is_one_clear_line() -> None:
+    with pytest.raises(ConfigError, match=r"^kafka\.brokers: is empty; name at least one broker as host:port$"):
+        KafkaSource(KafkaSettings())
+
+
+def test_options_of_a_plain_connection() -> None:
+    assert client_options(settings(connect_timeout="3s")) == {
+        "bootstrap_servers": ["a:9092", "b:9093"],
+        "bootstrap_timeout_ms": 3000,
+        "client_id": "tpscope",
+        "security_protocol": "PLAINTEXT",
+    }
+
+
+def test_options_of_a_secured_connection() -> None:
+    given = settings(security="SASL_SSL", sasl_mechanism="SCRAM-SHA-512", username="me", password=Secret("pw"), tls_ca="ca.pem")
+    options = client_options(given)
+    assert options["security_protocol"] == "SASL_SSL"
+    assert options["ssl_cafile"] == "ca.pem"
+    assert options["sasl_mechanism"] == "SCRAM-SHA-512"
+    assert (options["sasl_plain_username"], options["sasl_plain_password"]) == ("me", "pw")
+    assert "sasl_plain_password" not in client_options(settings(security="SSL"))
+
+
+def test_only_partitions_that_a_rebalance_takes_away_are_revoked() -> None:
+    revocations = _Revocations()
+    revocations.on_partitions_revoked(places(P0, P1))
+    assert revocations.take() == frozenset()  # not known yet
+    revocations.on_partitions_assigned(places(P1))
+    assert revocations.take() == {P0}
+    assert revocations.take() == frozenset()
+
+
+def test_what_was_lost_with_the_membership_is_revoked_even_when_it_comes_back() -> None:
+    revocations = _Revocations()
+    revocations.on_partitions_revoked(places(P0))
+    revocations.on_partitions_lost(places(P0, P1))
+    revocations.on_partitions_assigned(places(P0, P1))
+    assert revocations.take() == {P0, P1}
+
+
+class Coordinator:
+    """The part of kafka-python's coordinator that decides whether a join goes on."""
+
+    def __init__(self, rejoining: bool, needed: bool) -> None:
+        self.rejoining = rejoining
+        self._needed = needed
+
+    def need_rejoin(self) -> bool:
+        return self._needed
+
+    def request_rejoin(self) -> None:
+        self._needed = True
+
+
+@pytest.mark.parametrize(
+    ("rejoining", "needed", "needed_then"), [(True, False, True), (True, True, True), (False, False, False)]
+)
+def test_a_join_that_a_short_poll_left_unfinished_is_gone_on_with(rejoining: bool, needed: bool, needed_then: bool) -> None:
+    coordinator = Coordinator(rejoining, needed)
+    assert finish_join(SimpleNamespace(_coordinator=coordinator)) is rejoining
+    assert coordinator.need_rejoin() is needed_then
