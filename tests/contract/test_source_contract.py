@@ -16,6 +16,7 @@ from tests.support.topics import produce
 from tests.support.wait import wait_until
 
 PARTITIONS = 2
+BROKERS = [pytest.param("kafka", marks=pytest.mark.kafka), pytest.param("tansu", marks=pytest.mark.tansu)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +31,7 @@ class Topic:
         return Partition(self.name, partition)
 
 
-@pytest.fixture(params=["memory", "kafka", "tansu"])
+@pytest.fixture(params=["memory", *BROKERS])
 def topic(request: pytest.FixtureRequest, unique_name: Callable[[str], str]) -> Topic:
     name = unique_name("contract")
     if request.param != "memory":
@@ -44,7 +45,7 @@ def topic(request: pytest.FixtureRequest, unique_name: Callable[[str], str]) -> 
     return Topic(name=name, append=append, source=lambda: memory)
 
 
-@pytest.fixture(params=["kafka", "tansu"])
+@pytest.fixture(params=BROKERS)
 def shared_topic(request: pytest.FixtureRequest, unique_name: Callable[[str], str]) -> Topic:
     """For what takes several members, which the topic in memory does not have."""
     return on_broker(request, unique_name("contract"))
