@@ -153,13 +153,17 @@ def judge(panel: Panel, baselines: Baselines, forest: Forest, min_calls: float) 
 
 
 def with_silence(verdicts: Verdicts, silence: Floats) -> Verdicts:
-    """Add the scores of silence: a selection that should have calls and has none needs no second judge."""
-    tps = verdicts.metrics.index("tps")
-    strengths, faints = verdicts.strengths.copy(), verdicts.faints.copy()
-    strengths[tps] = np.maximum(strengths[tps], silence)
-    faints[tps] = np.maximum(faints[tps], silence)
-    sure = verdicts.sure | (silence >= 1.0)
-    return replace(verdicts, strengths=strengths, faints=faints, score=np.maximum(verdicts.score, silence), sure=sure)
+    """Add the scores of silence: a selection that should have calls and has none needs no second judge.
+
+    NaN in `silence` (`analytics.silence.score_silence`) is a selection that is gone: that it has no calls is no news.
+    """
+    tps, gone, heard = verdicts.metrics.index("tps"), np.isnan(silence), np.nan_to_num(silence)
+    strengths = np.where(gone, 0.0, verdicts.strengths)
+    faints = np.where(gone, 0.0, verdicts.faints)
+    strengths[tps] = np.maximum(strengths[tps], heard)
+    faints[tps] = np.maximum(faints[tps], heard)
+    score = np.where(gone, 0.0, np.maximum(verdicts.score, heard))
+    return replace(verdicts, strengths=strengths, faints=faints, score=score, sure=verdicts.sure | (heard >= 1.0))
 
 
 def severity_of(score: float) -> float:

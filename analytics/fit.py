@@ -45,6 +45,8 @@ def fit_baselines(summary: HourSummary, time_zone: str, *, min_history: timedelt
     known = np.arange(hours)[None, :] >= first[:, None]
     calendar = _Calendar.of(summary, time_zone)
     selectors = tuple(selector for selector, keep in zip(summary.selectors, old, strict=True) if keep)
+    if not selectors:
+        return Baselines(selectors=(), time_zone=time_zone, center={}, scale={}, samples={})
     calls = calendar.lay_out(np.where(known, summary.calls, np.nan)[old])
     center: dict[str, Floats] = {}
     scale: dict[str, Floats] = {}

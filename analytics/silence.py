@@ -49,7 +49,7 @@ class Silence:
 
 
 def score_silence(calls: Floats, expected: Expected, before: Silence) -> tuple[Floats, Silence]:
-    """Scores of consecutive minutes and what to carry on.
+    """Scores of consecutive minutes and what to carry on; NaN where a selection is gone and misses nothing.
 
     Parameters
     ----------
@@ -70,5 +70,5 @@ def score_silence(calls: Floats, expected: Expected, before: Silence) -> tuple[F
         watched = silent & (minutes < _GONE_MINUTES)
         missed = np.where(watched, missed + due[:, minute], 0.0)
         digits = np.log10(1.0 + wander[:, minute] * missed) / wander[:, minute]
-        scores[:, minute] = digits / _EDGE_DIGITS
+        scores[:, minute] = np.where(silent & ~watched, np.nan, digits / _EDGE_DIGITS)
     return scores, Silence(missed=missed, minutes=minutes)
