@@ -1,8 +1,8 @@
 """One isolation forest for all series, over their deviations; kept as plain arrays and scored with numpy.
 
 A plain forest is a poor judge of gateways: a cut between the least and the greatest value of a small sample cannot tell four
-deviations from forty, and a fault that moves one metric alone hides among eight. Three things make it fit (measured on seeded
-traffic, see docs/decisions):
+deviations from forty, and a fault that moves one metric alone hides among eight. Three things make it fit (quality and speed:
+benchmarks/bench_detect.py):
 
 - features are what exceeds two deviations on the bad side, so that ordinary rows are all nought, and the largest of them;
 - a tenth of the training rows get random excesses of up to twelve deviations, so that cuts reach that far;
