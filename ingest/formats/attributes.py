@@ -3,6 +3,7 @@
 import functools
 import re
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -34,10 +35,10 @@ _CONTENT = frozenset({
 })  # fmt: skip
 _ERRORS = frozenset({"error", "err", "exception", "failure", "warning", "status", "log"})
 _MEASURES = frozenset({"num", "number", "count", "per"})
+_CREDENTIAL_STARTS = frozenset("bBsS \t\r\n")
 _CREDENTIAL_VALUE = re.compile(r"\s*(bearer|basic)\s+\S{8,}|sk-[\w-]{16,}", re.IGNORECASE)
 
 
-@functools.lru_cache(maxsize=8_192)
 def names_credential(key: str) -> bool:
     """Whether a name looks like a credential's. `api_key_id` and `prompt_tokens` do not."""
     words = _words(key)
@@ -51,7 +52,6 @@ def names_credential(key: str) -> bool:
     )
 
 
-@functools.lru_cache(maxsize=8_192)
 def names_content(key: str) -> bool:
     """Whether a name looks like one of a prompt, an answer or a body. `prompt_length` and `error_message` do not."""
     words = _words(key)
@@ -61,9 +61,21 @@ def names_content(key: str) -> bool:
     return (words[-1] in _CONTENT and not of_errors) or words[-2:] == ["prompt", "template"]
 
 
-def may_keep(key: str, value: Any) -> bool:
-    """Whether a value may be kept under that name; a number is no prompt, whatever its name."""
-    return not names_credential(key) and (isinstance(value, int | float) or not names_content(key))
+class Keeping(Enum):
+    """What may be kept under a name."""
+
+    NOTHING = 0
+    NUMBERS = 1
+    ALL = 2
+
+
+@functools.lru_cache(maxsize=8_192)
+def keeping(key: str) -> tuple[str, Keeping]:
+    """The name as it is stored, and what may be kept under it: a number is no prompt, whatever its name."""
+    name = _storable(key[:MAX_KEY])
+    if names_credential(key):
+        return name, Keeping.NOTHING
+    return name, Keeping.NUMBERS if names_content(key) else Keeping.ALL
 
 
 def text_of(value: Any) -> str:
@@ -84,14 +96,15 @@ def text_of(value: Any) -> str:
 def add_attributes(into: dict[str, str], extra: Mapping[Any, Any]) -> None:
     """Add what may be kept of `extra` to the attributes `into`; null and empty texts say nothing and are left out."""
     for key, value in extra.items():
-        name = str(key)
-        if len(into) >= MAX_ATTRIBUTES:
-            return
-        if value is None or value == "" or not may_keep(name, value):
+        if value is None or value == "":
             continue
-        text = text_of(value)
-        if text and not _CREDENTIAL_VALUE.match(text):
-            into[_storable(name[:MAX_KEY])] = text
+        name, allowed = keeping(key if type(key) is str else str(key))
+        if allowed is Keeping.ALL or (allowed is Keeping.NUMBERS and isinstance(value, int | float)):
+            text = text_of(value)
+            if text and not _is_credential(text):
+                into[name] = text
+                if len(into) >= MAX_ATTRIBUTES:
+                    return
 
 
 def attributes_array(rows: Sequence[Mapping[str, str] | None], length: int) -> pa.Array:
@@ -108,20 +121,32 @@ def _words(key: str) -> list[str]:
     return [word.lower() for word in _WORDS.findall(key)]
 
 
+def _is_credential(text: str) -> bool:
+    return text[0] in _CREDENTIAL_STARTS and _CREDENTIAL_VALUE.match(text) is not None
+
+
 def _scrubbed(value: Any, depth: int) -> Any:
+    """A nested value without what may not be kept; what lies deeper than `depth` is left out."""
+    if isinstance(value, str):
+        return "…" if value and _is_credential(value) else _storable(value)
     if isinstance(value, dict):
-        if depth == 0:
-            return "…"
-        return {_storable(str(key)): _scrubbed(inner, depth - 1) for key, inner in value.items() if may_keep(str(key), inner)}
+        return _scrubbed_object(value, depth) if depth else "…"
     if isinstance(value, list | tuple):
         return [_scrubbed(inner, depth - 1) for inner in value] if depth else "…"
-    if isinstance(value, str):
-        return "…" if _CREDENTIAL_VALUE.match(value) else _storable(value)
     if isinstance(value, bytes):
         return value.decode(errors="replace")
     if isinstance(value, int) and not -(2**63) <= value < 2**64:
         return str(value)
     return value
+
+
+def _scrubbed_object(value: dict[Any, Any], depth: int) -> dict[str, Any]:
+    scrubbed = {}
+    for key, inner in value.items():
+        name, allowed = keeping(str(key))
+        if allowed is Keeping.ALL or (allowed is Keeping.NUMBERS and isinstance(inner, int | float)):
+            scrubbed[name] = _scrubbed(inner, depth - 1)
+    return scrubbed
 
 
 def _storable(text: str) -> str:

@@ -15,6 +15,7 @@ A bad value in a known column rejects its record: dropping it would store "unkno
 Numbers may be texts. Texts `""` and `-` are unknown in columns of numbers and flags.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -82,12 +83,19 @@ def unknown(name: str, length: int) -> Converted:
 
 
 def _number_column(name: str, values: Sequence[Any], bounds: _Range, factor: float) -> Converted:
+    """At once, after odd values were made numbers and before those out of bounds are told apart."""
+    bad: dict[int, str] = {}
     array = _numbers_at_once(values, bounds, factor)
-    if name == "status" and array is not None:
+    if array is None:
+        values, bad = _plain(name, values, (int, float, type(None)), single.number)
+        array = _numbers_at_once(values, bounds, factor)
+    if array is None:
+        return _one_by_one(name, values, lambda value: _bounded(name, single.number(value), bounds, factor), bad)
+    if name == "status":
         array = pc.if_else(pc.equal(array, 0), pa.scalar(None, array.type), array)
-    if array is None or not _within(array, bounds):
-        return _one_by_one(name, values, lambda value: _bounded(name, single.number(value), bounds, factor))
-    return Converted(array=array.cast(RECORD_SCHEMA.field(name).type))
+    if not _within(array, bounds):
+        array = _outliers_removed(name, values, array, bounds, bad)
+    return Converted(array=array.cast(RECORD_SCHEMA.field(name).type), bad=bad)
 
 
 def _numbers_at_once(values: Sequence[Any], bounds: _Range, factor: float) -> pa.Array | None:
@@ -113,6 +121,15 @@ def _numbers_at_once(values: Sequence[Any], bounds: _Range, factor: float) -> pa
     return array
 
 
+def _outliers_removed(name: str, values: Sequence[Any], array: pa.Array, bounds: _Range, bad: dict[int, str]) -> pa.Array:
+    high = min(bounds.high, 2**63 - 1) if pa.types.is_integer(array.type) else bounds.high
+    inside = pc.and_(pc.greater_equal(array, bounds.low), pc.less_equal(array, high))
+    inside = pc.fill_null(inside, True)
+    for place in np.flatnonzero(~inside.to_numpy(zero_copy_only=False)).tolist():
+        bad.setdefault(place, f"{name}: {quote(values[place])} {_outside(bounds, array[place].as_py())}")
+    return pc.if_else(inside, array, pa.scalar(None, array.type))
+
+
 def _numbers_of_texts(values: Sequence[Any], *, whole: bool) -> pa.Array | None:
     texts = _array(values, pa.string())
     if texts is None:
@@ -136,7 +153,7 @@ def _within(array: pa.Array, bounds: _Range) -> bool:
     if found["min"] is None:
         return True
     # A NaN is skipped by min_max and spoils the sum.
-    finite = pa.types.is_integer(array.type) or bool(np.isfinite(pc.sum(array).as_py()))
+    finite = pa.types.is_integer(array.type) or math.isfinite(pc.sum(array).as_py())
     return finite and found["min"] >= bounds.low and found["max"] <= bounds.high
 
 
@@ -148,15 +165,22 @@ def _bounded(name: str, found: int | float | None, bounds: _Range, factor: float
     if bounds.whole:
         found = single.whole(found)
     if found is None or not bounds.low <= found <= bounds.high:
-        raise ValueError(f"is not in {bounds.low:g} to {bounds.high:g}")
+        raise ValueError(_outside(bounds, found))
     return found
+
+
+def _outside(bounds: _Range, found: int | float | None) -> str:
+    if isinstance(found, float) and not math.isfinite(found):
+        return "is not finite"
+    return f"is not in {bounds.low:g} to {bounds.high:g}"
 
 
 def _flag_column(name: str, values: Sequence[Any]) -> Converted:
     try:
         return Converted(array=pa.array(values, pa.bool_()))
     except (pa.ArrowInvalid, pa.ArrowTypeError):
-        return _one_by_one(name, values, single.flag)
+        values, bad = _plain(name, values, (bool, type(None)), single.flag)
+        return Converted(array=pa.array(values, pa.bool_()), bad=bad)
 
 
 def _hash_column(values: Sequence[Any]) -> Converted:
@@ -176,10 +200,11 @@ def _hash(value: Any) -> int:
 
 def _text_column(name: str, values: Sequence[Any]) -> Converted:
     try:
-        array, bad = pa.array(values, pa.string()).fill_null(""), {}
+        array = pa.array(values, pa.string()).fill_null("")
+        bad: dict[int, str] = {}
     except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):
-        converted = _one_by_one(name, values, single.text)
-        array, bad = converted.array, converted.bad
+        values, bad = _plain(name, values, (type(None),), single.text)
+        array = pa.array(values, pa.string()).fill_null("")
     if name == "kind":
         return _kind_column(array, bad)
     if name == "route" and pc.any(pc.match_substring(array, "?")).as_py():
@@ -199,15 +224,33 @@ def _kind_column(array: pa.Array, bad: dict[int, str]) -> Converted:
     return Converted(array=array, bad=bad)
 
 
-def _one_by_one(name: str, values: Sequence[Any], convert_one: Callable[[Any], Any]) -> Converted:
-    kind = RECORD_SCHEMA.field(name).type
-    nothing = None if RECORD_SCHEMA.field(name).nullable else ("" if kind == pa.string() else 0)
-    found: list[Any] = []
+def _plain(
+    name: str, values: Sequence[Any], kinds: tuple[type, ...], convert_one: Callable[[Any], Any]
+) -> tuple[list[Any], dict[int, str]]:
+    """The values with each that is not of these types converted; None and a detail where one cannot be."""
+    plain = list(values)
     bad: dict[int, str] = {}
+    for place, value in enumerate(plain):
+        if type(value) not in kinds:
+            try:
+                plain[place] = convert_one(value)
+            except ValueError as error:
+                plain[place] = None
+                bad[place] = f"{name}: {quote(value)} {error}"
+    return plain, bad
+
+
+def _one_by_one(
+    name: str, values: Sequence[Any], convert_one: Callable[[Any], Any], bad: dict[int, str] | None = None
+) -> Converted:
+    kind = RECORD_SCHEMA.field(name).type
+    nothing = None if RECORD_SCHEMA.field(name).nullable else 0
+    found: list[Any] = []
+    bad = bad if bad is not None else {}
     for place, value in enumerate(values):
         try:
             found.append(convert_one(value))
         except ValueError as error:
-            bad[place] = f"{name}: {quote(value)} {error}"
+            bad.setdefault(place, f"{name}: {quote(value)} {error}")
             found.append(nothing)
     return Converted(array=pa.array(found, kind), bad=bad)

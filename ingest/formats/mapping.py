@@ -95,12 +95,21 @@ class _Field:
             return (self._mapping.const,) * length
         found: _Column = by_key[self._mapping.path]
         if len(self._path) > 1:
-            rest = self._path[1:]
-            found = [
-                _walk(head, rest) if flat is None else flat for flat, head in zip(found, by_key[self._path[0]], strict=True)
-            ]
+            found = self._within(by_key[self._path[0]], found)
         table = self._mapping.values
         return [_translated(value, table) for value in found] if table else found
+
+    def _within(self, heads: _Column, flat: _Column) -> _Column:
+        """What the rest of the path leads to; the flat key's value where a record has one."""
+        rest = self._path[1:]
+        if len(rest) == 1:
+            key = rest[0]
+            found = [head.get(key) if type(head) is dict else _walk(head, rest) for head in heads]
+        else:
+            found = [_walk(head, rest) for head in heads]
+        if set(map(type, flat)) <= {type(None)}:
+            return found
+        return [deep if whole is None else whole for deep, whole in zip(found, flat, strict=True)]
 
     def convert(self, values: _Column) -> Converted:
         """The values as their column."""

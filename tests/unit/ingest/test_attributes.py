@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from ingest.formats.attributes import MAX_ATTRIBUTES, MAX_KEY, MAX_VALUE, add_attributes, may_keep
+from ingest.formats.attributes import MAX_ATTRIBUTES, MAX_KEY, MAX_VALUE, add_attributes
 
 
 def kept(extra: dict[str, Any]) -> dict[str, str]:
@@ -75,9 +75,3 @@ def test_odd_texts_can_be_stored() -> None:
     stored = kept({"half\ud800": "x\udcff", "nested": {"a\ud800": "b\ud800"}, "bytes": b"\xff", "big": {"n": 2**80}})
     orjson.dumps(stored)
     assert stored["bytes"] == "\ufffd"
-
-
-def test_may_keep_judges_names_and_values() -> None:
-    assert not may_keep("api_key", 1)
-    assert may_keep("messages", 3)
-    assert not may_keep("messages", [])
