@@ -31,6 +31,9 @@ _RECENT_DAYS = 3
 """Days before the end whose minutes calibrate the tails and train the forest."""
 _TRAINING_ROWS = 60_000
 _LEAST_CALM = 0.25
+_MOST_CELLS = 20_000_000
+"""Minutes x series that are read at once: 160 MB. A query costs much the same for one day as for a few."""
+_MOST_DAYS_AT_ONCE = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +64,7 @@ class Trainer:
         if start is None:
             return None
         days = self._days(start, end)
-        for day in days:
-            self._read(day, min(day + _DAY, end), start)
+        self._read(days, start)
         self._forget(set(days))
         summary = _busiest(join([self._summaries[day] for day in days]), detection.max_series)
         baselines = fit_baselines(
@@ -88,14 +90,23 @@ class Trainer:
         count = -((start - end) // _DAY)
         return [end - _DAY * back for back in range(count, 0, -1)]
 
-    def _read(self, day: datetime, end: datetime, start: datetime) -> None:
-        if day in self._summaries:
-            return
-        panel = read_minutes(self._store, max(day, start), end)
-        self._summaries[day] = summarise(panel, self._settings.detection.min_calls_per_minute)
-        self._panels[day] = panel
-        for old in sorted(self._panels)[:-_RECENT_DAYS]:
-            del self._panels[old]
+    def _read(self, days: list[datetime], start: datetime) -> None:
+        """Summarise the days that are new: the last one alone, then as many at once as memory allows."""
+        missing = [day for day in days if day not in self._summaries]
+        at_once = 1
+        while missing:
+            chunk = missing[-at_once:]
+            del missing[-at_once:]
+            first = max(chunk[0], start)
+            panel = read_minutes(self._store, first, chunk[-1] + _DAY)
+            for day in chunk:
+                part = panel.slice((max(day, start) - first) // _MINUTE, (day + _DAY - first) // _MINUTE)
+                self._summaries[day] = summarise(part, self._settings.detection.min_calls_per_minute)
+                self._panels[day] = part
+            for old in sorted(self._panels)[:-_RECENT_DAYS]:
+                del self._panels[old]
+            cells = len(panel.selectors) * len(panel.values) * _DAY // _MINUTE
+            at_once = int(min(max(_MOST_CELLS // max(cells, 1), 1), _MOST_DAYS_AT_ONCE))
 
     def _forget(self, days: set[datetime]) -> None:
         self._summaries = {day: kept for day, kept in self._summaries.items() if day in days}

@@ -2,9 +2,9 @@
 
 Speed: minutes of made-up traffic of many selections with eight metrics each, one after the other as the job does it (range,
 forest, silence and state machine; without the store). The reference is scikit-learn's `score_samples` of a forest of that size
-on as many rows: what judging by a forest alone would cost. Quality: simulated traffic (`tests/support/traffic.py`, 59 series of
-calls at 5 a second in all) of seeds that were not tuned on; 14 days are learned, two calm days judged, then three with a fault about
-every 100 minutes; the references are what was aimed at. A delay of 0 is an anomaly open after the fault's first minute.
+on as many rows: what judging by a forest alone would cost. Quality: simulated traffic (`tests/support/traffic.py`: 59
+selections, 5 calls a second) of seeds not tuned on; 14 days are learned, two calm days judged, then three with a fault
+about every 100 minutes; the references are what was aimed at. A delay of 0 is an anomaly open after the fault's first minute.
 """
 
 import argparse
