@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analytics.deviation import bounds, deviation
-from analytics.features import Floats, Kind, Panel, align, inverse, kind_of
+from analytics.features import BASELINE_METRICS, Floats, Kind, Panel, align, inverse, kind_of
 from core.series import Selector
 
 SLOTS = 168
@@ -158,7 +158,7 @@ def from_frame(frame: pd.DataFrame, time_zone: str) -> Baselines:
     held: dict[str, dict[str, Floats]] = {"center": {}, "scale": {}, "samples": {}}
     metric_of_row = frame["metric"].astype(str).to_numpy()
     slot = frame["slot"].to_numpy(dtype=np.int64)
-    for metric in dict.fromkeys(["tps", *metric_of_row]):
+    for metric in dict.fromkeys([*BASELINE_METRICS, *metric_of_row]):  # one that nothing is known of has no row
         here = metric_of_row == metric
         for column, matrices in held.items():
             matrix = np.full((len(names), SLOTS), np.nan)

@@ -47,11 +47,16 @@ def weigh(before: Sequence[Evidence], minute: MinuteVerdict, names: Sequence[str
     for suspect in (finding.lead, *finding.others):
         key = (suspect.metric, names[suspect.row])
         old = held.get(key)
-        # The worst minute is kept; its range is worked out only then, for it is dear.
-        worst = old if old is not None and suspect.strength < old.strength else _evidence(suspect, minute, key[1])
+        worst = old if old is not None and not _worse(suspect, old, minute) else _evidence(suspect, minute, key[1])
         led = suspect.strength if suspect is finding.lead else 0.0
         held[key] = replace(worst, led=(old.led if old else 0.0) + led, moved=(old.moved if old else 0.0) + suspect.strength)
     return tuple(sorted(held.values(), key=lambda part: (-part.led, -part.moved))[:_MOST_EVIDENCE])
+
+
+def _worse(suspect: Suspect, old: Evidence, minute: MinuteVerdict) -> bool:
+    """Whether this minute is the one to tell of (its range is worked out only then, for it is dear); silence by its begin."""
+    still_silent = old.observed == 0.0 and minute.values[minute.metrics.index(suspect.metric), suspect.row] == 0.0
+    return suspect.strength >= old.strength and not (still_silent and suspect.metric == "tps")
 
 
 def _evidence(suspect: Suspect, minute: MinuteVerdict, name: str) -> Evidence:

@@ -11,10 +11,22 @@ SCOPES: tuple[tuple[str, ...], ...] = ((), ("gateway",), ("service",), ("route",
 """Every value of each of these dimensions is a selection of its own; the first is all traffic."""
 
 
-def read_minutes(store: Store, start: datetime, end: datetime, metrics: Sequence[str] = BASELINE_METRICS) -> Panel:
-    """All selections with calls in [start, end), whole minutes; all traffic is always among them."""
+def read_minutes(
+    store: Store,
+    start: datetime,
+    end: datetime,
+    metrics: Sequence[str] = BASELINE_METRICS,
+    least_calls: float = 0.0,
+) -> Panel:
+    """Selections with calls in [start, end), whole minutes; all traffic is always among them.
+
+    Selections with fewer calls than `least_calls` in the span are left out before their minutes are laid out: memory is only
+    needed for what is kept.
+    """
     panels = []
     for by in SCOPES:
         frame = read_panel(store, start, end, 60, by, tuple(metrics))
+        if by and least_calls > 0.0:
+            frame = frame[frame.groupby(list(by))["calls"].transform("sum") >= least_calls]
         panels.append(to_panel(frame, by, start, end, metrics))
     return stack(panels)

@@ -12,9 +12,10 @@ from analytics.features import DETECTION_METRICS, Floats, Panel, align
 from analytics.fit import calibrate, fit_baselines
 from analytics.forest import Forest, fit_forest, from_arrays, to_arrays
 from analytics.reading import read_minutes
+from analytics.silence import usual_gaps, widen_by_gaps
 from analytics.summary import HourSummary, join, summarise
 from core.clock import floor_to
-from core.config import Settings
+from core.config import DetectionSettings, Settings
 from core.types import Anomaly, BaselineVersion
 from storage.anomalies import read_anomalies
 from storage.baselines import latest_baseline, read_baseline, write_baselines
@@ -31,6 +32,8 @@ _RECENT_DAYS = 3
 """Days before the end whose minutes calibrate the tails and train the forest."""
 _TRAINING_ROWS = 60_000
 _LEAST_CALM = 0.25
+_LEAST_CALLS_PER_HOUR = 1.0
+"""Of the minutes of rarer selections nothing can be said."""
 _MOST_CELLS = 20_000_000
 """Minutes x series that are read at once: 160 MB. A query costs much the same for one day as for a few."""
 _MOST_DAYS_AT_ONCE = 7
@@ -97,8 +100,8 @@ class Trainer:
         while missing:
             chunk = missing[-at_once:]
             del missing[-at_once:]
-            first = max(chunk[0], start)
-            panel = read_minutes(self._store, first, chunk[-1] + _DAY)
+            first, last = max(chunk[0], start), chunk[-1] + _DAY
+            panel = read_minutes(self._store, first, last, least_calls=_LEAST_CALLS_PER_HOUR * ((last - first) / _HOUR))
             for day in chunk:
                 part = panel.slice((max(day, start) - first) // _MINUTE, (day + _DAY - first) // _MINUTE)
                 self._summaries[day] = summarise(part, self._settings.detection.min_calls_per_minute)
@@ -114,19 +117,9 @@ class Trainer:
     def _finish(
         self, baselines: Baselines, recent: list[datetime], start: datetime, end: datetime, built_at: datetime
     ) -> Trained:
-        detection = self._settings.detection
         panel = _side_by_side([align(self._panels[day], baselines.selectors) for day in recent])
         calm = _calm_minutes(panel, read_anomalies(self._store, panel.start, end))
-
-        def scored() -> dict[str, Floats]:
-            found = deviations(baselines, panel, detection.min_calls_per_minute)
-            return {metric: np.where(calm, deviation, np.nan) for metric, deviation in found.items()}
-
-        baselines = calibrate(baselines, scored())
-        rows = training_rows(scored(), DETECTION_METRICS, _TRAINING_ROWS, detection.seed)
-        forest = fit_forest(
-            rows, DETECTION_METRICS, trees=detection.trees, quantile=detection.threshold_quantile, seed=detection.seed
-        )
+        baselines, forest = refine(baselines, panel, calm, self._settings.detection)
         version = BaselineVersion(
             version=f"{built_at:%Y%m%dT%H%M%S.%f}Z",
             built_at=built_at,
@@ -135,6 +128,26 @@ class Trainer:
             series=len(baselines.selectors) * len(baselines.metrics),
         )
         return Trained(version=version, baselines=baselines, forest=forest)
+
+
+def refine(
+    baselines: Baselines, panel: Panel, calm: npt.NDArray[np.bool_], settings: DetectionSettings
+) -> tuple[Baselines, Forest]:
+    """Fit the tails and the gaps of the baselines to recent minutes, and grow the forest on their deviations.
+
+    `panel` has the rows of the baselines, `calm` says which of its minutes had no known anomaly.
+    """
+
+    def scored() -> dict[str, Floats]:
+        found = deviations(baselines, panel, settings.min_calls_per_minute)
+        return {metric: np.where(calm, deviation, np.nan) for metric, deviation in found.items()}
+
+    baselines = calibrate(baselines, scored())
+    gaps = usual_gaps(np.where(calm, panel.calls, np.nan), baselines.at(panel.times()))
+    baselines = widen_by_gaps(baselines, gaps)
+    rows = training_rows(scored(), DETECTION_METRICS, _TRAINING_ROWS, settings.seed)
+    forest = fit_forest(rows, DETECTION_METRICS, trees=settings.trees, quantile=settings.threshold_quantile, seed=settings.seed)
+    return baselines, forest
 
 
 def save(store: Store, trained: Trained, epoch: int) -> None:

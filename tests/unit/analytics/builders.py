@@ -7,14 +7,13 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pandas as pd
 
-from analytics.baseline import Baselines, Expected, deviations
-from analytics.detect import MinuteVerdict, training_rows
+from analytics.baseline import Baselines, Expected
+from analytics.detect import MinuteVerdict
 from analytics.detector import DetectorState, judge_span
-from analytics.features import DETECTION_METRICS, Floats, Panel, stack, to_panel, transform
-from analytics.fit import calibrate, fit_baselines
-from analytics.forest import Forest, fit_forest
+from analytics.features import DETECTION_METRICS, Panel, align, stack, to_panel, transform
+from analytics.fit import fit_baselines
 from analytics.summary import join, summarise
-from analytics.trained import Trained
+from analytics.trained import Trained, refine
 from core.config import DetectionSettings
 from core.series import Selector
 from core.types import Anomaly, BaselineVersion
@@ -104,19 +103,14 @@ def train(frames: Mapping[tuple[str, ...], pd.DataFrame], days: int) -> Trained:
     """What the service would have learned after `days` days of this traffic."""
     summary = join([summarise(traffic_panel(frames, day, day + 1), MIN_CALLS) for day in range(days)])
     baselines = fit_baselines(summary, "UTC", min_history=2 * DAY, min_calls=MIN_CALLS)
-    recent = traffic_panel(frames, max(days - 3, 0), days)
-    baselines = calibrate(baselines, deviations(baselines, recent, MIN_CALLS))
+    recent = align(traffic_panel(frames, max(days - 3, 0), days), baselines.selectors)
+    baselines, forest = refine(baselines, recent, np.ones(recent.minutes, dtype=np.bool_), SETTINGS)
     end = MONDAY + days * DAY
     return Trained(
         version=BaselineVersion(version="v1", built_at=end, trained_from=MONDAY, trained_to=end, series=1),
         baselines=baselines,
-        forest=forest_of(deviations(baselines, recent, MIN_CALLS)),
+        forest=forest,
     )
-
-
-def forest_of(scored: Mapping[str, Floats]) -> Forest:
-    rows = training_rows(scored, DETECTION_METRICS, 60_000, SETTINGS.seed)
-    return fit_forest(rows, DETECTION_METRICS, trees=SETTINGS.trees, quantile=SETTINGS.threshold_quantile, seed=SETTINGS.seed)
 
 
 def judged_days(

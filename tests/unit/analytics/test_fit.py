@@ -146,6 +146,12 @@ def test_baselines_survive_the_way_through_a_frame() -> None:
         np.testing.assert_allclose(again.scale[metric][rows], baselines.scale[metric])
 
 
+def test_a_metric_that_nothing_is_known_of_comes_back_unknown() -> None:
+    baselines = from_frame(to_frame(baselines_of(seasonal_panel(8))), "UTC")
+    assert np.isnan(baselines.center["tokens_per_s"]).all()
+    assert deviations(baselines, seasonal_panel(1), MIN_CALLS)["tps"].shape == (1, 1440)
+
+
 def test_heavy_tails_widen_the_range_but_incidents_do_not() -> None:
     baselines = baselines_of(seasonal_panel(8))
     rng = np.random.default_rng(5)

@@ -3,12 +3,14 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
-from analytics.baseline import Expected
+from analytics.baseline import Baselines, Expected
 from analytics.features import Floats, counting_variance, transform
-from analytics.silence import Silence, score_silence
+from analytics.silence import Silence, score_silence, usual_gaps, widen_by_gaps
+from core.series import Selector
 
 NAMES = ["a", "b"]
 
@@ -62,6 +64,39 @@ def test_an_office_that_opens_at_eight_is_not_silent_at_ten_to_eight() -> None:
     glide = expected([20.0], 30)
     stepped = Expected(center=glide.center, flat={"tps": np.zeros((1, 30))}, scale=glide.scale, calls=glide.calls)
     assert score_silence(np.zeros((1, 30)), stepped, alive(1))[0].max() == 0.0
+
+
+def test_when_the_office_closes_silence_is_forgotten() -> None:
+    rates = np.concatenate([np.full(10, 20.0), np.zeros(50)])[None, :]
+    center = {"tps": transform("tps", rates / 60.0)}
+    model = Expected(center=center, flat=center, scale={"tps": np.full((1, 60), 0.3)}, calls=rates)
+    scores, _ = score_silence(np.zeros((1, 60)), model, alive(1))
+    assert scores[0, 9] > 1.0
+    assert scores[0, 59] < 1.0
+
+
+def test_selections_that_come_in_bursts_may_pause_as_usual() -> None:
+    days = 3
+    bursts = np.zeros((2, days * 1440))
+    bursts[0, np.arange(days * 1440) % 30 < 5] = 12.0  # five minutes of calls, then nothing for 25
+    bursts[1] = 2.0
+    bursts[1, 2000:2060] = 0.0  # one incident on one day
+    model = expected([2.0, 2.0], days * 1440)
+    gaps = usual_gaps(bursts, model)
+    assert gaps[0] == pytest.approx(50.0)
+    assert gaps[1] == 0.0
+    flat = {"tps": np.repeat(model.center["tps"][:, :1], 168, axis=1)}
+    selectors = (Selector.of(tenant="a"), Selector.of(tenant="b"))
+    scale = {"tps": np.repeat(model.scale["tps"][:, :1], 168, axis=1)}
+    before = Baselines(selectors=selectors, time_zone="UTC", center=flat, scale=scale, samples=scale)
+    after = widen_by_gaps(before, gaps)
+    times = pd.date_range("2026-03-02", periods=60, freq="min", tz="UTC")
+    pause = np.zeros((2, 60))
+    told, _ = score_silence(pause, before.at(times), alive(2))
+    spared, _ = score_silence(pause, after.at(times), alive(2))
+    assert told[0, 24] > 1.0
+    assert spared[0, 24] < 0.7
+    np.testing.assert_array_equal(spared[1], told[1])
 
 
 def test_in_one_span_or_in_several_with_json_between() -> None:
