@@ -21,6 +21,7 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from core.config import KafkaSettings
 from core.errors import BrokerUnavailable, TransientError
+from ingest.kafka_source import finish_join
 
 logger = logging.getLogger(__name__)
 
@@ -101,6 +102,7 @@ class KafkaLeader:
         try:
             consumer.subscribe([self._settings.control_topic], listener=_StepDown(self))
             while not stop.is_set():
+                finish_join(consumer)
                 consumer.poll(timeout_ms=_POLL_MS)
                 if not consumer.assignment():
                     self._become(None)
