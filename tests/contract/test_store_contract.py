@@ -375,7 +375,7 @@ def test_all_rows_or_none(store: Store, table: Callable[[str], str]) -> None:
     assert store.arrow(f"SELECT count() AS n FROM {name}").to_pylist() == [{"n": 0}]
 
 
-def test_a_repeat_completes_what_failed_half_way(store: Store, table: Callable[[str], str]) -> None:
+def test_a_repeat_completes_what_failed_half_way(store: Store, table: Callable[..., str]) -> None:
     """The table has the rows and a rollup does not: the same token lets in what is missing, and only that."""
     source = table("k UInt8, n UInt32", "ENGINE = MergeTree ORDER BY n SETTINGS non_replicated_deduplication_window = 100")
     target = "ENGINE = SummingMergeTree ORDER BY k SETTINGS non_replicated_deduplication_window = 100"
