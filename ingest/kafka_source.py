@@ -19,9 +19,11 @@ What its source code says (3.0.12), on which this relies:
 import contextlib
 import gc
 import logging
+import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
@@ -52,6 +54,7 @@ _FETCH_MIN_BYTES = 64 * 1024  # a fetch waits up to 100 ms for so much: fewer, l
 _PARTITION_FETCH_BYTES = 4 * 1024 * 1024
 _FETCH_BYTES = 32 * 1024 * 1024
 _JOIN_POLL_S = 1.0
+_PROBE_S = 1.0
 _SILENCE_S = 3.0
 _COLLECT_EVERY_S = 60.0
 _METADATA_AGE_MS = 30_000  # how soon partitions that were added are found
@@ -235,6 +238,8 @@ def _connect(settings: KafkaSettings, brokers: str) -> Any:
         clients.append(KafkaNetClient(**configs))
         return clients[-1]
 
+    if settings.tls_ca and not Path(settings.tls_ca).is_file():
+        raise ConfigError("kafka.tls_ca", f"there is no file {settings.tls_ca!r}")
     session_ms = int(settings.session_timeout.total_seconds() * 1000)
     try:
         return KafkaConsumer(
@@ -256,19 +261,33 @@ def _connect(settings: KafkaSettings, brokers: str) -> Any:
             reconnect_backoff_max_ms=2_000,
             metrics_enabled=False,
         )
-    except _LOGIN_ERRORS as error:
-        _abandon(clients)
-        raise ConfigError(
-            "kafka.username", f"{brokers} refuse the login ({error}); check kafka.password and the mechanism"
-        ) from error
     except (KafkaError, OSError) as error:
+        refusal = _refusal(clients) or error
         _abandon(clients)
-        if isinstance(error, AuthorizationError):
-            raise ConfigError("kafka.username", f"may not read from {brokers} ({error})") from error
-        waited = settings.connect_timeout.total_seconds()
-        raise BrokerUnavailable(
-            f"kafka.brokers: no broker answers at {brokers} within {waited:g} s; start Kafka or correct kafka.brokers"
-        ) from error
+        if isinstance(refusal, _LOGIN_ERRORS):
+            raise ConfigError(
+                "kafka.username", f"{brokers} refuses the login ({refusal}); check it and the password"
+            ) from error
+        if isinstance(refusal, AuthorizationError):
+            raise ConfigError("kafka.username", f"may not read from {brokers} ({refusal})") from error
+        raise BrokerUnavailable(_no_answer(settings, brokers)) from error
+
+
+def _refusal(clients: list[Any]) -> Exception | None:
+    """What a broker said against the login: kafka-python keeps it and reports a timeout."""
+    refusals = [failure for client in clients for failure in client._manager._auth_failures.values()]
+    return refusals[-1] if refusals else None
+
+
+def _no_answer(settings: KafkaSettings, brokers: str) -> str:
+    waited = f"within {settings.connect_timeout.total_seconds():g} s"
+    for host, _, port in (broker.rpartition(":") for broker in settings.brokers):
+        with contextlib.suppress(OSError), socket.create_connection((host.strip("[]"), int(port)), timeout=_PROBE_S):
+            return (
+                f"kafka.brokers: {host}:{port} accepts connections, but not as Kafka with kafka.security "
+                f"{settings.security} {waited}; check kafka.security, the certificates and the port"
+            )
+    return f"kafka.brokers: no broker answers at {brokers} {waited}; start Kafka or correct kafka.brokers"
 
 
 def _abandon(clients: list[Any]) -> None:

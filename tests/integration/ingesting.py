@@ -15,7 +15,7 @@ from storage.contract import Store
 
 def kafka_settings(bootstrap: str, topic: str, **changes: Any) -> KafkaSettings:
     """Settings that make a group of the test's own, quick to notice and to write."""
-    given = {"brokers": bootstrap, "topic": topic, "group": f"{topic}-group", "session_timeout": "6s", "batch_age": "100ms"}
+    given = {"brokers": bootstrap, "topic": topic, "group": f"{topic}-group", "session_timeout": "3s", "batch_age": "100ms"}
     return KafkaSettings.model_validate({**given, **changes})
 
 

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.batch import Batch, Batcher, Partition, Slice
@@ -86,6 +86,7 @@ def test_a_partition_that_starts_again_replaces_what_was_held_of_it() -> None:
 steps = st.lists(st.tuples(st.sampled_from([P0, P1]), st.integers(0, 7), st.integers(0, 1500)), max_size=40)
 
 
+@settings(deadline=None)
 @given(steps, st.integers(1, 12))
 def test_whatever_comes_is_handed_over_once_and_in_order(arrivals: list[tuple[Partition, int, int]], max_records: int) -> None:
     batcher = Batcher(max_records=max_records, max_age=SECOND)

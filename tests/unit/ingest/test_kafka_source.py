@@ -27,6 +27,11 @@ def test_without_brokers_there_is_one_clear_line() -> None:
         KafkaSource(KafkaSettings())
 
 
+def test_a_certificate_that_is_not_there_is_one_clear_line() -> None:
+    with pytest.raises(ConfigError, match=r"^kafka\.tls_ca: there is no file 'nowhere\.pem'$"):
+        KafkaSource(settings(security="SSL", tls_ca="nowhere.pem"))
+
+
 def test_options_of_a_plain_connection() -> None:
     assert client_options(settings(connect_timeout="3s")) == {
         "bootstrap_servers": ["a:9092", "b:9093"],

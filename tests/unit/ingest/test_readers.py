@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest import readers
@@ -174,6 +174,7 @@ def test_suffixes_are_found_in_any_name(name: str) -> None:
     assert reader_of(Path(name)) is not None
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), st.sampled_from(sorted(readers.READERS)))
 def test_no_bytes_crash_a_reader(content: bytes, suffix: str) -> None:
     rows: list[Row] = []

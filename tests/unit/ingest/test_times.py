@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.formats.times import LAST_MS, time_column, time_ms
@@ -104,6 +104,7 @@ texts = st.builds(
 numbers = st.one_of(st.integers(-(2**70), 2**70), st.floats(), st.integers(0, 5 * 10**9), st.floats(0, 5e9))
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(texts, numbers, st.text(max_size=30), moments), min_size=1, max_size=8), st.booleans())
 def test_a_column_says_the_same_as_its_values(values: list[Any], alike: bool) -> None:
     if alike:
