@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 _LIBRARIES = {
     "apscheduler": logging.ERROR,  # a run that is skipped because the last one goes on is made good by the next
-    "kafka": logging.ERROR,  # it warns at every attempt to connect again; we say so once
+    "kafka": logging.CRITICAL,  # it reports every attempt to connect as an error; we say so once
     "uvicorn": logging.WARNING,
     "httpx": logging.WARNING,
     "httpcore": logging.WARNING,
@@ -47,8 +47,8 @@ def run_serve(config: Path | None, store: str | None, role: str, log_level: str)
     reload = threading.Event()
     signal.signal(signal.SIGHUP, lambda number, frame: reload.set())
     settings = settings_of(config, store)
-    logger.info("opening %s", settings.store.url)
     service = open_service(settings, Role(role))
+    logger.info("opened %s", settings.store.url)
     try:
         service.start()
         if not settings.kafka.brokers and role in (Role.ALL, Role.INGEST):
