@@ -8,7 +8,8 @@ pauses. A write that fails is repeated, with the same token, until it succeeds o
 import contextlib
 import logging
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from dataclasses import dataclass, field
@@ -110,7 +111,14 @@ class Consumer:
             return
         self._let_go(polled.revoked)
         self._gathered.add(polled.slices, self._clock.now())
-        self._gauges.show(self._source, self._gathered, self._clock.now())
+        self._gauges.show(self._source, self._unwritten(), self._clock.now())
+
+    def _unwritten(self) -> Counter[Partition]:
+        """Records of each partition that are here."""
+        here = Counter(self._gathered.held)
+        for one in self._flight.batch.slices if self._flight is not None else ():
+            here[one.partition] += len(one.offsets)
+        return here
 
     def _let_go(self, revoked: frozenset[Partition]) -> None:
         """Drop what is held of partitions that went away: it is read again from the last commit, here or elsewhere."""
@@ -186,13 +194,12 @@ class _LagGauges:
     def __init__(self) -> None:
         self._shown_at: datetime | None = None
 
-    def show(self, source: Source, gathered: Batcher, now: datetime) -> None:
+    def show(self, source: Source, unwritten: Mapping[Partition, int], now: datetime) -> None:
         if self._shown_at is not None and timedelta(0) <= now - self._shown_at < _LAG_EVERY:
             return
         self._shown_at = now
-        held = gathered.held
         for at, records in source.lag().items():
-            INGEST_LAG.labels(at.topic, str(at.number)).set(records + held.get(at, 0))
+            INGEST_LAG.labels(at.topic, str(at.number)).set(records + unwritten.get(at, 0))
 
     def forget(self, partitions: frozenset[Partition]) -> None:
         for at in partitions:

@@ -7,10 +7,8 @@ import skips what is noted, and repeats the one chunk that was perhaps written b
 """
 
 import hashlib
-import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from io import BufferedReader
 from pathlib import Path
 
@@ -21,12 +19,13 @@ from core.errors import ConfigError
 from core.record import IMPORT_TOPIC_PREFIX
 from ingest.batch import MAX_BYTES, Batch, Partition, Slice
 from ingest.formats import Decoded, Format, Reject
+from ingest.import_report import FileReport, ImportReport
 from ingest.readers import READERS, Damaged, Reader, Row, Unreadable, reader_of, rows_of
 from ingest.writer import BatchWriter, Prepared, located
 from storage.contract import Store
 from storage.ranges import IngestRange, read_ranges, write_ranges
 
-logger = logging.getLogger(__name__)
+__all__ = ["FileReport", "ImportReport", "import_files"]
 
 CHUNK_ROWS = 50_000
 _SAMPLE_ROWS = 1_000
@@ -36,76 +35,6 @@ _DEAD_LETTER_BYTES = 16_384
 
 Progress = Callable[[Path, int, int], object]
 """Is told path, bytes read and bytes in all, after each chunk."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileReport:
-    """What became of a file.
-
-    Attributes
-    ----------
-    topic : str
-        Of its rows in the store: `import:` and the file's hash.
-    rows : int
-        Rows that the file has, as far as it was read; the sum of the three that follow.
-    written, rejected, skipped : int
-        Put into the store now; put into the dead letters now; both done by an earlier import.
-    reasons : dict of str to int
-        The rejected ones by reason.
-    problem : str
-        Why the file was not read, or not to its end; empty: all went well.
-    """
-
-    path: str
-    topic: str
-    rows: int
-    written: int
-    rejected: int
-    skipped: int
-    reasons: dict[str, int] = field(default_factory=dict)
-    problem: str = ""
-
-    def line(self) -> str:
-        """One line for people."""
-        if self.problem:
-            return f"{self.path}: {self.problem}"
-        if not self.written and not self.rejected:
-            return f"{self.path}: nothing written, its {self.skipped:,} rows were imported before"
-        parts = [f"{self.written:,} rows imported"]
-        if self.skipped:
-            parts.append(f"{self.skipped:,} imported before")
-        if self.rejected:
-            why = ", ".join(f"{reason} {count:,}" for reason, count in sorted(self.reasons.items()))
-            parts.append(f"{self.rejected:,} cannot be read ({why}) and are kept as dead letters")
-        return f"{self.path}: {', '.join(parts)}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportReport:
-    """What became of all files, in their order."""
-
-    files: tuple[FileReport, ...]
-
-    @property
-    def written(self) -> int:
-        return sum(one.written for one in self.files)
-
-    @property
-    def rejected(self) -> int:
-        return sum(one.rejected for one in self.files)
-
-    @property
-    def skipped(self) -> int:
-        return sum(one.skipped for one in self.files)
-
-    @property
-    def problems(self) -> tuple[str, ...]:
-        """A line for each file that was not read, or not to its end."""
-        return tuple(one.line() for one in self.files if one.problem)
-
-    def lines(self) -> tuple[str, ...]:
-        """A line for each file."""
-        return tuple(one.line() for one in self.files)
 
 
 def import_files(

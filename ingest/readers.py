@@ -15,42 +15,19 @@ import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-MAX_ROW_BYTES = 16 * 1024 * 1024
-"""Longest line or element; a longer one is no call record."""
+from ingest.json_stream import Elements
+from ingest.rows import MAX_ROW_BYTES, Damaged, Row, Unreadable
 
-_READ_CHARACTERS = 1024 * 1024
+__all__ = ["Damaged", "Reader", "Row", "Unreadable", "reader_of", "rows_of"]
+
 _PARQUET_ROWS = 8_192
 _DELIMITERS = ",;\t|"
-_WHITESPACE = " \t\r\n"
-
-
-class Damaged(Exception):
-    """The file cannot be read on; the message says what is wrong, without naming the file."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unreadable:
-    """A row that is no record at all, with its bytes as far as they are kept."""
-
-    reason: str
-    detail: str
-    payload: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A row of a file: its number, its value, and about how many bytes it takes."""
-
-    number: int
-    value: object
-    size_bytes: int
 
 
 Reader = Callable[[IO[bytes]], Iterator[Row]]
@@ -117,7 +94,7 @@ def read_json(stream: IO[bytes]) -> Iterator[Row]:
     if newline and not first_line.startswith(b"[") and _is_object(first_line):
         yield from read_lines(rewound)
         return
-    yield from _Elements(io.TextIOWrapper(rewound, "utf-8-sig", errors="surrogateescape")).rows()
+    yield from Elements(io.TextIOWrapper(rewound, "utf-8-sig", errors="surrogateescape")).rows()
 
 
 def read_csv(stream: IO[bytes]) -> Iterator[Row]:
@@ -170,72 +147,6 @@ READERS: dict[str, Reader] = {
     ".csv": read_csv,
     ".parquet": read_parquet,
 }
-
-
-class _Elements:
-    """Elements of a JSON array, or values one after another, from a text that is never held as a whole."""
-
-    def __init__(self, text: io.TextIOBase) -> None:
-        self._text = text
-        self._decoder = json.JSONDecoder()
-        self._buffer = ""
-        self._at = 0
-        self._ended = False
-
-    def rows(self) -> Iterator[Row]:
-        array = self._peek() == "["
-        self._at += array
-        for number in itertools.count():
-            following = self._peek()
-            if array and following == "]":
-                self._at += 1
-                following = self._peek()
-                array = False
-                if following:
-                    raise Damaged(f"there is more after the end of the array, in element {number}")
-            if not following:
-                if array:
-                    raise Damaged(f"the array does not end; {number} elements were read")
-                return
-            element = self._element(number)
-            yield Row(number, element, len(element))
-            if array and self._peek() == ",":
-                self._at += 1
-            elif array and self._peek() not in ("]", ""):
-                raise Damaged(f"a comma is missing after element {number} of the array")
-
-    def _peek(self) -> str:
-        """The next character that is no white space; empty at the end."""
-        while True:
-            while self._at < len(self._buffer) and self._buffer[self._at] in _WHITESPACE:
-                self._at += 1
-            if self._at < len(self._buffer):
-                return self._buffer[self._at]
-            if not self._more():
-                return ""
-
-    def _element(self, number: int) -> bytes:
-        while True:
-            try:
-                _, end = self._decoder.raw_decode(self._buffer, self._at)
-            except (json.JSONDecodeError, RecursionError) as error:
-                if len(self._buffer) - self._at > MAX_ROW_BYTES or not self._more():
-                    raise Damaged(f"element {number} is no JSON ({error})") from error
-                continue
-            # A number that ends where the buffer does may go on.
-            if end < len(self._buffer) or not self._more():
-                element = self._buffer[self._at : end]
-                self._at = end
-                return element.encode("utf-8", "surrogateescape")
-
-    def _more(self) -> bool:
-        if self._ended:
-            return False
-        part = self._text.read(_READ_CHARACTERS)
-        self._ended = not part
-        self._buffer = self._buffer[self._at :] + part
-        self._at = 0
-        return bool(part)
 
 
 class _Rewound(io.RawIOBase):
