@@ -7,11 +7,11 @@ import pytest
 
 from core.config import KafkaSettings
 from ingest.kafka_source import client_options
-from tests.support.tansu_broker import TansuBroker
+from tests.support.kafka_broker import KafkaBroker
 from tests.support.wait import wait_until
 from tpscope.leader import KafkaLeader, SoleLeader
 
-pytestmark = pytest.mark.tansu
+pytestmark = pytest.mark.kafka
 
 
 class Claims:
@@ -34,8 +34,8 @@ def start(settings: KafkaSettings, claims: Claims) -> tuple[KafkaLeader, threadi
     return leader, stop, thread
 
 
-def test_one_leads_and_the_other_takes_over_with_a_higher_epoch(tansu_broker: TansuBroker) -> None:
-    settings = KafkaSettings(brokers=(tansu_broker.bootstrap,), control_topic="control-a", group="leader-test")
+def test_one_leads_and_the_other_takes_over_with_a_higher_epoch(kafka_broker: KafkaBroker) -> None:
+    settings = KafkaSettings(brokers=(kafka_broker.bootstrap,), control_topic="control-a", group="leader-test")
     claims = Claims()
     members: list[tuple[KafkaLeader, threading.Event, threading.Thread]] = []
     try:
