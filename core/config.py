@@ -16,6 +16,8 @@ from core.secrets import Secret, SecretUrl
 from core.series import METRICS, Selector
 from core.types import Severity
 
+TimeVerdict = Literal["keep", "dead_letter"]
+
 
 class Part(BaseModel):
     """A node of the settings: unknown keys are errors, values never change after start."""
@@ -66,6 +68,19 @@ class KafkaSettings(Part):
     password: Secret | None = Field(None, description="SASL password: `env:NAME` or `file:/path`.")
     tls_ca: str | None = Field(None, description="File of the certificate authority that signed the brokers' certificates.")
     dead_letter_bytes: int = Field(16_384, ge=256, description="Bytes kept of a record that cannot be read.")
+    samples_topic: str = Field("", description="Topic of samples (queue depth, instances, quotas); empty: none is read.")
+    max_ahead: Duration = Field(
+        timedelta(days=1), description="How far a call's time may lie after Kafka's time of its record; later is `too_new`."
+    )
+    too_new: TimeVerdict = Field(
+        "dead_letter", description="What becomes of calls from the far future: `keep` or `dead_letter`."
+    )
+    max_age: Duration | None = Field(
+        None,
+        description="How far a call's time may lie before Kafka's time of its record; earlier is `too_old`. "
+        "Not given: `retention.calls`.",
+    )
+    too_old: TimeVerdict = Field("dead_letter", description="What becomes of calls from the far past: `keep` or `dead_letter`.")
 
     @field_validator("brokers", mode="before")
     @classmethod
@@ -124,6 +139,32 @@ class FormatSettings(Part):
         if "ts" not in fields:
             raise ValueError("a format must say where `ts` comes from")
         return fields
+
+
+class CardinalitySettings(Part):
+    """A limit for each column that is grouped by; `kind` has a closed set of values."""
+
+    template_paths: bool = Field(
+        True,
+        description="Make raw paths to templates: `/users/8123` becomes `/users/{id}`; `route` is given as it is otherwise.",
+    )
+    gateway: int = Field(1_000, ge=1, description="Most gateways.")
+    region: int = Field(500, ge=1, description="Most regions.")
+    tenant: int = Field(20_000, ge=1, description="Most tenants.")
+    service: int = Field(2_000, ge=1, description="Most services.")
+    route: int = Field(5_000, ge=1, description="Most routes.")
+    method: int = Field(50, ge=1, description="Most HTTP methods.")
+    provider: int = Field(200, ge=1, description="Most providers.")
+    account: int = Field(2_000, ge=1, description="Most provider accounts.")
+    upstream: int = Field(2_000, ge=1, description="Most upstreams.")
+    requested_model: int = Field(2_000, ge=1, description="Most models that are asked for.")
+    model: int = Field(2_000, ge=1, description="Most models that answer.")
+    error_type: int = Field(500, ge=1, description="Most types of errors.")
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """Column → most values."""
+        return {name: getattr(self, name) for name in type(self).model_fields if name in DIMENSIONS}
 
 
 class RetentionSettings(Part):
@@ -289,6 +330,10 @@ class Settings(Part):
     kafka: KafkaSettings = Field(default_factory=KafkaSettings, description="Where calls come from.")
     formats: dict[str, FormatSettings] = Field(default_factory=dict, description="Your own log formats, by name.")
     retention: RetentionSettings = Field(default_factory=RetentionSettings, description="How long what is kept.")
+    cardinality: CardinalitySettings = Field(
+        default_factory=CardinalitySettings,
+        description="Most values of each column that is grouped by; what comes beyond is counted as `__other__`.",
+    )
     time_zone: str = Field("UTC", description="Time zone of the hour of the week and of the pages, an IANA name.")
     objectives: tuple[ObjectiveSettings, ...] = Field((), description="Targets, drawn on charts and shown as attained or not.")
     detection: DetectionSettings = Field(default_factory=DetectionSettings, description="Baselines and anomalies.")

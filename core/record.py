@@ -25,6 +25,9 @@ DIMENSIONS: tuple[str, ...] = (
 )
 """Low-cardinality string columns that calls may be selected and grouped by."""
 
+OTHER = "__other__"
+"""In a dimension: one of the values beyond the column's limit (`cardinality` in the configuration)."""
+
 TEXTS: tuple[str, ...] = ("request_id", "trace_id")
 
 LATENCIES: tuple[str, ...] = ("latency_ms", "upstream_ms", "first_byte_ms", "ttft_ms")

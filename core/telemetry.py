@@ -120,6 +120,21 @@ INGEST_REVOKED_RECORDS = counter(
     when_it_moves="Steadily: the group keeps rebalancing; a member is too slow or keeps restarting.",
 )
 
+INGEST_OTHER_VALUES = counter(
+    "tpscope_ingest_other_values_total",
+    unit="values",
+    labels=("column",),
+    meaning="Values written as `__other__`, because their column already has as many different ones as `cardinality` allows.",
+    when_it_moves="A column holds raw values (paths, ids): map it otherwise, or raise its limit.",
+)
+INGEST_KNOWN_VALUES = gauge(
+    "tpscope_ingest_known_values",
+    unit="values",
+    labels=("column",),
+    meaning="Different values of a column that this process has let through; their limit is in `cardinality`.",
+    when_it_moves="Climbing towards the limit without end: raw values instead of names; at the limit the rest is `__other__`.",
+)
+
 # --- web ------------------------------------------------------------------------------------------------------------------
 
 WEB_REQUESTS = counter(
