@@ -18,6 +18,14 @@ from core.types import Severity
 
 TimeVerdict = Literal["keep", "dead_letter"]
 
+Conversion = Literal[
+    "path", "method", "host", "first", "last", "total", "retries", "trace_id", "error_type", "http_status", "text_ms"
+]
+"""Named conversions of one value, where paths, units and tables of values do not suffice (`ingest/formats/conversions.py`)."""
+
+BUILTIN_FORMATS: tuple[str, ...] = ("tpscope", "auto", "otel", "litellm", "kong", "apipark", "envoy", "nginx")
+"""Formats that need no configuration."""
+
 
 class Part(BaseModel):
     """A node of the settings: unknown keys are errors, values never change after start."""
@@ -54,7 +62,10 @@ class KafkaSettings(Part):
     topic: str = Field("gateway-calls", min_length=1, description="The topic that the gateways write their call logs to.")
     group: str = Field("tpscope", min_length=1, description="Consumer group of the ingest processes.")
     control_topic: str = Field("tpscope-control", description="One-partition topic whose owner is the active jobs process.")
-    format: str = Field("tpscope", description="Format of the topic's records: `tpscope` or a name under `formats`.")
+    format: str = Field(
+        "tpscope",
+        description="Format of the topic's records: `tpscope`, `auto`, another built-in one or a name under `formats`.",
+    )
     batch_records: int = Field(50_000, ge=1, le=1_000_000, description="Most records written at once.")
     batch_age: Duration = Field(timedelta(seconds=1), description="Longest wait before a batch is written.")
     connect_timeout: Duration = Field(timedelta(seconds=10), description="Longest wait for the broker at start.")
@@ -97,23 +108,73 @@ class KafkaSettings(Part):
         return brokers
 
 
-class FieldMapping(Part):
-    """Where one column of the call record comes from: a JSON path or a constant, and how its unit is converted."""
+class FieldSource(Part):
+    """One place that a column of the call record may come from, and how its value is converted."""
 
-    path: str | None = Field(None, description="Dotted JSON path, `a.b.c`; list items by number, `choices.0.id`.")
-    const: str | int | float | bool | None = Field(None, description="The same value for every record.")
+    path: str | None = Field(
+        None, description="Dotted JSON path, `a.b.c`; list items by number, `choices.0.id`; `*` is any key or item."
+    )
+    paths: tuple[str, ...] = Field((), description="Several paths; the first that leads to a value counts.")
+    template: str | None = Field(
+        None, description="Text with paths in braces, `{service.name}.{route}`; unknown where one of them is."
+    )
     unit: Literal["ms", "s", "us", "ns"] | None = Field(None, description="Unit of a duration or of a numeric time.")
     scale: float | None = Field(None, description="Factor that the number is multiplied with.")
+    convert: Conversion | None = Field(
+        None,
+        description="A named conversion: `path` (of a URL or request line), `method` (of a request line), `host` (of a URL), "
+        "`first`, `last`, `total` or `retries` of a list (`0.010, 0.020`), `trace_id` (of a traceparent), `error_type` (of an "
+        "exception's name), `http_status` (what is none is unknown), `text_ms` (texts are ms, numbers ns).",
+    )
     values: dict[str, str | int | bool | None] | None = Field(
         None, description="Translation of the values; a value that is not listed is kept; null makes it unknown."
     )
+    present: str | int | float | bool | None = Field(
+        None, description="What the value is wherever the path leads to one, whatever that is."
+    )
     time_format: str | None = Field(None, description="strptime format of a time that is neither RFC 3339 nor a number.")
+    since: tuple[str, ...] = Field((), description="Latencies only: the duration from the time at these paths to this time.")
+    minus: str | None = Field(None, description="`ts` only: path of a duration to go back by, where the log has a call's end.")
+    minus_unit: Literal["ms", "s", "us", "ns"] = Field("ms", description="Unit of `minus`.")
+    only_if: str | None = Field(None, description="Path of a flag: the value counts only where this is true.")
+
+    @field_validator("paths", "since", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        if (self.path is None) == (self.const is None):
-            raise ValueError("one of path or const must be given")
+        if sum(map(bool, self._sources())) != 1:
+            raise ValueError(self._expected())
         return self
+
+    def _sources(self) -> tuple[bool, ...]:
+        return (self.path is not None, bool(self.paths), self.template is not None)
+
+    def _expected(self) -> str:
+        return "exactly one of path, paths or template must be given"
+
+
+class FieldMapping(FieldSource):
+    """Where one column of the call record comes from: JSON paths or a constant, and how its unit is converted."""
+
+    first: tuple[FieldSource, ...] = Field(
+        (), description="Several sources, each with its own unit and conversion; the first with a value counts."
+    )
+    const: str | int | float | bool | None = Field(None, description="The same value for every record.")
+    default: str | int | float | bool | None = Field(None, description="The value where no path leads to one.")
+
+    @field_validator("first", mode="before")
+    @classmethod
+    def _short_sources(cls, value: object) -> object:
+        return [{"path": one} if isinstance(one, str) else one for one in value] if isinstance(value, list | tuple) else value
+
+    def _sources(self) -> tuple[bool, ...]:
+        return (*super()._sources(), bool(self.first), self.const is not None)
+
+    def _expected(self) -> str:
+        return "exactly one of path, paths, first, template or const must be given"
 
 
 class FormatSettings(Part):
@@ -121,6 +182,7 @@ class FormatSettings(Part):
     unmapped: Literal["attributes", "drop"] = Field(
         "drop", description="What becomes of top-level scalars that no field uses: kept in `attributes`, or dropped."
     )
+    never: tuple[str, ...] = Field((), description="Top-level keys that are never kept, whatever `unmapped` says.")
 
     @field_validator("fields", mode="before")
     @classmethod
@@ -362,8 +424,9 @@ class Settings(Part):
         for name in named:
             if name not in known:
                 raise ValueError(f"receiver {name!r} is named in rules or routing but not defined under receivers")
-        if self.kafka.format != "tpscope" and self.kafka.format not in self.formats:
-            raise ValueError(f"kafka.format {self.kafka.format!r} is neither 'tpscope' nor a name under formats")
+        if self.kafka.format not in (*BUILTIN_FORMATS, *self.formats):
+            known = ", ".join(BUILTIN_FORMATS)
+            raise ValueError(f"kafka.format {self.kafka.format!r} is neither one of {known} nor a name under formats")
         return self
 
 
