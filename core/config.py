@@ -425,8 +425,8 @@ class Settings(Part):
             if name not in known:
                 raise ValueError(f"receiver {name!r} is named in rules or routing but not defined under receivers")
         if self.kafka.format not in (*BUILTIN_FORMATS, *self.formats):
-            known = ", ".join(BUILTIN_FORMATS)
-            raise ValueError(f"kafka.format {self.kafka.format!r} is neither one of {known} nor a name under formats")
+            built_in = ", ".join(BUILTIN_FORMATS)
+            raise ValueError(f"kafka.format {self.kafka.format!r} is neither one of {built_in} nor a name under formats")
         return self
 
 
