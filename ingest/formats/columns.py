@@ -28,7 +28,7 @@ from core.record import BYTES, DIMENSIONS, FLAGS, KINDS, LATENCIES, RECORD_SCHEM
 from ingest.formats import values as single
 from ingest.formats.values import MAX_TEXT, quote
 
-_KIND_VALUES = pa.array(sorted({*KINDS, ""}))
+KIND_VALUES = pa.array(sorted({*KINDS, ""}))
 _INTEGER_TEXT = r"^-?\d{1,18}$"
 _FLOAT_TEXT = r"^-?\d+(\.\d+)?([eE][+-]?\d+)?$"
 
@@ -42,29 +42,31 @@ class Converted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Range:
+class Range:
+    """Numbers that a column accepts, both bounds included."""
+
     low: float
     high: float
     whole: bool
 
 
-_RANGES: dict[str, _Range] = {
-    "status": _Range(low=100, high=999, whole=True),
-    **{name: _Range(low=0, high=1e10, whole=False) for name in LATENCIES},
-    **{name: _Range(low=0, high=2**64 - 1, whole=True) for name in BYTES},
-    **{name: _Range(low=0, high=2**32 - 1, whole=True) for name in TOKENS},
-    "cost_usd": _Range(low=0, high=1e9, whole=False),
-    "retries": _Range(low=0, high=2**8 - 1, whole=True),
+RANGES: dict[str, Range] = {
+    "status": Range(low=100, high=999, whole=True),
+    **{name: Range(low=0, high=1e10, whole=False) for name in LATENCIES},
+    **{name: Range(low=0, high=2**64 - 1, whole=True) for name in BYTES},
+    **{name: Range(low=0, high=2**32 - 1, whole=True) for name in TOKENS},
+    "cost_usd": Range(low=0, high=1e9, whole=False),
+    "retries": Range(low=0, high=2**8 - 1, whole=True),
 }
 
-NUMBERS = frozenset(_RANGES)
+NUMBERS = frozenset(RANGES)
 """Columns that hold a number which may be scaled."""
 
 
 def convert(name: str, values: Sequence[Any], factor: float = 1.0) -> Converted:
     """Values of the column `name` (any but `ts` and `attributes`), numbers multiplied with `factor`."""
-    if name in _RANGES:
-        return _number_column(name, values, _RANGES[name], factor)
+    if name in RANGES:
+        return _number_column(name, values, RANGES[name], factor)
     if name in FLAGS:
         return _flag_column(name, values)
     if name == "prompt_hash":
@@ -82,7 +84,7 @@ def unknown(name: str, length: int) -> Converted:
     return Converted(array=pa.repeat(pa.scalar("" if field_.type == pa.string() else 0, field_.type), length))
 
 
-def _number_column(name: str, values: Sequence[Any], bounds: _Range, factor: float) -> Converted:
+def _number_column(name: str, values: Sequence[Any], bounds: Range, factor: float) -> Converted:
     """At once, after odd values were made numbers and before those out of bounds are told apart."""
     bad: dict[int, str] = {}
     array = _numbers_at_once(values, bounds, factor)
@@ -98,7 +100,7 @@ def _number_column(name: str, values: Sequence[Any], bounds: _Range, factor: flo
     return Converted(array=array.cast(RECORD_SCHEMA.field(name).type), bad=bad)
 
 
-def _numbers_at_once(values: Sequence[Any], bounds: _Range, factor: float) -> pa.Array | None:
+def _numbers_at_once(values: Sequence[Any], bounds: Range, factor: float) -> pa.Array | None:
     """int64 or float64, whole where the column is; None where a value needs a closer look."""
     kinds = set(map(type, values)) - {type(None)}
     if kinds == {str}:
@@ -121,7 +123,7 @@ def _numbers_at_once(values: Sequence[Any], bounds: _Range, factor: float) -> pa
     return array
 
 
-def _outliers_removed(name: str, values: Sequence[Any], array: pa.Array, bounds: _Range, bad: dict[int, str]) -> pa.Array:
+def _outliers_removed(name: str, values: Sequence[Any], array: pa.Array, bounds: Range, bad: dict[int, str]) -> pa.Array:
     high = min(bounds.high, 2**63 - 1) if pa.types.is_integer(array.type) else bounds.high
     inside = pc.and_(pc.greater_equal(array, bounds.low), pc.less_equal(array, high))
     inside = pc.fill_null(inside, True)
@@ -148,7 +150,7 @@ def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array | None:
         return None
 
 
-def _within(array: pa.Array, bounds: _Range) -> bool:
+def _within(array: pa.Array, bounds: Range) -> bool:
     found = pc.min_max(array).as_py()
     if found["min"] is None:
         return True
@@ -157,7 +159,7 @@ def _within(array: pa.Array, bounds: _Range) -> bool:
     return finite and found["min"] >= bounds.low and found["max"] <= bounds.high
 
 
-def _bounded(name: str, found: int | float | None, bounds: _Range, factor: float) -> int | float | None:
+def _bounded(name: str, found: int | float | None, bounds: Range, factor: float) -> int | float | None:
     if found is not None and factor != 1:
         found = round(found * factor) if bounds.whole else found * factor
     if found is None or (name == "status" and found == 0):
@@ -169,7 +171,7 @@ def _bounded(name: str, found: int | float | None, bounds: _Range, factor: float
     return found
 
 
-def _outside(bounds: _Range, found: int | float | None) -> str:
+def _outside(bounds: Range, found: int | float | None) -> str:
     if isinstance(found, float) and not math.isfinite(found):
         return "is not finite"
     return f"is not in {bounds.low:g} to {bounds.high:g}"
@@ -207,18 +209,23 @@ def _text_column(name: str, values: Sequence[Any]) -> Converted:
         array = pa.array(values, pa.string()).fill_null("")
     if name == "kind":
         return _kind_column(array, bad)
+    return Converted(array=finished_text(name, array), bad=bad)
+
+
+def finished_text(name: str, array: pa.Array) -> pa.Array:
+    """Texts as the column `name` keeps them: short, a route without its query."""
     if name == "route" and pc.any(pc.match_substring(array, "?")).as_py():
         # A query has no place in a route's template, and may hold a key.
         array = pc.replace_substring_regex(array, r"(?s)\?.*", "")
     if (pc.max(pc.binary_length(array)).as_py() or 0) > MAX_TEXT:
         array = pc.utf8_slice_codeunits(array, 0, MAX_TEXT)
-    return Converted(array=array, bad=bad)
+    return array
 
 
 def _kind_column(array: pa.Array, bad: dict[int, str]) -> Converted:
-    if not pc.all(pc.is_in(array, value_set=_KIND_VALUES)).as_py():
+    if not pc.all(pc.is_in(array, value_set=KIND_VALUES)).as_py():
         lowered = pc.utf8_lower(array)
-        for place in np.flatnonzero(~pc.is_in(lowered, value_set=_KIND_VALUES).to_numpy(zero_copy_only=False)):
+        for place in np.flatnonzero(~pc.is_in(lowered, value_set=KIND_VALUES).to_numpy(zero_copy_only=False)):
             bad.setdefault(int(place), f"kind: {quote(array[int(place)].as_py())} is none of {', '.join(sorted(KINDS))}")
         array = lowered
     return Converted(array=array, bad=bad)

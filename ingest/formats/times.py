@@ -76,21 +76,48 @@ def time_ms(value: Any, unit: str | None = None, time_format: str | None = None)
     return milliseconds
 
 
+def time_ns(value: Any, unit: str | None = None, time_format: str | None = None) -> int:
+    """As `time_ms`, in nanoseconds as far as the value has them: what durations are made of."""
+    milliseconds = time_ms(value, unit, time_format)
+    if isinstance(value, datetime):
+        return milliseconds * 1_000_000 + value.microsecond % 1_000 * 1_000
+    if isinstance(value, str):
+        if time_format is None and (match := _RFC3339.fullmatch(value.strip())):
+            return milliseconds * 1_000_000 + int((match[7] or "").ljust(9, "0")[3:9])
+        if time_format is not None:
+            return milliseconds * 1_000_000
+    found = number(value)
+    if found is None:
+        return milliseconds * 1_000_000
+    factor = UNIT_MS[unit] if unit else next(factor for limit, factor in _MAGNITUDES if found < limit)
+    if isinstance(found, int):
+        return found * round(factor * 1e6)
+    return round(found * factor * 1e3) * 1_000  # a float of seconds has no more than microseconds
+
+
 def _texts(values: Sequence[str]) -> pa.Array | None:
     """All at once, or None where one of them needs a closer look."""
     try:
         texts = pa.array(values, pa.string())
     except UnicodeEncodeError:  # bytes of a CSV file that are no text
         return None
+    return milliseconds_of(texts)
+
+
+def milliseconds_of(texts: pa.Array) -> pa.Array | None:
+    """RFC 3339 texts as int64 milliseconds since 1970, or None where one of them needs a closer look; null stays null."""
     # Arrow takes dates and times without seconds, too; the shortest complete time has 19 characters.
-    if pc.min(pc.binary_length(texts)).as_py() < 19:
+    if (pc.min(pc.binary_length(texts)).as_py() or 0) < 19:
         return None
-    zone = "UTC" if values[0][-1:] == "Z" or values[0][19:].rfind("+") >= 0 or values[0][19:].rfind("-") >= 0 else None
+    first = texts[0].as_py() or ""
+    zone = "UTC" if first[-1:] == "Z" or first[19:].rfind("+") >= 0 or first[19:].rfind("-") >= 0 else None
     try:
-        nanoseconds = pc.cast(texts, pa.timestamp("ns", zone))
+        nanoseconds = pc.cast(texts, pa.timestamp("ns", zone)).view(pa.int64())
     except pa.ArrowInvalid:
         return None
-    return pc.cast(pa.array(nanoseconds.to_numpy(zero_copy_only=False).view(np.int64) // 1_000_000), pa.int64())
+    if (pc.min(nanoseconds).as_py() or 0) < 0:  # a division would round them up, into 1970
+        return None
+    return pc.divide(nanoseconds, 1_000_000)
 
 
 def _numbers(values: Sequence[Any], unit: str | None) -> pa.Array | None:
