@@ -8,7 +8,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from core.config import Settings
+from core.record import DIMENSIONS
 from core.types import JobState
+from storage.cardinality import other_calls
 from storage.contract import Store
 from storage.dead_letters import count_dead_letters
 from storage.health import stats
@@ -48,6 +50,7 @@ def read_status(store: Store) -> dict[str, Any]:
         "first_call": _text(figures.first_ts),
         "last_call": _text(figures.last_ts),
         "dead_letters": {str(why): int(count) for why, count in zip(letters["reason"], letters["letters"], strict=True)},
+        "other_values": other_calls(store, DIMENSIONS, datetime.now(UTC)),
         "jobs": [{**asdict(job), **{name: _text(getattr(job, name)) for name in _JOB_TIMES}} for job in jobs],
         "watermarks": [
             {
@@ -83,6 +86,9 @@ def _print(report: dict[str, Any]) -> None:
         ("calls", f"{report['calls']:,} from {report['first_call'] or '-'} to {report['last_call'] or '-'}"),
         ("dead letters", letters or "none"),
     ]
+    if report["other_values"]:
+        others = ", ".join(f"{column} of {count:,} calls" for column, count in report["other_values"].items())
+        lines.append(("too many", f"values, written as __other__ in the last hour: {others} (see cardinality)"))
     for mark in report["watermarks"]:
         place = f"{mark['topic']}/{mark['partition']}"
         text = f"{place} up to {mark['event_at']}, next offset {mark['next_offset']}, {mark['delay_s']:.1f} s after the event"
