@@ -234,6 +234,7 @@ class RetentionSettings(Part):
     rollups: Duration = Field(timedelta(days=90), description="How long the minute rollups are kept.")
     seconds: Duration = Field(timedelta(days=7), description="How long the second rollup is kept.")
     dead_letters: Duration = Field(timedelta(days=30), description="How long records that could not be read are kept.")
+    samples: Duration = Field(timedelta(days=90), description="How long samples (queue depth, instances, quotas) are kept.")
     keep_imported: bool = Field(True, description="Keep imported history whatever its age.")
 
 
