@@ -45,6 +45,8 @@ def _rules(settings: RetentionSettings) -> list[_Rule]:
         rule("tenant_1m", "minute", settings.rollups),
         rule("calls_1s", "second", settings.seconds),
         rule("dead_letters", "toDateTime(received_at)", settings.dead_letters, spares_imports=False),
+        rule("dead_letter_replays", "toDateTime(at)", settings.dead_letters, spares_imports=False),
+        rule("samples", "toDateTime(ts)", settings.samples, spares_imports=False),
     ]
 
 
