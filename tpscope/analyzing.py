@@ -24,7 +24,7 @@ def run_analyze(settings: Settings, start: datetime | None, end: datetime | None
         first, last = _span(store, start, end)
         report = _analyzed(store, first, last, settings)
     if as_json:
-        from tpscope.cli import print_json
+        from tpscope.options import print_json
 
         print_json(_json(report))
     else:

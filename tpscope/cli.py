@@ -3,19 +3,19 @@
 Each command parses its options and hands over; what it does lives in a module of its own.
 """
 
-import json
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 
-from core.durations import parse_duration
-from core.errors import ConfigError, TpscopeError
+from core.errors import TpscopeError
 from core.load import load_settings
+from tpscope.dead_letter_commands import dead_letter_app
+from tpscope.options import ConfigOption, JsonOption, StoreOption, duration_option, print_json, settings_of, time_option
 
 app = typer.Typer(
     name="tpscope",
@@ -26,10 +26,7 @@ app = typer.Typer(
 )
 config_app = typer.Typer(no_args_is_help=True, help="Check, show or describe the configuration.")
 app.add_typer(config_app, name="config")
-
-ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", envvar="TPSCOPE_CONFIG", help="YAML configuration file.")]
-StoreOption = Annotated[str | None, typer.Option("--store", help="Store URL, instead of the configuration's store.url.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+app.add_typer(dead_letter_app, name="dead-letters")
 
 
 class ExportKind(StrEnum):
@@ -218,42 +215,6 @@ def config_schema() -> int:
 
     print_json(Settings.model_json_schema())
     return 0
-
-
-def settings_of(config: Path | None, store: str | None) -> Any:
-    """The settings, with `--store` laid over them."""
-    settings = load_settings(config)
-    if store is None:
-        return settings
-    from core.config import StoreSettings
-
-    try:
-        checked = StoreSettings.model_validate({**settings.store.model_dump(exclude={"url", "password"}), "url": store})
-    except ValueError as error:
-        detail = str(error).splitlines()[2].strip().removeprefix("Value error, ").split(" [type=")[0]
-        raise ConfigError("--store", detail) from None
-    return settings.model_copy(update={"store": checked.model_copy(update={"password": settings.store.password})})
-
-
-def duration_option(name: str, text: str) -> timedelta:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise ConfigError(name, str(error)) from error
-
-
-def time_option(name: str, text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ConfigError(name, f"{text!r} is no time; write for example 2026-03-01T00:00:00Z") from error
-    return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
-
-
-def print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def _fail(message: str) -> NoReturn:

@@ -29,7 +29,7 @@ def run_import(settings: Settings, files: list[Path], format_name: str, *, as_js
     finally:
         store.close()
     if as_json:
-        from tpscope.cli import print_json
+        from tpscope.options import print_json
 
         print_json(asdict(report))
     else:

@@ -41,7 +41,7 @@ def prepare_process(level: str) -> threading.Event:
 
 def run_serve(config: Path | None, store: str | None, role: str, log_level: str) -> int:
     """Run the service until SIGTERM or SIGINT; exit code 1 when a part ended by itself."""
-    from tpscope.cli import settings_of
+    from tpscope.options import settings_of
 
     stop = prepare_process(log_level)
     reload = threading.Event()

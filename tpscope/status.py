@@ -25,7 +25,7 @@ def run_status(settings: Settings, *, as_json: bool) -> int:
     with reading(settings) as store:
         report = read_status(store)
     if as_json:
-        from tpscope.cli import print_json
+        from tpscope.options import print_json
 
         print_json(report)
     else:

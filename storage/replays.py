@@ -1,0 +1,128 @@
+"""What became of dead letters that are replayed: append-only marks, `planned` before and `done` after they are written.
+
+The first plan that names a letter holds (lowest sequence), so that two replays at once write it once. Safe as long as a
+reader sees what was inserted before, as on one server; replicas must be asked for it (`select_sequential_consistency`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+
+from core.record import TS_TYPE
+from storage.contract import Store, Value
+from storage.dead_letters import LETTER_KEY
+from storage.frames import items_table, moment
+from storage.sequence import next_seq
+
+Key = tuple[str, int, int, int]
+
+PLANNED = "planned"
+DONE = "done"
+
+UNFINISHED = f"""
+SELECT {LETTER_KEY}, batch, planned_at FROM (
+    SELECT {LETTER_KEY}, argMinIf(batch, (seq, batch), state = 'planned') AS batch,
+        argMinIf(at, (seq, batch), state = 'planned') AS planned_at, countIf(state = 'done') AS finished
+    FROM dead_letter_replays GROUP BY {LETTER_KEY}
+) WHERE finished = 0 ORDER BY batch, {LETTER_KEY}
+"""
+_LISTED = "{topics:Array(String)}, {partitions:Array(Int32)}, {offsets:Array(Int64)}"
+OWNERS = f"""
+SELECT {LETTER_KEY}, argMin(batch, (seq, batch)) AS batch FROM dead_letter_replays
+WHERE state = 'planned' AND ({LETTER_KEY}) IN (SELECT arrayJoin(arrayZip({_LISTED}, {{hashes:Array(UInt64)}})))
+GROUP BY {LETTER_KEY}
+"""
+STORED_CALLS = f"""
+SELECT DISTINCT topic, partition, offset FROM calls
+WHERE ts >= {{start:DateTime64(3, 'UTC')}} AND ts <= {{end:DateTime64(3, 'UTC')}}
+    AND (topic, partition, offset) IN (SELECT arrayJoin(arrayZip({_LISTED})))
+"""
+_SCHEMA = pa.schema(
+    [
+        pa.field("topic", pa.string()),
+        pa.field("partition", pa.int32()),
+        pa.field("offset", pa.int64()),
+        pa.field("payload_hash", pa.uint64()),
+        *(pa.field(name, pa.string()) for name in ("batch", "state", "format")),
+        pa.field("at", TS_TYPE),
+        pa.field("seq", pa.uint64()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """One step of one letter's replay."""
+
+    topic: str
+    partition: int
+    offset: int
+    payload_hash: int
+    batch: str
+    state: str
+    format: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Letters that were planned as one batch and are not all written yet."""
+
+    batch: str
+    planned_at: datetime
+    keys: tuple[Key, ...]
+
+
+def write_marks(store: Store, keys: Sequence[Key], batch: str, state: str, format_name: str, at: datetime) -> None:
+    """Note the same step of several letters."""
+    if not keys:
+        return
+    marks = [
+        Mark(
+            topic=key[0],
+            partition=key[1],
+            offset=key[2],
+            payload_hash=key[3],
+            batch=batch,
+            state=state,
+            format=format_name,
+            at=at,
+        )
+        for key in keys
+    ]
+    first = next_seq()
+    store.insert("dead_letter_replays", items_table(_SCHEMA, marks, seq=[first] * len(marks)), token=f"{state}:{batch}:{first}")
+
+
+def unfinished_plans(store: Store) -> list[Plan]:
+    """Plans of which a letter was not marked as written: the replay was interrupted, or goes on elsewhere."""
+    plans: dict[str, list[tuple[Key, datetime]]] = {}
+    for row in store.arrow(UNFINISHED).to_pylist():
+        key = (row["topic"], row["partition"], row["offset"], row["payload_hash"])
+        plans.setdefault(row["batch"], []).append((key, moment(row["planned_at"])))
+    return [
+        Plan(batch=batch, planned_at=min(at for _, at in found), keys=tuple(key for key, _ in found))
+        for batch, found in plans.items()
+    ]
+
+
+def owners(store: Store, keys: Sequence[Key]) -> dict[Key, str]:
+    """The batch that each of the planned letters belongs to."""
+    rows = store.arrow(OWNERS, {**_coordinates(keys), "hashes": [key[3] for key in keys]}).to_pylist()
+    return {(row["topic"], row["partition"], row["offset"], row["payload_hash"]): row["batch"] for row in rows}
+
+
+def stored_calls(store: Store, keys: Sequence[Key], start: datetime, end: datetime) -> set[tuple[str, int, int]]:
+    """Which of these coordinates have a call with its time in the span (both ends included)."""
+    rows = store.arrow(STORED_CALLS, {**_coordinates(keys), "start": start, "end": end}).to_pylist()
+    return {(row["topic"], row["partition"], row["offset"]) for row in rows}
+
+
+def _coordinates(keys: Sequence[Key]) -> dict[str, Value]:
+    return {
+        "topics": [key[0] for key in keys],
+        "partitions": [key[1] for key in keys],
+        "offsets": [key[2] for key in keys],
+    }
