@@ -28,7 +28,8 @@ class Reject:
     index : int
         Its place in the batch that was decoded.
     reason : str
-        `empty`, `not_json`, `not_object`, `bad_ts` or `bad_value`; readers of files add their own.
+        `empty`, `not_json`, `not_object`, `bad_ts`, `bad_value`, of `auto` also `unknown_format`, of `otel` `no_calls`;
+        readers of files add their own.
     detail : str
         What was found, cut short.
     """
@@ -40,14 +41,14 @@ class Reject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoded:
-    """A decoded batch. Every index of the batch is in `valid` or in `rejects`, once.
+    """A decoded batch. Every index of the batch is either in `valid`, as often as its record holds calls, or once in `rejects`.
 
     Attributes
     ----------
     rows : pa.Table of RECORD_SCHEMA
-        The valid records, in order.
+        The calls of the valid records, in order.
     valid : ndarray of int64, shape (rows,)
-        Their places in the batch, ascending.
+        The places of their records in the batch, ascending.
     rejects : tuple of Reject
         The others, ascending.
     """
@@ -91,7 +92,7 @@ class ObjectFormat(ABC):
         rejects: list[Reject] = []
         for start in range(0, len(batch), BLOCK_RECORDS):
             block = batch[start : start + BLOCK_RECORDS]
-            objects, places, unread = _parsed(block) if parse else _only_objects(block)
+            objects, places, unread = parsed(block) if parse else only_objects(block)
             table, kept, bad = _assemble(self.columns(objects), len(objects))
             tables.append(table)
             valid.append(start + places[kept])
@@ -102,23 +103,23 @@ class ObjectFormat(ABC):
         return Decoded(rows=rows, valid=np.concatenate(valid), rejects=tuple(rejects))
 
 
-def _parsed(values: Sequence[bytes]) -> tuple[Objects, np.ndarray, list[Reject]]:
+def parsed(values: Sequence[bytes]) -> tuple[Objects, np.ndarray, list[Reject]]:
     """Objects, their places in the block, and what is no object."""
     try:
         loads = orjson.loads
-        parsed: Sequence[Any] = [loads(value) for value in values]
+        found: Sequence[Any] = [loads(value) for value in values]
     except orjson.JSONDecodeError:
         return _parsed_singly(values)
-    return _only_objects(parsed)
+    return only_objects(found)
 
 
 def _parsed_singly(values: Sequence[bytes]) -> tuple[Objects, np.ndarray, list[Reject]]:
-    parsed: list[Any] = []
+    found: list[Any] = []
     places: list[int] = []
     rejects: list[Reject] = []
     for index, value in enumerate(values):
         try:
-            parsed.append(orjson.loads(value))
+            found.append(orjson.loads(value))
         except orjson.JSONDecodeError as error:
             if value.strip():
                 rejects.append(Reject(index=index, reason="not_json", detail=f"{error.msg} at column {error.colno}"))
@@ -126,22 +127,23 @@ def _parsed_singly(values: Sequence[bytes]) -> tuple[Objects, np.ndarray, list[R
                 rejects.append(Reject(index=index, reason="empty", detail="the record has no bytes"))
         else:
             places.append(index)
-    objects, within, no_objects = _only_objects(parsed)
+    objects, within, no_objects = only_objects(found)
     origin = np.asarray(places, np.int64)
     rejects.extend(Reject(index=places[one.index], reason=one.reason, detail=one.detail) for one in no_objects)
     return objects, origin[within], rejects
 
 
-def _only_objects(parsed: Sequence[Any]) -> tuple[Objects, np.ndarray, list[Reject]]:
-    if set(map(type, parsed)) <= {dict}:
-        return list(parsed), np.arange(len(parsed), dtype=np.int64), []
-    places = [index for index, one in enumerate(parsed) if isinstance(one, dict)]
+def only_objects(values: Sequence[Any]) -> tuple[Objects, np.ndarray, list[Reject]]:
+    """Those that are objects, their places in the block, and the others."""
+    if set(map(type, values)) <= {dict}:
+        return list(values), np.arange(len(values), dtype=np.int64), []
+    places = [index for index, one in enumerate(values) if isinstance(one, dict)]
     rejects = [
         Reject(index=index, reason="not_object", detail=f"a JSON object is expected, not {quote(one)}")
-        for index, one in enumerate(parsed)
+        for index, one in enumerate(values)
         if not isinstance(one, dict)
     ]
-    return [parsed[index] for index in places], np.asarray(places, np.int64), rejects
+    return [values[index] for index in places], np.asarray(places, np.int64), rejects
 
 
 def _assemble(columns: list[Converted], length: int) -> tuple[pa.Table, np.ndarray, list[tuple[int, str, str]]]:

@@ -1,51 +1,71 @@
-"""A format that the operator describes: JSON path → column, with constants, units, translations.
+"""A format that is declared: JSON paths → column, with constants, units, translations. Also the built-in ones are such.
 
-A path names object keys and list items by number, parted by dots; a record that has the whole path as one key (CSV headers
-such as `http.status`) is read by that. What a path does not find is unknown. Times without zone are UTC.
+How paths are read is told in `sources.py`, what named conversions do in `conversions.py`. Times without zone are UTC.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from core.config import FieldMapping, FormatSettings
+from core.config import FieldMapping, FieldSource, FormatSettings
 from core.errors import ConfigError
 from core.record import LATENCIES, RECORD_SCHEMA
 from ingest.formats.attributes import add_attributes, attributes_array, names_content, names_credential, text_of
 from ingest.formats.base import ObjectFormat, Objects
 from ingest.formats.columns import NUMBERS, Converted, convert, unknown
-from ingest.formats.times import UNIT_MS, time_column
+from ingest.formats.envelope import PAYLOADS, TIME, Claims, unwrapped
+from ingest.formats.sources import Column, Columns, Source, first_present, is_missing, wanted_paths
+from ingest.formats.times import time_column
 
 _WITHIN = "attributes."
-_Column = Sequence[Any]
-_Columns = dict[str, _Column]
 
 
 class MappingFormat(ObjectFormat):
-    """Carries out a `FormatSettings`; raises ConfigError where it cannot be, naming the field."""
+    """Carries out a `FormatSettings`; raises ConfigError where it cannot be, naming the field.
 
-    def __init__(self, name: str, settings: FormatSettings) -> None:
+    A record in an envelope is taken out of it, unless the format `claims` it as it is: not given, unless the mapping reads the
+    envelope itself, or finds its time and another field in the record.
+    """
+
+    def __init__(self, name: str, settings: FormatSettings, claims: Claims | None = None) -> None:
         self.name = name
         self._fields = {
             target: _Field(f"formats.{name}.fields.{target}", target, one) for target, one in settings.fields.items()
         }
-        keys = [key for field in self._fields.values() for key in field.keys]
-        self._blank: dict[str, Any] = dict.fromkeys(keys)
+        self._keys = {target: frozenset(field.keys) for target, field in self._fields.items() if field.keys}
+        wanted = [key for field in self._fields.values() for key in field.keys]
+        self._blank: dict[str, Any] = dict.fromkeys((*wanted, *settings.never))
         self._keep_rest = settings.unmapped == "attributes"
+        self._keep_time = TIME in self._blank
+        self._claims = claims or (self._finds_its_fields if PAYLOADS.isdisjoint(wanted) else _always)
+
+    def reads(self, key: str) -> bool:
+        """Whether a field is read from this top-level key."""
+        return key in self._blank
+
+    def recognises(self, record: dict[str, Any]) -> bool:
+        """Whether a record looks like one of this mapping: it has the time, and half of the fields or more."""
+        found = sum(not keys.isdisjoint(record) for keys in self._keys.values())
+        return "ts" in self._keys and not self._keys["ts"].isdisjoint(record) and 2 * found >= len(self._keys) and found > 1
 
     def columns(self, objects: Objects) -> list[Converted]:
+        objects = unwrapped(objects, self._claims, keep_time=self._keep_time)
         # Wanted keys first and in order, whatever else the record has after them.
         laid = [self._blank | record for record in objects]
         values = zip(*(record.values() for record in laid), strict=False) if laid else [()] * len(self._blank)
-        by_key: _Columns = dict(zip(self._blank, values, strict=False))
+        by_key: Columns = dict(zip(self._blank, values, strict=False))
         return [self._column(name, by_key, laid) for name in RECORD_SCHEMA.names]
 
-    def _column(self, name: str, by_key: _Columns, laid: Objects) -> Converted:
+    def _finds_its_fields(self, record: dict[str, Any]) -> bool:
+        others = (keys for target, keys in self._keys.items() if target != "ts")
+        return not self._keys["ts"].isdisjoint(record) and any(not keys.isdisjoint(record) for keys in others)
+
+    def _column(self, name: str, by_key: Columns, laid: Objects) -> Converted:
         if name == "attributes":
             return self._attributes(by_key, laid)
         field = self._fields.get(name)
         return field.convert(field.read(by_key, len(laid))) if field else unknown(name, len(laid))
 
-    def _attributes(self, by_key: _Columns, laid: Objects) -> Converted:
+    def _attributes(self, by_key: Columns, laid: Objects) -> Converted:
         targets = {name: field for name, field in self._fields.items() if name.startswith(_WITHIN)}
         whole = self._fields.get("attributes")
         if not targets and not whole and not self._keep_rest:
@@ -72,65 +92,68 @@ class _Field:
     def __init__(self, where: str, target: str, mapping: FieldMapping) -> None:
         self._target = target
         self._mapping = mapping
-        self._path = mapping.path.split(".") if mapping.path is not None else []
-        self._factor = mapping.scale if mapping.scale is not None else 1.0
-        if mapping.unit and target in LATENCIES:
-            self._factor *= UNIT_MS[mapping.unit]
-        _check(where, target, mapping)
-        if mapping.const is not None and not target.startswith(_WITHIN):
-            bad = self.convert(self.read({}, 1)).bad
-            if bad:
-                raise ConfigError(where, f"the constant cannot be used: {bad[0]}")
+        for source in (mapping, *mapping.first):
+            _check(where, target, source)
+        if target == "attributes" and mapping.const is not None:
+            raise ConfigError(where, "needs the path of an object; a single one is attributes.NAME")
+        self._sources = [] if mapping.const is not None else _sources(target, mapping)
+        alone = self._sources[0] if len(self._sources) == 1 else None
+        self._factor = alone.factor if alone else 1.0
+        self._as_written = alone is not None and not alone.gives_times
+        for name in ("const", "default", "present"):
+            value = getattr(mapping, name)
+            if value is not None and not target.startswith(_WITHIN):
+                bad = self.convert((value,)).bad
+                if bad:
+                    raise ConfigError(where, f"the {_SAID[name]} cannot be used: {bad[0]}")
 
     @property
     def keys(self) -> tuple[str, ...]:
         """The top-level keys that it reads."""
-        if self._mapping.path is None:
-            return ()
-        return (self._mapping.path,) if len(self._path) == 1 else (self._mapping.path, self._path[0])
+        return tuple(key for source in self._sources for key in source.keys)
 
-    def read(self, by_key: _Columns, length: int) -> _Column:
+    def read(self, by_key: Columns, length: int) -> Column:
         """The values of `length` records, translated."""
-        if self._mapping.path is None:
+        if self._mapping.const is not None:
             return (self._mapping.const,) * length
-        found: _Column = by_key[self._mapping.path]
-        if len(self._path) > 1:
-            found = self._within(by_key[self._path[0]], found)
-        table = self._mapping.values
-        return [_translated(value, table) for value in found] if table else found
+        found = first_present([source.read(by_key, length) for source in self._sources])
+        default = self._mapping.default
+        return found if default is None else [default if is_missing(value) else value for value in found]
 
-    def _within(self, heads: _Column, flat: _Column) -> _Column:
-        """What the rest of the path leads to; the flat key's value where a record has one."""
-        rest = self._path[1:]
-        if len(rest) == 1:
-            key = rest[0]
-            found = [head.get(key) if type(head) is dict else _walk(head, rest) for head in heads]
-        else:
-            found = [_walk(head, rest) for head in heads]
-        if set(map(type, flat)) <= {type(None)}:
-            return found
-        return [deep if whole is None else whole for deep, whole in zip(found, flat, strict=True)]
-
-    def convert(self, values: _Column) -> Converted:
+    def convert(self, values: Column) -> Converted:
         """The values as their column."""
         if self._target == "ts":
-            array, bad = time_column(values, self._mapping.unit, self._mapping.time_format)
+            unit, time_format = (self._mapping.unit, self._mapping.time_format) if self._as_written else (None, None)
+            array, bad = time_column(values, unit, time_format)
             return Converted(array=array, bad=bad)
         return convert(self._target, values, self._factor)
 
 
-def _check(where: str, target: str, mapping: FieldMapping) -> None:
+_SAID = {"const": "constant", "default": "default", "present": "value of `present`"}
+
+
+def _sources(target: str, mapping: FieldMapping) -> list[Source]:
+    if mapping.first:
+        return [Source(target, one, among=True) for one in mapping.first]
+    # Beside a default (or `present`), which is in the column's unit, the values have to be, too.
+    return [Source(target, mapping, among=mapping.default is not None or mapping.present is not None)]
+
+
+def _check(where: str, target: str, mapping: FieldSource) -> None:
     numeric = target in NUMBERS
+    paths = _paths(mapping)
     refused: list[tuple[bool, str]] = [
         (target == _WITHIN, "an attribute needs a name: attributes.NAME"),
-        (target == "attributes" and mapping.path is None, "needs the path of an object; a single one is attributes.NAME"),
         (bool(mapping.unit) and target != "ts" and target not in LATENCIES, "unit is for ts and latencies; use scale"),
         (mapping.scale is not None and not numeric, "scale is for columns of numbers"),
         (mapping.scale is not None and not mapping.scale > 0, f"scale must be above 0, not {mapping.scale!r}"),
         (mapping.time_format is not None and target != "ts", "time_format is for ts"),
-        (mapping.path is not None and "" in mapping.path.split("."), f"path {mapping.path!r} has an empty part"),
+        (mapping.minus is not None and target != "ts", "minus is for ts"),
+        (bool(mapping.since) and target not in LATENCIES, "since is for latencies"),
+        (mapping.template is not None and not paths, f"template {mapping.template!r} has no path in braces"),
+        *(("" in path.split("."), f"path {path!r} has an empty part") for path in paths),
         (
-            not numeric and target not in ("ts", "attributes") and _names_secret(target, mapping),
+            not numeric and target not in ("ts", "attributes") and _names_secret(target, paths),
             "looks like a credential, a prompt or a body, which tpscope never keeps; map an id, a length or a hash of it",
         ),
     ]
@@ -139,30 +162,19 @@ def _check(where: str, target: str, mapping: FieldMapping) -> None:
             raise ConfigError(where, message)
 
 
-def _names_secret(target: str, mapping: FieldMapping) -> bool:
-    path = (mapping.path or "").split(".")
-    names = [target.removeprefix(_WITHIN), "_".join(part for part in path[-2:] if not part.isdigit())]
+def _paths(mapping: FieldSource) -> tuple[str, ...]:
+    others = [path for path in (mapping.minus, mapping.only_if) if path is not None]
+    return (*wanted_paths(mapping), *mapping.since, *others)
+
+
+def _names_secret(target: str, paths: tuple[str, ...]) -> bool:
+    ends = ["_".join(part for part in path.split(".")[-2:] if not part.isdigit() and part != "*") for path in paths]
     checks: tuple[Callable[[str], bool], ...] = (names_credential, names_content)
-    return any(check(name) for name in names for check in checks)
+    return any(check(name) for name in (target.removeprefix(_WITHIN), *ends) for check in checks)
 
 
-def _walk(value: Any, rest: list[str]) -> Any:
-    for part in rest:
-        if isinstance(value, dict):
-            value = value.get(part)
-        elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
-            value = value[int(part)]
-        else:
-            return None
-    return value
-
-
-def _translated(value: Any, table: dict[str, Any]) -> Any:
-    if isinstance(value, str):
-        return table.get(value, value)
-    if value is None or isinstance(value, dict | list):
-        return value
-    return table.get(text_of(value), value)
+def _always(record: dict[str, Any]) -> bool:
+    return True
 
 
 def _scalars(record: dict[str, Any], keys: list[str]) -> dict[str, Any]:

@@ -125,6 +125,11 @@ def _numbers(values: Sequence[Any], unit: str | None) -> pa.Array | None:
         found = np.asarray(values, np.int64 if isinstance(values[0], int) else np.float64)
     except OverflowError:
         return None
+    return milliseconds_of_numbers(found, unit)
+
+
+def milliseconds_of_numbers(found: np.ndarray, unit: str | None = None) -> pa.Array | None:
+    """Numbers (int64 or float64, at least one) as int64 milliseconds since 1970, or None where one needs a closer look."""
     # What is out of range (or NaN) is looked at singly: it might wrap around here.
     highest = 2.0**62 / UNIT_MS[unit] if unit else 2.0**63
     if not (found.min() >= 0 and found.max() < min(highest, 2.0**63)):
