@@ -22,7 +22,7 @@ from ingest.formats import Format
 from storage.calls import insert_calls
 from storage.contract import Store
 from storage.dead_letters import LetterFilter, StoredLetter, find_dead_letters, longest_payload, open_dead_letters
-from storage.replays import DONE, PLANNED, Key, owners, stored_calls, unfinished_plans, write_marks
+from storage.replays import DONE, PLANNED, Key, planned_elsewhere, stored_calls, unfinished_plans, write_marks
 
 MOST_LETTERS = 2_000
 MOST_BYTES = 32 * 2**20
@@ -30,6 +30,9 @@ MOST_BYTES = 32 * 2**20
 
 _TOKEN_HELD = timedelta(hours=1)
 """How old a plan may be for its token to be relied on: 10,000 inserts are nearly three hours of one batch a second."""
+
+_OTHER_ENDS = timedelta(minutes=10)
+"""How old a plan must be when two replays had planned the same letters: by then both have ended, or given way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,8 @@ class ReplayReport:
         Those of them whose record had come into the calls by another way.
     cut : int
         Letters of which not all bytes were kept: they cannot be replayed.
+    elsewhere : int
+        Letters left to another replay that goes on at the same time.
     unreadable : mapping
         Letters that still cannot be read, by their present reason.
     examples : tuple of str
@@ -53,13 +58,14 @@ class ReplayReport:
     replayed: int
     there_before: int
     cut: int
+    elsewhere: int
     unreadable: Mapping[str, int]
     examples: tuple[str, ...]
 
     @property
     def left(self) -> int:
         """Letters that stay dead."""
-        return self.cut + sum(self.unreadable.values())
+        return self.cut + self.elsewhere + sum(self.unreadable.values())
 
 
 @dataclass(slots=True, kw_only=True)
@@ -79,6 +85,7 @@ class Replay:
     _replayed: int = field(default=0, init=False)
     _before: int = field(default=0, init=False)
     _cut: int = field(default=0, init=False)
+    _elsewhere: int = field(default=0, init=False)
     _unreadable: Counter[str] = field(default_factory=Counter, init=False)
     _examples: list[str] = field(default_factory=list, init=False)
 
@@ -97,6 +104,7 @@ class Replay:
             replayed=self._replayed,
             there_before=self._before,
             cut=self._cut,
+            elsewhere=self._elsewhere,
             unreadable=dict(self._unreadable.most_common()),
             examples=tuple(self._examples),
         )
@@ -104,13 +112,16 @@ class Replay:
     def _finish_plans(self, at_once: int) -> None:
         """Write what an earlier replay had planned and did not mark as done."""
         for plan in unfinished_plans(self.store):
+            age = self.clock.now() - plan.planned_at
+            if plan.contested and age <= _OTHER_ENDS:
+                continue
             letters = []
             for key in plan.keys:
                 wanted = LetterFilter(topic=key[0], partition=key[1], offset=key[2])
                 same = find_dead_letters(self.store, wanted, at_once, payload=True)
                 letters += [one for one in same if one.key == key][:1]
             rows, kept = self._decoded(letters, count=False)
-            if self.clock.now() - plan.planned_at <= _TOKEN_HELD and kept and _batch_of(kept) == plan.batch:
+            if kept and not plan.contested and age <= _TOKEN_HELD and _batch_of(kept) == plan.batch:
                 self._write(rows, plan.batch)
             elif kept:
                 there = self._there(rows, kept)
@@ -135,12 +146,11 @@ class Replay:
     def _write_planned(self, rows: pa.Table, letters: Sequence[StoredLetter]) -> None:
         batch, keys = _batch_of(letters), [one.key for one in letters]
         write_marks(self.store, keys, batch, PLANNED, self.format.name, self.clock.now())
-        holders = owners(self.store, keys)
-        mine = [one for one in letters if holders[one.key] == batch]
-        if len(mine) == len(letters):
-            self._write(rows, batch)
-            self._done(letters, batch)
-        # Else another replay has some of them: it writes its plan, and the next replay takes up what is left.
+        if planned_elsewhere(self.store, keys, batch):
+            self._elsewhere += len(letters)
+            return
+        self._write(rows, batch)
+        self._done(letters, batch)
 
     def _decoded(self, letters: Sequence[StoredLetter], *, count: bool) -> tuple[pa.Table, list[StoredLetter]]:
         """Rows of the letters that can be read, as they are written, and these letters."""

@@ -1,12 +1,13 @@
 """What became of dead letters that are replayed: append-only marks, `planned` before and `done` after they are written.
 
-The first plan that names a letter holds (lowest sequence), so that two replays at once write it once. Safe as long as a
-reader sees what was inserted before, as on one server; replicas must be asked for it (`select_sequential_consistency`).
+Of two replays at once that plan the same letter at least one sees the other's plan, and gives way. Safe as long as one sees
+what was inserted before, as on one server; replicas must be asked for it (`select_sequential_consistency`).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import pyarrow as pa
 
@@ -22,17 +23,17 @@ PLANNED = "planned"
 DONE = "done"
 
 UNFINISHED = f"""
-SELECT {LETTER_KEY}, batch, planned_at FROM (
-    SELECT {LETTER_KEY}, argMinIf(batch, (seq, batch), state = 'planned') AS batch,
-        argMinIf(at, (seq, batch), state = 'planned') AS planned_at, countIf(state = 'done') AS finished
-    FROM dead_letter_replays GROUP BY {LETTER_KEY}
+SELECT {LETTER_KEY}, batch, planned_at, plans FROM (
+    SELECT {LETTER_KEY}, argMinIf(r.batch, (r.seq, r.batch), r.state = 'planned') AS batch,
+        maxIf(r.at, r.state = 'planned') AS planned_at, toInt64(uniqExactIf(r.batch, r.state = 'planned')) AS plans,
+        countIf(r.state = 'done') AS finished
+    FROM dead_letter_replays AS r GROUP BY {LETTER_KEY}
 ) WHERE finished = 0 ORDER BY batch, {LETTER_KEY}
 """
 _LISTED = "{topics:Array(String)}, {partitions:Array(Int32)}, {offsets:Array(Int64)}"
-OWNERS = f"""
-SELECT {LETTER_KEY}, argMin(batch, (seq, batch)) AS batch FROM dead_letter_replays
-WHERE state = 'planned' AND ({LETTER_KEY}) IN (SELECT arrayJoin(arrayZip({_LISTED}, {{hashes:Array(UInt64)}})))
-GROUP BY {LETTER_KEY}
+OTHER_PLANS = f"""
+SELECT toInt64(count()) AS marks FROM dead_letter_replays
+WHERE batch != {{batch:String}} AND ({LETTER_KEY}) IN (SELECT arrayJoin(arrayZip({_LISTED}, {{hashes:Array(UInt64)}})))
 """
 STORED_CALLS = f"""
 SELECT DISTINCT topic, partition, offset FROM calls
@@ -68,10 +69,19 @@ class Mark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Letters that were planned as one batch and are not all written yet."""
+    """Letters that were planned as one batch and are not all written yet.
+
+    Attributes
+    ----------
+    planned_at : datetime
+        When the last plan for any of them was made.
+    contested : bool
+        Whether another plan names some of them, too.
+    """
 
     batch: str
     planned_at: datetime
+    contested: bool
     keys: tuple[Key, ...]
 
 
@@ -98,20 +108,24 @@ def write_marks(store: Store, keys: Sequence[Key], batch: str, state: str, forma
 
 def unfinished_plans(store: Store) -> list[Plan]:
     """Plans of which a letter was not marked as written: the replay was interrupted, or goes on elsewhere."""
-    plans: dict[str, list[tuple[Key, datetime]]] = {}
+    plans: dict[str, list[dict[str, Any]]] = {}
     for row in store.arrow(UNFINISHED).to_pylist():
-        key = (row["topic"], row["partition"], row["offset"], row["payload_hash"])
-        plans.setdefault(row["batch"], []).append((key, moment(row["planned_at"])))
+        plans.setdefault(row["batch"], []).append(row)
     return [
-        Plan(batch=batch, planned_at=min(at for _, at in found), keys=tuple(key for key, _ in found))
-        for batch, found in plans.items()
+        Plan(
+            batch=batch,
+            planned_at=max(moment(row["planned_at"]) for row in rows),
+            contested=any(row["plans"] > 1 for row in rows),
+            keys=tuple((row["topic"], row["partition"], row["offset"], row["payload_hash"]) for row in rows),
+        )
+        for batch, rows in plans.items()
     ]
 
 
-def owners(store: Store, keys: Sequence[Key]) -> dict[Key, str]:
-    """The batch that each of the planned letters belongs to."""
-    rows = store.arrow(OWNERS, {**_coordinates(keys), "hashes": [key[3] for key in keys]}).to_pylist()
-    return {(row["topic"], row["partition"], row["offset"], row["payload_hash"]): row["batch"] for row in rows}
+def planned_elsewhere(store: Store, keys: Sequence[Key], batch: str) -> bool:
+    """Whether any of these letters has a mark of another batch."""
+    params: dict[str, Value] = {**_coordinates(keys), "hashes": [key[3] for key in keys], "batch": batch}
+    return bool(store.arrow(OTHER_PLANS, params).column("marks")[0].as_py())
 
 
 def stored_calls(store: Store, keys: Sequence[Key], start: datetime, end: datetime) -> set[tuple[str, int, int]]:

@@ -175,6 +175,7 @@ def _report_plain(report: ReplayReport, judged: dict[str, int], *, dry_run: bool
         "replayed": report.replayed,
         "there_before": report.there_before,
         "cut": report.cut,
+        "elsewhere": report.elsewhere,
         "unreadable": dict(report.unreadable),
         "examples": list(report.examples),
         "left_out": judged,
@@ -189,6 +190,8 @@ def _print_report(report: ReplayReport, judged: dict[str, int], *, dry_run: bool
         reasons = ", ".join(f"{count:,} {why}" for why, count in report.unreadable.items())
         lines.append(f"still cannot be read: {reasons}; correct the format, or name another with --format")
         lines += [f"  {_printable(example)}" for example in report.examples]
+    if report.elsewhere:
+        lines.append(f"{report.elsewhere:,} are left to another replay that goes on; run this again in ten minutes")
     if report.cut:
         lines.append(f"{report.cut:,} cannot be replayed, since not all of their bytes were kept (kafka.dead_letter_bytes)")
     for why, count in judged.items():

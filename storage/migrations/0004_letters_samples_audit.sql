@@ -29,7 +29,7 @@ CREATE TABLE IF NOT EXISTS samples
 (
     ts DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
     name LowCardinality(String),
-    labels Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+    labels Map(String, String) CODEC(ZSTD(1)),
     value Float64 CODEC(ZSTD(1)),
     ingested_at DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
     topic LowCardinality(String),
