@@ -35,7 +35,7 @@ _CONTENT = frozenset({
 })  # fmt: skip
 _ERRORS = frozenset({"error", "err", "exception", "failure", "warning", "status", "log"})
 _MEASURES = frozenset({"num", "number", "count", "per"})
-_CREDENTIAL_STARTS = frozenset("bBsS \t\r\n")
+CREDENTIAL_STARTS = frozenset("bBsS \t\r\n")
 _CREDENTIAL_VALUE = re.compile(r"\s*(bearer|basic)\s+\S{8,}|sk-[\w-]{16,}", re.IGNORECASE)
 
 
@@ -122,7 +122,7 @@ def _words(key: str) -> list[str]:
 
 
 def _is_credential(text: str) -> bool:
-    return text[0] in _CREDENTIAL_STARTS and _CREDENTIAL_VALUE.match(text) is not None
+    return text[0] in CREDENTIAL_STARTS and _CREDENTIAL_VALUE.match(text) is not None
 
 
 def _scrubbed(value: Any, depth: int) -> Any:

@@ -30,7 +30,7 @@ from ingest.formats.values import MAX_TEXT, quote
 
 KIND_VALUES = pa.array(sorted({*KINDS, ""}))
 _INTEGER_TEXT = r"^-?\d{1,18}$"
-_FLOAT_TEXT = r"^-?\d+(\.\d+)?([eE][+-]?\d+)?$"
+NUMBER_TEXT = r"^-?\d+(\.\d+)?([eE][+-]?\d+)?$"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +138,7 @@ def _numbers_of_texts(values: Sequence[Any], *, whole: bool) -> pa.Array | None:
         return None
     texts = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
     # Arrow reads more than numbers (hexadecimal, nan): what it is given is checked first.
-    if pc.all(pc.match_substring_regex(texts, _INTEGER_TEXT if whole else _FLOAT_TEXT)).as_py() is False:
+    if pc.all(pc.match_substring_regex(texts, _INTEGER_TEXT if whole else NUMBER_TEXT)).as_py() is False:
         return None
     return texts.cast(pa.int64() if whole else pa.float64())
 

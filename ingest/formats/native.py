@@ -1,25 +1,42 @@
 """`tpscope`: the call record itself as JSON, one object a message. What it does not know goes into `attributes`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
 
 from core.record import RECORD_SCHEMA
+from ingest.formats.arrow_attributes import WITHIN
 from ingest.formats.attributes import add_attributes, attributes_array
-from ingest.formats.base import ObjectFormat, Objects
+from ingest.formats.base import Decoded, ObjectFormat, Objects
 from ingest.formats.columns import Converted, convert
+from ingest.formats.segments import Shapes, decode_in_columns
 from ingest.formats.times import time_column
 from ingest.formats.values import quote
+from ingest.lines import Lines
 
 _NAMES = tuple(RECORD_SCHEMA.names)
 _BLANK: dict[str, Any] = dict.fromkeys(_NAMES)
-_WITHIN = "attributes."
 
 
 class NativeFormat(ObjectFormat):
-    """Columns by their own names. `attributes` is an object (or, as exports write it, its JSON text)."""
+    """Columns by their own names. `attributes` is an object (or, as exports write it, its JSON text).
+
+    Records are read in columns where that is the same. Which fields to expect is remembered from one batch to the next; that
+    decides how fast a batch is read, and never what comes out.
+    """
 
     name = "tpscope"
+
+    def __init__(self) -> None:
+        self._shapes = Shapes()
+
+    def decode(self, values: Sequence[bytes]) -> Decoded:
+        return decode_in_columns(Lines.of(values), self._shapes, self.decode_exactly)
+
+    def decode_exactly(self, values: Sequence[bytes]) -> Decoded:
+        """As `decode`, one record after another."""
+        return super().decode(values)
 
     def columns(self, objects: Objects) -> list[Converted]:
         # The record laid over a blank one: known columns come first and in order, unknown fields after them.
@@ -50,8 +67,8 @@ def _attributes(given: tuple[Any, ...], laid: list[dict[str, Any]]) -> Converted
             else:
                 add_attributes(kept, inner)
         if len(record) > known:
-            add_attributes(kept, {key.removeprefix(_WITHIN): record[key] for key in list(record)[known:]})
-        rows.append(kept)
+            add_attributes(kept, {key.removeprefix(WITHIN): record[key] for key in list(record)[known:]})
+        rows.append(dict(sorted(kept.items())))
     return Converted(array=attributes_array(rows, len(laid)), bad=bad)
 
 
