@@ -25,8 +25,8 @@ class _Combination:
     text: str
 
 
-def call_records(count: int, *, seed: int = 1, start: datetime = START, first: int = 0) -> list[bytes]:
-    """`count` records, a millisecond apart, from number `first` on; the same for the same arguments."""
+def call_records(count: int, *, seed: int = 1, start: datetime = START, first: int = 0, per_second: int = 1_000) -> list[bytes]:
+    """`count` records, so many a second, from number `first` on; the same for the same arguments."""
     random = np.random.default_rng((seed, first))
     which = random.integers(0, COMBINATIONS, count).tolist()
     latency = random.lognormal(6, 0.8, count).round(3).tolist()
@@ -34,7 +34,7 @@ def call_records(count: int, *, seed: int = 1, start: datetime = START, first: i
     minutes: dict[int, str] = {}
     records = []
     for at, combination, latency_ms, (a, b, c, d) in zip(range(first, first + count), which, latency, numbers, strict=True):
-        minute, within = divmod(at, _MINUTE_MS)
+        minute, within = divmod(at * 1000 // per_second, _MINUTE_MS)
         if minute not in minutes:
             minutes[minute] = (start + timedelta(minutes=minute)).isoformat(timespec="minutes")[:16]
         ts = f"{minutes[minute]}:{within // 1000:02}.{within % 1000:03}Z"

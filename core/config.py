@@ -4,11 +4,12 @@ One idea, one module: every key, with its default, unit and meaning, is to be fo
 lives in `core/load.py`; `docs/configuration.md` is made from this tree.
 """
 
+import re
 from datetime import timedelta
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from core.durations import Duration
 from core.record import DIMENSIONS, RECORD_SCHEMA
@@ -59,7 +60,16 @@ class StoreSettings(Part):
 
 class KafkaSettings(Part):
     brokers: tuple[str, ...] = Field((), description="Bootstrap servers, `host:port`; empty: no Kafka, only import and POST.")
-    topic: str = Field("gateway-calls", min_length=1, description="The topic that the gateways write their call logs to.")
+    topic: str = Field(
+        "gateway-calls",
+        min_length=1,
+        description="The topic that the gateways write their call logs to; several, parted by commas; or a regular expression "
+        "that starts with `^`.",
+    )
+    client: Literal["kafka-python", "confluent"] = Field(
+        "kafka-python",
+        description="`confluent` is librdkafka, of the extra `confluent`: for brokers that kafka-python cannot talk to.",
+    )
     group: str = Field("tpscope", min_length=1, description="Consumer group of the ingest processes.")
     control_topic: str = Field("tpscope-control", description="One-partition topic whose owner is the active jobs process.")
     format: str = Field(
@@ -72,7 +82,10 @@ class KafkaSettings(Part):
     session_timeout: Duration = Field(
         timedelta(seconds=45), description="A consumer that is silent for so long loses its partitions to the others."
     )
-    start: Literal["earliest", "latest"] = Field("earliest", description="Where a new group starts to read.")
+    start: Literal["earliest", "latest"] | AwareDatetime = Field(
+        "earliest",
+        description="Where a new group starts to read: `earliest`, `latest`, or a time such as 2026-01-31T00:00:00Z.",
+    )
     security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field("PLAINTEXT", description="Security protocol.")
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field("PLAIN", description="SASL mechanism.")
     username: str = Field("", description="SASL user name.")
@@ -92,6 +105,28 @@ class KafkaSettings(Part):
         "Not given: `retention.calls`.",
     )
     too_old: TimeVerdict = Field("dead_letter", description="What becomes of calls from the far past: `keep` or `dead_letter`.")
+
+    @property
+    def topic_pattern(self) -> str:
+        """The regular expression that topics are chosen by; empty where they are named."""
+        return self.topic if self.topic.startswith("^") else ""
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The topics by name; none where a pattern chooses them."""
+        return () if self.topic_pattern else tuple(part.strip() for part in self.topic.split(",") if part.strip())
+
+    @field_validator("topic")
+    @classmethod
+    def _topic_names(cls, topic: str) -> str:
+        if topic.startswith("^"):
+            try:
+                re.compile(topic)
+            except re.error as error:
+                raise ValueError(f"{topic!r} is no regular expression ({error})") from error
+        elif not any(part.strip() for part in topic.split(",")):
+            raise ValueError("names no topic")
+        return topic
 
     @field_validator("brokers", mode="before")
     @classmethod

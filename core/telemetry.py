@@ -72,6 +72,19 @@ INGEST_REJECTED = counter(
     meaning="Records that could not be read and went to the dead letters.",
     when_it_moves="A gateway changed its log format, or the mapping does not fit: look at the dead letters of that reason.",
 )
+INGEST_LOST = counter(
+    "tpscope_ingest_lost_total",
+    unit="records",
+    labels=("topic",),
+    meaning="Records that Kafka's retention removed before they were read.",
+    when_it_moves="Calls are missing for good: raise the topic's retention, add consumers, find out why ingest fell behind.",
+)
+INGEST_REPEATED = counter(
+    "tpscope_ingest_repeated_total",
+    unit="records",
+    meaning="Records that came again although the store has them, and were left out.",
+    when_it_moves="The group's offsets were reset or have expired; nothing is counted twice and nothing needs doing.",
+)
 INGEST_BATCHES = counter(
     "tpscope_ingest_batches_total",
     unit="batches",

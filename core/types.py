@@ -280,6 +280,8 @@ class Watermark:
         The newest `ts` written.
     delay_s : float
         Arrival minus event time of the last batch, its 95th percentile.
+    topic_id : str
+        The broker's id of the topic, which differs when a topic is made again; empty where it has none.
     """
 
     topic: str
@@ -288,4 +290,5 @@ class Watermark:
     arrived_at: datetime
     next_offset: int
     delay_s: float
+    topic_id: str = ""
     extra: Mapping[str, str] = field(default_factory=dict)

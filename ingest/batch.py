@@ -1,12 +1,15 @@
-"""Records on their way to the store, gathered until a batch is large or old enough. Pure: the time is an argument."""
+"""Records on their way to the store: pieces as they come, batches as they are written. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
 
 MAX_BYTES = 64 * 1024 * 1024
 """Bytes of records after which a batch is written whatever its count: bounds the memory that large records take."""
+
+Offsets = Sequence[int] | np.ndarray
 
 
 class Partition(NamedTuple):
@@ -16,7 +19,32 @@ class Partition(NamedTuple):
     number: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece(Protocol):
+    """Consecutive records of one partition, in whatever shape they came."""
+
+    @property
+    def partition(self) -> Partition: ...
+
+    @property
+    def first(self) -> int:
+        """Offset of the first record, or before it where records at the front are missing."""
+
+    @property
+    def last(self) -> int:
+        """Offset of the last record, or after it where records at the end are missing; reading goes on behind it."""
+
+    @property
+    def records(self) -> int:
+        """How many records, about: those that compaction removed may be among them."""
+
+    @property
+    def size_bytes(self) -> int: ...
+
+    def unpack(self) -> "Slice":
+        """The records themselves."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Slice:
     """Consecutive records of one partition, in order.
 
@@ -27,19 +55,60 @@ class Slice:
     values : sequence of bytes or of parsed objects, shape (records,)
     size_bytes : int
         Bytes of the values.
+    times_ms : ndarray of int64, shape (records,), optional
+        Kafka's time of each record, milliseconds since 1970.
     """
 
     partition: Partition
-    offsets: Sequence[int]
+    offsets: Offsets
     values: Sequence[bytes] | Sequence[object]
     size_bytes: int = 0
+    times_ms: np.ndarray | None = None
+
+    @property
+    def records(self) -> int:
+        return len(self.offsets)
+
+    @property
+    def first(self) -> int:
+        return int(self.offsets[0])
+
+    @property
+    def last(self) -> int:
+        return int(self.offsets[-1])
+
+    def unpack(self) -> "Slice":
+        return self
+
+    def part(self, start: int, stop: int) -> "Slice":
+        """The records at the places from `start` to before `stop`."""
+        values = self.values[start:stop]
+        share = (stop - start) / max(len(self.offsets), 1)
+        return Slice(
+            partition=self.partition,
+            offsets=self.offsets[start:stop],
+            values=values,
+            size_bytes=round(self.size_bytes * share),
+            times_ms=None if self.times_ms is None else self.times_ms[start:stop],
+        )
+
+    def place_of(self, offset: int) -> int:
+        """How many records come before `offset`."""
+        return int(np.searchsorted(np.asarray(self.offsets), offset))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """What is written at once. Slices of one partition are in order."""
+    """What is written at once: slices in order.
+
+    Attributes
+    ----------
+    name : str
+        Its token where that was given to it before it was complete; else the token is made of what it holds.
+    """
 
     slices: tuple[Slice, ...]
+    name: str = ""
 
     @property
     def records(self) -> int:
@@ -47,91 +116,17 @@ class Batch:
 
     @property
     def next_offsets(self) -> Mapping[Partition, int]:
-        """Per partition the offset after its last record: what is committed once the batch is written."""
-        return {one.partition: one.offsets[-1] + 1 for one in self.slices}
+        """Per partition the offset after its last record."""
+        return {one.partition: one.last + 1 for one in self.slices if one.records}
 
     @property
     def token(self) -> str:
         """Names exactly these records: a second write under the same token writes nothing."""
+        if self.name:
+            return self.name
         first: dict[Partition, int] = {}
         last: dict[Partition, int] = {}
         for one in self.slices:
-            first.setdefault(one.partition, one.offsets[0])
-            last[one.partition] = one.offsets[-1]
+            first.setdefault(one.partition, one.first)
+            last[one.partition] = one.last
         return ",".join(f"{at.topic}:{at.number}:{first[at]}-{last[at]}" for at in sorted(first))
-
-    def without(self, partitions: Collection[Partition]) -> "Batch":
-        """The batch with the slices of these partitions left out."""
-        return Batch(slices=tuple(one for one in self.slices if one.partition not in partitions))
-
-
-@dataclass(slots=True, kw_only=True)
-class Batcher:
-    """Gathers slices until there are `max_records` of them, `max_bytes`, or the first is `max_age` old."""
-
-    max_records: int
-    max_age: timedelta
-    max_bytes: int = MAX_BYTES
-    _slices: list[Slice] = field(default_factory=list, init=False)
-    _records: int = field(default=0, init=False)
-    _bytes: int = field(default=0, init=False)
-    _since: datetime | None = field(default=None, init=False)
-
-    @property
-    def records(self) -> int:
-        return self._records
-
-    @property
-    def held(self) -> Mapping[Partition, int]:
-        """Records held of each partition."""
-        held: dict[Partition, int] = {}
-        for one in self._slices:
-            held[one.partition] = held.get(one.partition, 0) + len(one.offsets)
-        return held
-
-    @property
-    def room(self) -> int:
-        """How many records may still be added; 0 when the batch is full."""
-        return 0 if self._bytes >= self.max_bytes else max(0, self.max_records - self._records)
-
-    def add(self, slices: Iterable[Slice], now: datetime) -> None:
-        """Take slices in; a partition that starts again below what is held of it has been reset, and is held anew."""
-        for one in slices:
-            if not one.offsets:
-                continue
-            if any(held.partition == one.partition and held.offsets[-1] >= one.offsets[0] for held in self._slices):
-                self.drop({one.partition})
-            self._slices.append(one)
-            self._records += len(one.offsets)
-            self._bytes += one.size_bytes
-            self._since = self._since or now
-
-    def due(self, now: datetime) -> bool:
-        """Whether the batch should be written now."""
-        return self._records > 0 and (self.room == 0 or self.wait(now) <= timedelta(0))
-
-    def wait(self, now: datetime) -> timedelta:
-        """How long until the batch is old enough; `max_age` when there is none."""
-        if self._since is None:
-            return self.max_age
-        # A clock that was set back would otherwise hold the batch until it has caught up.
-        age = now - self._since if now >= self._since else self.max_age
-        return self.max_age - age
-
-    def take(self) -> Batch:
-        """Hand over what was gathered and start anew."""
-        batch = Batch(slices=tuple(self._slices))
-        self._replace([])
-        return batch
-
-    def drop(self, partitions: Collection[Partition]) -> int:
-        """Forget what is held of these partitions; returns how many records."""
-        before = self._records
-        self._replace([one for one in self._slices if one.partition not in partitions])
-        return before - self._records
-
-    def _replace(self, slices: list[Slice]) -> None:
-        self._slices = slices
-        self._records = sum(len(one.offsets) for one in slices)
-        self._bytes = sum(one.size_bytes for one in slices)
-        self._since = self._since if slices else None

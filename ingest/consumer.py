@@ -1,18 +1,17 @@
-"""The main road: poll, gather, decode and write, commit. At least once: what is committed has been written.
+"""The main road: poll, cut into batches, record their bounds, decode and write them, commit. Each record once.
 
-Two threads: the caller's polls, so that the group keeps this member whatever the store does; one writes, so that the next batch
-comes in meanwhile. At most one batch is being written and one gathered, which bounds the memory; when both are full, fetching
-pauses. A write that fails is repeated, with the same token, until it succeeds or the process is stopped.
+The caller's thread polls and commits, so that the group keeps this member whatever the store does; a few others decode and
+write batches of different partitions at the same time (the engine and Arrow release the GIL). `ingest/ledger.py` keeps the
+books: what may be written when, and how much is held at most; when that is reached, fetching pauses. A write that fails is
+repeated, with the same token, until it succeeds, the partition goes away or the process is stopped.
 """
 
 import contextlib
 import logging
 import threading
-from collections import Counter
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from time import perf_counter
 
@@ -26,13 +25,15 @@ from core.telemetry import (
     INGEST_LAG,
     INGEST_RECORDS,
     INGEST_REJECTED,
+    INGEST_REPEATED,
     INGEST_REVOKED_RECORDS,
     INGEST_WRITE_FAILURES,
     INGEST_WRITE_SECONDS,
 )
 from core.types import Watermark
-from ingest.batch import Batch, Batcher, Partition
+from ingest.batch import Batch, Partition, Slice
 from ingest.formats import Format
+from ingest.ledger import Flight, Ledger, Tenure
 from ingest.source import Source
 from ingest.trouble import Trouble
 from ingest.writer import BatchWriter, Prepared, prepare
@@ -40,24 +41,13 @@ from storage.contract import Store
 
 logger = logging.getLogger(__name__)
 
+_WRITERS = 2
 _POLL_S = 0.2
 _BRIEF_POLL_S = 0.02
 _BROKER_DELAY_S = 1.0
 _FIRST_DELAY_S = 0.25
 _LONGEST_DELAY_S = 15.0
 _LAG_EVERY = timedelta(seconds=1)
-
-
-@dataclass(slots=True, kw_only=True)
-class _Flight:
-    """A batch that is being written. `revoked` is set by the polling thread and read by the writing one.
-
-    `done` gives the batch that was written, or None when the process was stopped before it was.
-    """
-
-    batch: Batch
-    done: Future[Batch | None] = field(default_factory=Future)
-    revoked: frozenset[Partition] = frozenset()
 
 
 class Consumer:
@@ -74,9 +64,10 @@ class Consumer:
         self._format = format
         self._clock = clock
         self._writer = BatchWriter(store=store, clock=clock, dead_letter_bytes=settings.dead_letter_bytes)
-        self._gathered = Batcher(max_records=settings.batch_records, max_age=settings.batch_age)
-        self._flight: _Flight | None = None
-        self._uncommitted: dict[Partition, int] = {}
+        self._ledger = Ledger(max_records=settings.batch_records, max_age=settings.batch_age)
+        self._writing: dict[Future[bool], Flight] = {}
+        self._unsure: dict[Partition, Tenure] = {}
+        self._asked: dict[Future[int], tuple[Partition, Tenure]] = {}
         self._gauges = _LagGauges()
         self._kafka_trouble, self._store_trouble = Trouble(logger), Trouble(logger)
 
@@ -86,93 +77,115 @@ class Consumer:
         Ends within about two seconds of `stop` while store and broker answer. A statement that hangs in the store is waited
         for (its own timeout bounds it) but not repeated: what is not written stays uncommitted, to be read again.
         """
-        with ThreadPoolExecutor(1, "ingest-writer") as pool:
+        with ThreadPoolExecutor(_WRITERS, "ingest-writer") as pool:
             try:
                 while not stop.is_set():
                     self._receive(stop)
+                    self._ask(pool, stop)
                     self._settle()
-                    if self._flight is None and self._gathered.due(self._clock.now()):
-                        self._launch(pool, stop)
+                    self._ledger.cut(self._clock.now())
+                    self._record()
+                    self._launch(pool, stop)
                 self._finish(pool, stop)
             finally:
                 self._source.close()
 
     def _receive(self, stop: threading.Event) -> None:
-        """Poll into the batch that is gathered; with no room only to stay in the group."""
-        wait_s = max(0.0, min(_POLL_S, self._gathered.wait(self._clock.now()).total_seconds()))
-        if self._flight is not None and not self._gathered.room:
-            wait_for([self._flight.done], _POLL_S)
-            wait_s = _BRIEF_POLL_S
+        """Poll into the books; with no room only to stay in the group."""
+        wait_s = max(0.0, min(_POLL_S, self._ledger.wait(self._clock.now()).total_seconds()))
+        room = self._ledger.room
+        if self._writing and not room:
+            wait_for(self._writing, _POLL_S, FIRST_COMPLETED)
+            wait_s = 0.0
         try:
-            polled = self._source.poll(wait_s or _BRIEF_POLL_S, self._gathered.room)
+            polled = self._source.poll(wait_s or _BRIEF_POLL_S, room)
         except BrokerUnavailable as error:
             self._kafka_trouble.tell("reading from Kafka fails and is tried again: %s", error)
             stop.wait(_BROKER_DELAY_S)
             return
-        self._let_go(polled.revoked)
-        self._gathered.add(polled.slices, self._clock.now())
-        self._gauges.show(self._source, self._unwritten(), self._clock.now())
-
-    def _unwritten(self) -> Counter[Partition]:
-        """Records of each partition that are here."""
-        here = Counter(self._gathered.held)
-        for one in self._flight.batch.slices if self._flight is not None else ():
-            here[one.partition] += len(one.offsets)
-        return here
+        if polled.revoked:
+            self._let_go(polled.revoked)
+        self._unsure |= self._ledger.assign(polled.assigned)
+        now = self._clock.now()
+        self._ledger.add(polled.pieces, now)
+        INGEST_REPEATED.inc(self._ledger.take_left_out())
+        self._gauges.show(self._source, self._ledger.held, now)
 
     def _let_go(self, revoked: frozenset[Partition]) -> None:
         """Drop what is held of partitions that went away: it is read again from the last commit, here or elsewhere."""
-        if not revoked:
-            return
-        dropped = self._gathered.drop(revoked)
-        self._uncommitted = {at: offset for at, offset in self._uncommitted.items() if at not in revoked}
-        if self._flight is not None:
-            self._flight.revoked |= revoked
+        dropped = self._ledger.revoke(revoked)
         self._gauges.forget(revoked)
         INGEST_REVOKED_RECORDS.inc(dropped)
         logger.info("partitions %s were revoked, %d unwritten records dropped", sorted(at.number for at in revoked), dropped)
 
+    def _ask(self, pool: ThreadPoolExecutor, stop: threading.Event) -> None:
+        """Find out what the store has of partitions that nobody has committed, and leave it out when it comes again."""
+        for at, tenure in self._unsure.items():
+            self._asked[pool.submit(self._look_up, at, tenure, stop)] = (at, tenure)
+        self._unsure = {}
+        for future in [one for one in self._asked if one.done() and not stop.is_set()]:
+            at, tenure = self._asked.pop(future)
+            self._ledger.settle(at, tenure, future.result())
+            if future.result():
+                logger.info(
+                    "topic %s, partition %d: the store has all records before offset %d; what comes again is left out",
+                    at.topic, at.number, future.result(),
+                )  # fmt: skip
+
     def _settle(self) -> None:
-        """Commit what is written."""
-        if self._flight is not None and self._flight.done.done():
-            flight, self._flight = self._flight, None
-            written = flight.done.result()
-            if written is not None:
-                self._uncommitted.update(written.without(flight.revoked).next_offsets)
-        if not self._uncommitted:
+        """Book what is written; raises what a writer failed with."""
+        for future in [one for one in self._writing if one.done()]:
+            flight = self._writing.pop(future)
+            flight.running = False
+            if future.result():
+                self._ledger.landed(flight)
+
+    def _record(self) -> None:
+        """Commit what is written and what is going to be."""
+        progress = self._ledger.unrecorded()
+        if not progress:
             return
         try:
-            if self._source.commit(self._uncommitted):
-                self._uncommitted = {}
+            if self._source.commit(progress):
+                self._ledger.record(progress)
                 self._kafka_trouble.over("Kafka answers again")
         except BrokerUnavailable as error:
             self._kafka_trouble.tell("committing fails and is tried again, nothing is lost: %s", error)
 
     def _launch(self, pool: ThreadPoolExecutor, stop: threading.Event) -> None:
-        """Give what was gathered to the writing thread."""
-        self._flight = _Flight(batch=self._gathered.take())
-        self._flight.done = pool.submit(self._write, self._flight, stop)
+        """Give what may be written to the writers."""
+        for flight in self._ledger.ready():
+            flight.running = True
+            self._writing[pool.submit(self._write, flight, stop)] = flight
 
     def _finish(self, pool: ThreadPoolExecutor, stop: threading.Event) -> None:
-        """Write what is left, once, and commit it."""
-        self._await_flight()
-        if self._gathered.records:
-            self._launch(pool, stop)
-            self._await_flight()
-
-    def _await_flight(self) -> None:
-        if self._flight is not None:
-            wait_for([self._flight.done])
-            self._settle()
-
-    def _write(self, flight: _Flight, stop: threading.Event) -> Batch | None:
-        """On the writing thread: write the batch, again and again until it is written or the process stops."""
-        started = perf_counter()
-        prepared = prepare(flight.batch, self._format)
-        delays = _delays()
+        """Write what is left, each once, and commit it."""
+        self._ledger.cut(self._clock.now(), all_of_it=True)
+        self._record()
+        failed: list[Flight] = []
         while True:
+            self._launch(pool, stop)
+            if not self._writing:
+                break
+            wait_for(self._writing, return_when=FIRST_COMPLETED)
+            before = list(self._writing.values())
+            self._settle()
+            failed += [one for one in before if one not in self._writing.values() and one in self._ledger.ready()]
+            for one in failed:
+                one.running = True  # it is not tried again
+        self._record()
+
+    def _write(self, flight: Flight, stop: threading.Event) -> bool:
+        """On a writing thread: write the batch, again and again until it is written or need not be; whether it is."""
+        started = perf_counter()
+        prepared: Prepared | None = None
+        delays = _delays()
+        while not flight.tenure.over:
             try:
-                marks = self._writer.write(prepared)
+                if prepared is None:
+                    slices = tuple(one.unpack() for one in flight.pieces)
+                    prepared = prepare(Batch(slices=slices, name=_token(flight, slices)), self._format)
+                marks = self._writer.write(prepared, flight.tenure.topic_id)
             except (TransientError, StoreError) as error:
                 refused = isinstance(error, StoreError)
                 INGEST_WRITE_FAILURES.labels("refused" if refused else "unavailable").inc()
@@ -180,12 +193,22 @@ class Consumer:
             else:
                 self._store_trouble.over("the store takes batches again")
                 _count(prepared, marks, perf_counter() - started)
-                return prepared.batch
+                return True
             if stop.wait(next(delays)):
-                return None
-            started = perf_counter()
-            if flight.revoked:
-                prepared = prepare(flight.batch.without(flight.revoked), self._format)
+                break
+        return False
+
+    def _look_up(self, at: Partition, tenure: Tenure, stop: threading.Event) -> int:
+        """On a writing thread: before which offset the store has all records, asked again and again until it says."""
+        delays = _delays()
+        while not tenure.over:
+            try:
+                return self._writer.written_before(at, tenure.topic_id)
+            except (TransientError, StoreError) as error:
+                self._store_trouble.tell("the store does not say what it has, reading waits: %s", error)
+            if stop.wait(next(delays)):
+                break
+        return 0
 
 
 class _LagGauges:
@@ -206,6 +229,15 @@ class _LagGauges:
             for metric in (INGEST_LAG, INGEST_DELAY):
                 with contextlib.suppress(KeyError):
                     metric.remove(at.topic, str(at.number))
+
+
+def _token(flight: Flight, slices: tuple[Slice, ...]) -> str:
+    """Names the records for good: partition, bounds, and the topic itself, since one made anew has the same offsets."""
+    topic = flight.tenure.topic_id
+    if not topic:
+        times = [int(one.times_ms[0]) for one in slices if one.times_ms is not None and one.records]
+        topic = f"t{times[0]}" if times else ""
+    return f"{flight.partition.topic}:{flight.partition.number}:{topic}:{flight.start}-{flight.last}"
 
 
 def _delays() -> Iterator[float]:

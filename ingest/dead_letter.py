@@ -1,7 +1,9 @@
 """Records that cannot be read: kept with where they came from, why, and as many of their bytes as configured."""
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from datetime import datetime
+from itertools import accumulate
 
 import orjson
 
@@ -17,10 +19,12 @@ def dead_letters(
     batch: Batch, rejects: Iterable[Reject], received_at: datetime, max_bytes: int, source: str = ""
 ) -> list[DeadLetter]:
     """One letter per reject of the batch, in order; `source` (a file's name) is put before the detail."""
-    places = [(one, index) for one in batch.slices for index in range(len(one.offsets))]
+    ends = list(accumulate(one.records for one in batch.slices))
     letters = []
     for reject in rejects:
-        slice_, index = places[reject.index]
+        which = bisect_right(ends, reject.index)
+        slice_ = batch.slices[which]
+        index = reject.index - ends[which] + slice_.records
         payload = payload_of(slice_.values[index])
         detail = f"{source}: {reject.detail}" if source else reject.detail
         letters.append(

@@ -12,6 +12,8 @@ What its source code says (3.0.12), on which this relies:
 - A poll that ends between a rebalance's assignment and its SyncGroup response leaves the join unfinished for good, without
   heartbeats: `finish_join` prevents that.
 - `poll` returns nothing while the broker is away and reconnects by itself; the constructor is what fails.
+- A position that the log does not have any more is reset without a word, to where `auto_offset_reset` says. That is always
+  `earliest` here, since otherwise records would be skipped; where a new group starts is decided in this module.
 - Sockets of failed connections stay open until the garbage collector finds them (`KafkaNetSocket.connect` raises past them), so
   in a long outage it is made to look for them.
 """
@@ -24,18 +26,20 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 from kafka import ConsumerRebalanceListener, TopicPartition
 from kafka.errors import CommitFailedError, KafkaError, RebalanceInProgressError
 from kafka.structs import OffsetAndMetadata
 
 from core.config import KafkaSettings
 from core.errors import BrokerUnavailable, ConfigError
-from ingest.batch import Partition, Slice
-from ingest.kafka_client import client_options, connect, finish_join
+from ingest.batch import Partition, Piece, Slice
+from ingest.kafka_client import connect, finish_join
+from ingest.plan import Progress
+from ingest.positions import Positions
+from ingest.record_batches import PackedPiece, PackedRecords, WholeBatches
 from ingest.source import Polled
 from ingest.trouble import Trouble
-
-__all__ = ["KafkaSource", "client_options", "finish_join"]
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +51,7 @@ _COLLECT_EVERY_S = 60.0
 
 
 class KafkaSource:
-    """A member of `settings.group` that reads `settings.topic`. It may be that the topic is made later.
+    """A member of `settings.group` that reads the topics of `settings.topic`. It may be that they are made later.
 
     Building it connects, and may block for `settings.connect_timeout`.
 
@@ -62,11 +66,16 @@ class KafkaSource:
     def __init__(self, settings: KafkaSettings) -> None:
         if not settings.brokers:
             raise ConfigError("kafka.brokers", "is empty; name at least one broker as host:port")
+        self._settings = settings
         self._brokers = ", ".join(settings.brokers)
-        self._topic = settings.topic
         self._consumer = connect(settings)
-        self._listener = _Revocations()
-        self._consumer.subscribe([settings.topic], listener=self._listener)
+        self._consumer._fetcher.PartitionRecords = WholeBatches
+        self._changes = _Changes()
+        if settings.topic_pattern:
+            self._consumer.subscribe(pattern=settings.topic_pattern, listener=self._changes)
+        else:
+            self._consumer.subscribe(list(settings.topics), listener=self._changes)
+        self._positions = Positions(self._consumer, settings)
         self._silence = Trouble(logger)
         self._heard_at = self._collected_at = time.monotonic()
         self._closed = False
@@ -79,10 +88,22 @@ class KafkaSource:
             found = self._consumer.poll(timeout_ms=int(timeout_s * 1000), max_records=max(max_records, 1))
         if not found:
             self._tell_of_silence()
-        return Polled(revoked=self._listener.take(), slices=tuple(_slice(at, records) for at, records in found.items()))
+        records = {Partition(at.topic, at.partition): one for at, one in found.items()}
+        revoked, new = self._changes.take()
+        try:
+            with self._translated():
+                assigned = self._positions.of(new)
+        except BrokerUnavailable:
+            # Until it is known where they stand nothing is read: it comes again.
+            self._changes.put_back(revoked, new)
+            self._positions.rewind({at: one[0] for at, one in records.items()})
+            raise
+        # Of new ones reading has been set to where it should begin, whatever has come of them.
+        read = {at: one for at, one in records.items() if at not in assigned}
+        return Polled(revoked=revoked, assigned=assigned, pieces=tuple(self._wanted(read)))
 
-    def commit(self, next_offsets: Mapping[Partition, int]) -> bool:
-        offsets = {TopicPartition(*at): OffsetAndMetadata(offset, "", -1) for at, offset in next_offsets.items()}
+    def commit(self, progress: Mapping[Partition, Progress]) -> bool:
+        offsets = {TopicPartition(*at): OffsetAndMetadata(one.offset, one.text, -1) for at, one in progress.items()}
         try:
             with self._translated():
                 self._consumer.commit(offsets, timeout_ms=_COMMIT_MS)
@@ -108,6 +129,17 @@ class KafkaSource:
         except KafkaError as error:
             logger.info("the Kafka consumer did not leave its group cleanly: %s", error)
 
+    def _wanted(self, found: Mapping[Partition, list[Any]]) -> Iterator[Piece]:
+        for at, records in found.items():
+            self._positions.advance(at, records)
+            since = self._positions.start_of(at)
+            for record in records:
+                if isinstance(record.value, PackedRecords):
+                    if record.offset >= since:
+                        yield PackedPiece(partition=at, batch=record.value.batch, since=since)
+                elif record.offset >= since:
+                    yield _single(at, record)
+
     def _hold(self, hold: bool) -> None:
         """Stop or go on fetching; the membership goes on either way."""
         assigned = self._consumer.assignment() or set()
@@ -128,8 +160,12 @@ class KafkaSource:
         elif not connected:
             self._silence.tell("kafka.brokers %s: no broker answers; waiting for one", self._brokers)
             self._collect_sockets(now)
-        elif not self._consumer._cluster.partitions_for_topic(self._topic):
-            self._silence.tell("kafka.topic %r does not exist on %s; waiting for it", self._topic, self._brokers)
+        elif not self._consumer.subscription():
+            self._silence.tell("kafka.topic %r fits no topic on %s; waiting for one", self._settings.topic, self._brokers)
+        else:
+            for topic in self._settings.topics:
+                if not self._consumer._cluster.partitions_for_topic(topic):
+                    self._silence.tell("kafka.topic %r does not exist on %s; waiting for it", topic, self._brokers)
 
     def _collect_sockets(self, now: float) -> None:
         if now - self._collected_at > _COLLECT_EVERY_S:
@@ -150,18 +186,27 @@ class _MovedOn(Exception):
     """The group has begun another generation before the commit."""
 
 
-class _Revocations(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Notes what went away, on Kafka's thread, for the next poll."""
+class _Changes(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Notes what went away and what came, on Kafka's thread, for the next poll."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._in_doubt: set[Partition] = set()
         self._gone: set[Partition] = set()
+        self._new: set[Partition] = set()
 
-    def take(self) -> frozenset[Partition]:
+    def take(self) -> tuple[frozenset[Partition], frozenset[Partition]]:
+        """Partitions that went away, and then those that are new, since the last time."""
         with self._lock:
-            taken, self._gone = frozenset(self._gone), set()
+            taken = frozenset(self._gone), frozenset(self._new)
+            self._gone, self._new = set(), set()
         return taken
+
+    def put_back(self, gone: frozenset[Partition], new: frozenset[Partition]) -> None:
+        """What was taken could not be used; what has left since is not new any more."""
+        with self._lock:
+            self._new |= new - self._gone
+            self._gone |= gone
 
     def on_partitions_revoked(self, revoked: Any) -> None:
         """A rebalance begins: only the new assignment tells which of them stay."""
@@ -170,7 +215,10 @@ class _Revocations(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def on_partitions_assigned(self, assigned: Any) -> None:
         with self._lock:
-            self._gone |= self._in_doubt - _partitions(assigned)
+            now = _partitions(assigned)
+            kept = self._in_doubt & now
+            self._gone |= self._in_doubt - now
+            self._new = (self._new & now) | (now - kept)
             self._in_doubt = set()
         logger.info("reading partitions %s", sorted(at.partition for at in assigned))
 
@@ -185,11 +233,8 @@ def _partitions(places: Any) -> set[Partition]:
     return {Partition(at.topic, at.partition) for at in places}
 
 
-def _slice(at: Any, records: list[Any]) -> Slice:
-    values = [record.value or b"" for record in records]
-    return Slice(
-        partition=Partition(at.topic, at.partition),
-        offsets=[record.offset for record in records],
-        values=values,
-        size_bytes=sum(map(len, values)),
-    )
+def _single(at: Partition, record: Any) -> Slice:
+    """A record of an old message format, which comes singly."""
+    value = record.value or b""
+    times = np.asarray([record.timestamp if record.timestamp is not None else -1], np.int64)
+    return Slice(partition=at, offsets=(record.offset,), values=(value,), size_bytes=len(value), times_ms=times)

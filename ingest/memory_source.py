@@ -5,27 +5,36 @@ from collections.abc import Iterable, Mapping
 
 from core.errors import BrokerUnavailable
 from ingest.batch import Partition, Slice
-from ingest.source import Polled
+from ingest.plan import Progress
+from ingest.source import Assigned, Polled
 
 
 class MemorySource:
     """One member that owns all partitions of one topic.
 
-    `revoke` takes partitions away and gives them back at once, as a rebalance does: reading goes on from the commits.
+    `revoke` takes partitions away and gives them back at once, as a rebalance does: reading goes on from the commits, which
+    `progress` keeps and `committed` shows as plain offsets. Without a `topic_id` records that come again cannot be told.
     `fail_polls` and `fail_commits` make the next calls raise BrokerUnavailable.
     """
 
-    def __init__(self, topic: str = "gateway-calls", partitions: int = 1, slice_records: int = 500) -> None:
+    def __init__(self, topic: str = "gateway-calls", partitions: int = 1, slice_records: int = 500, topic_id: str = "") -> None:
         self._log: dict[Partition, list[bytes]] = {Partition(topic, number): [] for number in range(partitions)}
         self._position: dict[Partition, int] = dict.fromkeys(self._log, 0)
         self._slice_records = slice_records
         self._revoked: set[Partition] = set()
+        self._new: set[Partition] = set(self._log)
+        self._topic_id = topic_id
         self._changed = threading.Condition()
-        self.committed: dict[Partition, int] = {}
+        self.progress: dict[Partition, Progress] = {}
         self.fail_polls = 0
         self.fail_commits = 0
         self.closed = False
         self.polls = 0
+
+    @property
+    def committed(self) -> dict[Partition, int]:
+        """The offset of each partition before which everything is written, where something is."""
+        return {at: one.offset for at, one in self.progress.items() if one.offset}
 
     def append(self, values: Iterable[bytes], partition: int = 0) -> None:
         """Write records to a partition."""
@@ -38,6 +47,7 @@ class MemorySource:
         with self._changed:
             for at in map(self._at, partitions):
                 self._revoked.add(at)
+                self._new.add(at)
                 self._position[at] = self.committed.get(at, 0)
             self._changed.notify_all()
 
@@ -49,19 +59,21 @@ class MemorySource:
                 raise BrokerUnavailable("the memory source fails this poll")
             self._changed.wait_for(lambda: self._revoked or (max_records > 0 and any(self.lag().values())), timeout_s)
             revoked, self._revoked = frozenset(self._revoked), set()
+            assigned = {at: Assigned(progress=self.progress.get(at), topic_id=self._topic_id) for at in self._new}
+            self._new = set()
             slices = []
             for at in self._log:
                 found = self._read(at, max_records)
-                if found.offsets:
+                if found.records:
                     slices.append(found)
                     max_records -= len(found.offsets)
-            return Polled(revoked=revoked, slices=tuple(slices))
+            return Polled(revoked=revoked, assigned=assigned, pieces=tuple(slices))
 
-    def commit(self, next_offsets: Mapping[Partition, int]) -> bool:
+    def commit(self, progress: Mapping[Partition, Progress]) -> bool:
         if self.fail_commits:
             self.fail_commits -= 1
             raise BrokerUnavailable("the memory source fails this commit")
-        self.committed.update(next_offsets)
+        self.progress.update(progress)
         return True
 
     def lag(self) -> Mapping[Partition, int]:

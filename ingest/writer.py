@@ -4,25 +4,31 @@ Everything that decides whether a record is stored once, twice or never is here:
 after `write` returned, and repeats `write` with the same prepared batch while it fails. The token makes the repeat harmless.
 """
 
+import logging
+import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.clock import Clock
-from core.record import CALL_SCHEMA, IDENTITY_FIELDS, TS_TYPE
+from core.record import CALL_SCHEMA, IDENTITY_FIELDS, RECORD_SCHEMA, TS_TYPE
 from core.types import Watermark
 from ingest.batch import Batch, Partition
 from ingest.dead_letter import dead_letters
 from ingest.formats import Decoded, Format, Reject
+from ingest.record_batches import joined
 from storage.calls import insert_calls
 from storage.contract import Store
 from storage.dead_letters import write_dead_letters
 from storage.watermarks import read_watermarks, write_watermarks
+
+logger = logging.getLogger(__name__)
 
 _DELAY_LEVEL = 0.95
 
@@ -57,13 +63,15 @@ class Prepared:
         """Rejects of each topic and reason."""
         if not self.rejects:
             return {}
-        topics = [one.partition.topic for one in self.batch.slices for _ in one.offsets]
-        return Counter((topics[reject.index], reject.reason) for reject in self.rejects)
+        ends = np.cumsum([one.records for one in self.batch.slices])
+        which = np.searchsorted(ends, [reject.index for reject in self.rejects], side="right").tolist()
+        topics = [self.batch.slices[at].partition.topic for at in which]
+        return Counter((topic, reject.reason) for topic, reject in zip(topics, self.rejects, strict=True))
 
 
 @dataclass(slots=True, kw_only=True)
 class BatchWriter:
-    """Writes batches to one store. Used by one thread.
+    """Writes batches to one store. May be used by several threads, for a partition by one at a time.
 
     `watermarks` is off where the records are history (imports): their age says nothing about how late live ones are.
     """
@@ -73,9 +81,21 @@ class BatchWriter:
     dead_letter_bytes: int
     watermarks: bool = True
     _event_at: dict[Partition, datetime] | None = field(default=None, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
-    def write(self, prepared: Prepared) -> tuple[Watermark, ...]:
-        """Write everything of the batch; returns its partitions' watermarks.
+    def written_before(self, at: Partition, topic_id: str) -> int:
+        """The offset before which all records of this partition of this very topic are in the store.
+
+        Zero where the topic has no id, since then it cannot be told from an earlier one of the same name. Raises what a read
+        of the store does.
+        """
+        if not topic_id:
+            return 0
+        marks = [one for one in read_watermarks(self.store) if Partition(one.topic, one.partition) == at]
+        return max((one.next_offset for one in marks if one.topic_id == topic_id), default=0)
+
+    def write(self, prepared: Prepared, topic_id: str = "") -> tuple[Watermark, ...]:
+        """Write everything of the batch; returns its partitions' watermarks, which remember the topic's id.
 
         Raises StoreUnavailable or StoreError; then nothing, a part or all of it was written, and the same call completes it.
         """
@@ -88,13 +108,15 @@ class BatchWriter:
             write_dead_letters(self.store, letters, token=token)
         if not self.watermarks:
             return ()
-        marks = self._marks(prepared, now)
+        with self._lock:
+            marks = self._marks(prepared, now, topic_id)
         if marks:
             write_watermarks(self.store, list(marks))
-            self._event_at = {**self._known(), **{Partition(one.topic, one.partition): one.event_at for one in marks}}
+            with self._lock:
+                self._known().update({Partition(one.topic, one.partition): one.event_at for one in marks})
         return marks
 
-    def _marks(self, prepared: Prepared, now: datetime) -> tuple[Watermark, ...]:
+    def _marks(self, prepared: Prepared, now: datetime, topic_id: str) -> tuple[Watermark, ...]:
         """A gateway's clock that runs ahead does not move the watermark past the present: late calls would be missed."""
         marks = []
         times = prepared.rows.column("ts").cast(pa.int64()).to_numpy()
@@ -114,6 +136,7 @@ class BatchWriter:
                     arrived_at=now,
                     next_offset=next_offset,
                     delay_s=float(np.quantile(np.maximum(now_ms - mine, 0), _DELAY_LEVEL)) / 1000,
+                    topic_id=topic_id,
                 )
             )
         return tuple(marks)
@@ -127,23 +150,52 @@ class BatchWriter:
 
 def prepare(batch: Batch, format_: Format, source: str = "") -> Prepared:
     """Decode the records of a batch and put their coordinates beside them."""
-    parsed = bool(batch.slices) and not isinstance(batch.slices[0].values[0], bytes)
-    values = [value for one in batch.slices for value in one.values]
-    decoded = format_.decode_objects(values) if parsed else format_.decode(values)  # type: ignore[arg-type]
-    return located(batch, decoded, source)
+    values: Sequence[Any] = joined(batch.slices)
+    parsed = len(values) > 0 and not isinstance(values[0], bytes)
+    return located(batch, _decoded(values, format_.decode_objects if parsed else format_.decode), source)
 
 
 def located(batch: Batch, decoded: Decoded, source: str = "") -> Prepared:
     """A decoded batch with the coordinates of its rows."""
-    counts = [len(one.offsets) for one in batch.slices]
+    counts = [one.records for one in batch.slices]
     which = np.repeat(np.arange(len(counts), dtype=np.int32), counts)[decoded.valid]
-    offsets = np.fromiter((at for one in batch.slices for at in one.offsets), np.int64, sum(counts))[decoded.valid]
+    every = [np.asarray(one.offsets, np.int64) for one in batch.slices]
+    offsets = np.concatenate([np.empty(0, np.int64), *every])[decoded.valid]
     topics = pa.array([one.partition.topic for one in batch.slices], pa.string()).take(pa.array(which))
     numbers = np.asarray([one.partition.number for one in batch.slices], np.int32)[which]
     rows = decoded.rows
     for field_, column in zip(IDENTITY_FIELDS[1:], (topics, pa.array(numbers), pa.array(offsets)), strict=True):
         rows = rows.append_column(field_, column)
     return Prepared(batch=batch, rows=rows, rejects=decoded.rejects, source=source)
+
+
+def _decoded(values: Sequence[Any], decode: Callable[[Sequence[Any]], Decoded]) -> Decoded:
+    """Decode; where that fails against its promise, halve until the records that it fails on are alone.
+
+    A defect in a format must not stop the topic: those records go to the dead letters, and the log names the defect.
+    """
+    try:
+        return decode(values)
+    except Exception as error:
+        if len(values) > 1:
+            half = len(values) // 2
+            return _both(_decoded(values[:half], decode), _decoded(values[half:], decode), half)
+        logger.exception("a record cannot be decoded because of a defect in its format; it is kept in the dead letters")
+        detail = f"the format failed on it ({type(error).__name__}); please report this"
+        return Decoded(
+            rows=RECORD_SCHEMA.empty_table(),
+            valid=np.empty(0, np.int64),
+            rejects=(Reject(index=0, reason="unreadable", detail=detail),),
+        )
+
+
+def _both(first: Decoded, second: Decoded, half: int) -> Decoded:
+    moved = tuple(Reject(index=half + one.index, reason=one.reason, detail=one.detail) for one in second.rejects)
+    return Decoded(
+        rows=pa.concat_tables([first.rows, second.rows]),
+        valid=np.concatenate([first.valid, half + second.valid]),
+        rejects=first.rejects + moved,
+    )
 
 
 def _arrived(rows: pa.Table, now: datetime) -> pa.Table:

@@ -11,7 +11,7 @@ from storage.frames import items_table, moment
 from storage.sequence import next_seq
 
 LATEST_WATERMARKS = """
-SELECT topic, partition, event_at, arrived_at, next_offset, delay_s FROM watermarks
+SELECT topic, partition, event_at, arrived_at, next_offset, delay_s, topic_id FROM watermarks
 ORDER BY topic, partition, seq DESC LIMIT 1 BY topic, partition
 """
 _SCHEMA = pa.schema(
@@ -21,6 +21,7 @@ _SCHEMA = pa.schema(
         *(pa.field(name, TS_TYPE) for name in ("event_at", "arrived_at")),
         pa.field("next_offset", pa.int64()),
         pa.field("delay_s", pa.float64()),
+        pa.field("topic_id", pa.string()),
         pa.field("seq", pa.uint64()),
     ]
 )

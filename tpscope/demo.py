@@ -19,7 +19,7 @@ from core.clock import Clock, FastClock, SystemClock, floor_to
 from core.config import Settings
 from core.durations import format_duration
 from core.errors import ConfigError
-from ingest.kafka_source import client_options
+from ingest.kafka_client import client_options
 from storage.bulk import bulk_insert
 from storage.contract import Store
 from storage.epochs import claim_epoch

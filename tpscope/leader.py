@@ -21,7 +21,7 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from core.config import KafkaSettings
 from core.errors import BrokerUnavailable, TransientError
-from ingest.kafka_source import finish_join
+from ingest.kafka_client import finish_join
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,8 @@ from dashboards.run import RunningServer, serve
 from dashboards.server import create_app
 from ingest.consumer import Consumer
 from ingest.formats import build_format
-from ingest.kafka_source import KafkaSource, client_options
+from ingest.kafka_client import client_options
+from ingest.open_source import open_source
 from storage.contract import Store
 from storage.epochs import claim_epoch
 from storage.jobs import read_job
@@ -96,7 +97,7 @@ class Service:
 
     def start_ingest(self) -> None:
         settings = self._current.value
-        source = KafkaSource(settings.kafka)
+        source = open_source(settings.kafka)
         consumer = Consumer(
             source, build_format(settings.kafka.format, settings.formats), self._store, settings.kafka, self._clock
         )

@@ -8,15 +8,20 @@ import pytest
 
 from core.config import KafkaSettings
 from ingest.batch import Partition
-from ingest.kafka_source import KafkaSource
 from ingest.memory_source import MemorySource
+from ingest.open_source import open_source
+from ingest.plan import Progress
 from ingest.source import Source
 from tests.integration.ingesting import kafka_settings
 from tests.support.topics import produce
 from tests.support.wait import wait_until
 
 PARTITIONS = 2
-BROKERS = [pytest.param("kafka", marks=pytest.mark.kafka), pytest.param("tansu", marks=pytest.mark.tansu)]
+BROKERS = [
+    pytest.param("kafka", marks=pytest.mark.kafka),
+    pytest.param("kafka confluent", marks=pytest.mark.kafka),
+    pytest.param("tansu", marks=pytest.mark.tansu),
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,13 +57,14 @@ def shared_topic(request: pytest.FixtureRequest, unique_name: Callable[[str], st
 
 
 def on_broker(request: pytest.FixtureRequest, name: str) -> Topic:
-    broker = request.getfixturevalue(f"{request.param}_broker")
+    name_of_broker, _, client = request.param.partition(" ")
+    broker = request.getfixturevalue(f"{name_of_broker}_broker")
     broker.create_topic(name, PARTITIONS)
-    settings: KafkaSettings = kafka_settings(broker.bootstrap, name, session_timeout="4s")
+    settings: KafkaSettings = kafka_settings(broker.bootstrap, name, session_timeout="6s", client=client or "kafka-python")
     return Topic(
         name=name,
         append=lambda values: produce(broker.bootstrap, name, values, PARTITIONS),
-        source=lambda: KafkaSource(settings),
+        source=lambda: open_source(settings),
     )
 
 
@@ -74,13 +80,12 @@ def read(source: Source, count: int, max_records: int = 1000) -> dict[Partition,
     found: dict[Partition, list[tuple[int, bytes]]] = {}
 
     def complete() -> bool:
-        polled = source.poll(0.1, max_records)
-        assert len({one.partition for one in polled.slices}) == len(polled.slices)
-        assert sum(len(one.offsets) for one in polled.slices) <= max_records
-        for one in polled.slices:
+        for piece in source.poll(0.1, max_records).pieces:
+            one = piece.unpack()
+            assert (one.first, one.last) == (piece.first, piece.last)
             values = [value for value in one.values if isinstance(value, bytes)]
-            assert one.size_bytes == sum(map(len, values))
-            found.setdefault(one.partition, []).extend(zip(one.offsets, values, strict=True))
+            assert 0 < sum(map(len, values)) == one.size_bytes <= piece.size_bytes
+            found.setdefault(one.partition, []).extend(zip([int(offset) for offset in one.offsets], values, strict=True))
         return sum(map(len, found.values())) >= count
 
     wait_until(complete, 30, f"{count} records")
@@ -97,7 +102,7 @@ def test_records_come_in_order_with_their_offsets(topic: Topic, source: Source) 
 def test_a_poll_returns_in_its_time_when_nothing_comes(topic: Topic, source: Source) -> None:
     topic.append([b"x"] * 2)
     read(source, 2)
-    assert source.poll(0.2, 100).slices == ()
+    assert source.poll(0.2, 100).pieces == ()
 
 
 def test_without_room_nothing_comes_and_afterwards_everything(topic: Topic, source: Source) -> None:
@@ -105,7 +110,7 @@ def test_without_room_nothing_comes_and_afterwards_everything(topic: Topic, sour
     read(source, 4)
     topic.append([b"y"] * 6)
     for _ in range(5):
-        assert source.poll(0.1, 0).slices == ()
+        assert source.poll(0.1, 0).pieces == ()
     found = read(source, 6)
     assert {at: [offset for offset, _ in records] for at, records in found.items()} == {
         topic.at(0): [2, 3, 4],
@@ -124,7 +129,7 @@ def test_reading_goes_on_from_the_commit_after_a_restart(shared_topic: Topic) ->
     topic.append([b"x"] * 10)
     first = topic.source()
     read(first, 10)
-    assert first.commit({topic.at(0): 3, topic.at(1): 5})
+    assert first.commit({topic.at(0): Progress(offset=3), topic.at(1): Progress(offset=5)})
     first.close()
     second = topic.source()
     try:
@@ -145,7 +150,7 @@ def test_a_partition_that_goes_to_another_member_is_reported(shared_topic: Topic
     def be_second() -> None:
         second = topic.source()
         while not done.is_set():
-            second_has.extend(one.partition for one in second.poll(0.2, 100).slices)
+            second_has.extend(one.partition for one in second.poll(0.2, 100).pieces)
         second.close()
 
     other = threading.Thread(target=be_second)

@@ -14,7 +14,7 @@ from core.config import StoreSettings
 from ingest.consumer import Consumer
 from ingest.formats import build_format
 from ingest.importer import import_files
-from ingest.kafka_source import KafkaSource
+from ingest.open_source import open_source
 from storage.contract import Store
 from storage.migrate import migrate
 from storage.open import open_store
@@ -49,7 +49,7 @@ def consume(store: Store, brokers: str, topic: str) -> None:
     settings = kafka_settings(brokers, topic)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    consumer = Consumer(KafkaSource(settings), build_format("tpscope", {}), store, settings, SystemClock())
+    consumer = Consumer(open_source(settings), build_format("tpscope", {}), store, settings, SystemClock())
     print("ready", flush=True)
     consumer.run(stop)
 

@@ -9,7 +9,7 @@ from core.clock import SystemClock
 from core.config import KafkaSettings
 from ingest.consumer import Consumer
 from ingest.formats import Format, build_format
-from ingest.kafka_source import KafkaSource
+from ingest.open_source import open_source
 from storage.contract import Store
 
 
@@ -22,7 +22,7 @@ def kafka_settings(bootstrap: str, topic: str, **changes: Any) -> KafkaSettings:
 @contextmanager
 def consuming(store: Store, settings: KafkaSettings, format_: Format | None = None) -> Iterator[threading.Thread]:
     """A consumer on a thread of its own; at the end it is stopped, and its failure, if any, raised."""
-    consumer = Consumer(KafkaSource(settings), format_ or build_format("tpscope", {}), store, settings, SystemClock())
+    consumer = Consumer(open_source(settings), format_ or build_format("tpscope", {}), store, settings, SystemClock())
     stop, failures = threading.Event(), []
 
     def run() -> None:

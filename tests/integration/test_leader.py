@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from core.config import KafkaSettings
-from ingest.kafka_source import client_options
+from ingest.kafka_client import client_options
 from tests.support.kafka_broker import KafkaBroker
 from tests.support.wait import wait_until
 from tpscope.leader import KafkaLeader, SoleLeader

@@ -50,7 +50,7 @@ def run_simulate(
 def _to_kafka(
     settings: Settings, generator: TrafficGenerator, incidents: list[ScheduledIncident], start: datetime, span: timedelta
 ) -> int:
-    from ingest.kafka_source import client_options
+    from ingest.kafka_client import client_options
     from tpscope.process import prepare_process
 
     stop = prepare_process("WARNING")

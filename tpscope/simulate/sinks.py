@@ -48,7 +48,9 @@ class KafkaSink:
     """Produces to the configured topic; kafka-python spreads records without a key over the partitions."""
 
     def __init__(self, settings: KafkaSettings, options: ClientOptions) -> None:
-        self._topic = settings.topic
+        if len(settings.topics) != 1:
+            raise ConfigError("kafka.topic", f"{settings.topic!r} names no single topic; name the one to write to")
+        (self._topic,) = settings.topics
         self._brokers = ", ".join(settings.brokers)
         try:
             self._producer = KafkaProducer(

@@ -9,7 +9,8 @@ from core.config import KafkaSettings
 from core.errors import ConfigError
 from core.secrets import Secret
 from ingest.batch import Partition
-from ingest.kafka_source import KafkaSource, _Revocations, client_options, finish_join
+from ingest.kafka_client import client_options, finish_join
+from ingest.kafka_source import KafkaSource, _Changes
 
 P0, P1 = Partition("calls", 0), Partition("calls", 1)
 
@@ -51,21 +52,33 @@ def test_options_of_a_secured_connection() -> None:
     assert "sasl_plain_password" not in client_options(settings(security="SSL"))
 
 
-def test_only_partitions_that_a_rebalance_takes_away_are_revoked() -> None:
-    revocations = _Revocations()
-    revocations.on_partitions_revoked(places(P0, P1))
-    assert revocations.take() == frozenset()  # not known yet
-    revocations.on_partitions_assigned(places(P1))
-    assert revocations.take() == {P0}
-    assert revocations.take() == frozenset()
+def test_only_partitions_that_a_rebalance_takes_away_are_revoked_and_only_new_ones_assigned() -> None:
+    changes = _Changes()
+    changes.on_partitions_assigned(places(P0, P1))
+    assert changes.take() == (frozenset(), {P0, P1})
+    changes.on_partitions_revoked(places(P0, P1))
+    assert changes.take() == (frozenset(), frozenset())  # not known yet
+    changes.on_partitions_assigned(places(P1))
+    assert changes.take() == ({P0}, frozenset())
+    assert changes.take() == (frozenset(), frozenset())
 
 
-def test_what_was_lost_with_the_membership_is_revoked_even_when_it_comes_back() -> None:
-    revocations = _Revocations()
-    revocations.on_partitions_revoked(places(P0))
-    revocations.on_partitions_lost(places(P0, P1))
-    revocations.on_partitions_assigned(places(P0, P1))
-    assert revocations.take() == {P0, P1}
+def test_what_was_lost_with_the_membership_is_revoked_and_new_even_when_it_comes_back() -> None:
+    changes = _Changes()
+    changes.on_partitions_revoked(places(P0))
+    changes.on_partitions_lost(places(P0, P1))
+    changes.on_partitions_assigned(places(P0, P1))
+    assert changes.take() == ({P0, P1}, {P0, P1})
+
+
+def test_changes_that_could_not_be_used_come_again_unless_they_are_undone() -> None:
+    changes = _Changes()
+    changes.on_partitions_assigned(places(P0, P1))
+    gone, new = changes.take()
+    changes.on_partitions_revoked(places(P0, P1))
+    changes.on_partitions_assigned(places(P1))
+    changes.put_back(gone, new)
+    assert changes.take() == ({P0}, {P1})
 
 
 class Coordinator:

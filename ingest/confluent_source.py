@@ -1,0 +1,244 @@
+"""Records from Kafka topics through confluent-kafka (librdkafka), as a member of the same consumer groups.
+
+What its documentation and behaviour say (2.16), on which this relies:
+
+- Heartbeats go on in librdkafka's own thread; a member is expelled after `max.poll.interval.ms` without a `consume`.
+- The callbacks of a rebalance run inside `consume`, before the records that it returns. With the default (eager) assignors
+  every partition is revoked and the new assignment is complete; where reading starts is given with it.
+- `consume` waits until it has as many records as it was asked for, or for its whole timeout.
+- A synchronous commit has no timeout of its own; the socket's bounds it.
+"""
+
+import contextlib
+import logging
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from core.config import KafkaSettings
+from core.errors import BrokerUnavailable, ConfigError
+from core.telemetry import INGEST_LOST
+from ingest.batch import Partition, Slice
+from ingest.confluent_client import confluent_options, connect
+from ingest.plan import Progress, read_progress
+from ingest.source import Assigned, Polled
+from ingest.trouble import Trouble
+
+logger = logging.getLogger(__name__)
+
+_ANSWER_S = 5.0
+_MOVED_ON = {
+    KafkaError.ILLEGAL_GENERATION,
+    KafkaError.UNKNOWN_MEMBER_ID,
+    KafkaError.REBALANCE_IN_PROGRESS,
+    KafkaError.FENCED_INSTANCE_ID,
+}
+
+
+class ConfluentSource:
+    """A member of `settings.group`, as `KafkaSource` is; it raises the same."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        if not settings.brokers:
+            raise ConfigError("kafka.brokers", "is empty; name at least one broker as host:port")
+        self._settings = settings
+        self._brokers = ", ".join(settings.brokers)
+        self._consumer: Consumer = connect(settings)
+        self._admin = AdminClient(confluent_options(settings))
+        self._topic_ids: dict[str, str] = {}
+        self._next: dict[Partition, int] = {}
+        self._held: set[Partition] = set()
+        self._gone: set[Partition] = set()
+        self._new: set[Partition] = set()
+        self._waiting: list[Any] = []
+        self._paused = self._closed = False
+        self._trouble = Trouble(logger)
+        topics = [settings.topic_pattern] if settings.topic_pattern else list(settings.topics)
+        self._consumer.subscribe(topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
+
+    def poll(self, timeout_s: float, max_records: int) -> Polled:
+        self._hold(max_records <= 0)
+        with self._translated():
+            messages = self._consumer.consume(max(max_records, 1), timeout_s)
+        # Until it is known where new partitions stand nothing is handed over, and nothing forgotten.
+        self._waiting += messages
+        with self._translated():
+            assigned = self._positions_of(frozenset(self._new))
+        # Of new ones reading has been set to where it should begin, whatever has come of them.
+        read = [one for one in self._waiting if Partition(one.topic(), one.partition()) not in assigned]
+        gone = frozenset(self._gone)
+        self._gone, self._new, self._waiting = set(), set(), []
+        return Polled(revoked=gone, assigned=assigned, pieces=tuple(self._pieces(read)))
+
+    def commit(self, progress: Mapping[Partition, Progress]) -> bool:
+        places = [TopicPartition(at.topic, at.number, one.offset, metadata=one.text) for at, one in progress.items()]
+        try:
+            answers = self._consumer.commit(offsets=places, asynchronous=False)
+            refused = [one.error for one in answers or () if one.error is not None]
+        except KafkaException as error:
+            refused = [error.args[0]]
+        for refusal in refused:
+            if refusal.code() not in _MOVED_ON:
+                raise BrokerUnavailable(f"kafka.brokers {self._brokers}: {refusal.str()}")
+            logger.debug("the group is being rebalanced, nothing is committed now: %s", refusal.str())
+        return not refused
+
+    def lag(self) -> Mapping[Partition, int]:
+        lags = {}
+        for at, position in self._next.items():
+            with contextlib.suppress(KafkaException):
+                _, end = self._consumer.get_watermark_offsets(TopicPartition(*at), cached=True)
+                if end >= 0:
+                    lags[at] = max(0, end - position)
+        return lags
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._consumer.close()
+
+    # --- rebalances, inside `consume` -------------------------------------------------------------------------------------
+
+    def _on_assign(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+        """What stays is read on; what is new starts at its commit, until `_positions_of` knows better."""
+        now = {Partition(at.topic, at.partition) for at in places}
+        kept = self._held & now
+        self._gone |= self._held - now
+        self._new = (self._new & now) | (now - kept)
+        self._held = now
+        self._next = {at: self._next[at] for at in kept if at in self._next}
+        for place in places:
+            place.offset = self._next.get(Partition(place.topic, place.partition), place.offset)
+        consumer.assign(places)
+        self._paused = False
+        logger.info("reading partitions %s", sorted(at.number for at in now))
+
+    def _on_revoke(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+        """Only the new assignment tells which of them stay."""
+
+    def _on_lost(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+        """Expelled from the group: even what comes back is read from the last commit."""
+        self._gone |= self._held
+        self._held, self._next = set(), {}
+
+    # --- positions --------------------------------------------------------------------------------------------------------
+
+    def _positions_of(self, new: frozenset[Partition]) -> dict[Partition, Assigned]:
+        """Where these partitions stand; those that nobody has committed are set to start where the settings say."""
+        if not new:
+            return {}
+        found: dict[Partition, Assigned] = {}
+        committed = self._committed({at.topic for at in new})
+        read_before = {at.topic for at in committed}
+        for at in sorted(new):
+            low, _ = self._consumer.get_watermark_offsets(TopicPartition(*at), _ANSWER_S)
+            progress, start = None, low
+            if at in committed:
+                progress = read_progress(committed[at].offset, committed[at].metadata)
+                start = max(committed[at].offset, low)
+                if low > committed[at].offset:
+                    self._lost(at, committed[at].offset, low)
+            elif at.topic not in read_before:
+                start = self._chosen(at, low)
+            self._next[at] = start
+            self._consumer.seek(TopicPartition(at.topic, at.number, start))
+            found[at] = Assigned(progress=progress, topic_id=self._topic_id(at.topic))
+        return found
+
+    def _committed(self, topics: set[str]) -> dict[Partition, TopicPartition]:
+        places = [
+            TopicPartition(topic, number)
+            for topic in topics
+            for number in self._consumer.list_topics(topic, _ANSWER_S).topics[topic].partitions
+        ]
+        answers = self._consumer.committed(places, _ANSWER_S)
+        for one in answers:
+            if one.error is not None:
+                raise KafkaException(one.error)
+        return {Partition(one.topic, one.partition): one for one in answers if one.offset >= 0}
+
+    def _chosen(self, at: Partition, low: int) -> int:
+        start = self._settings.start
+        if start == "earliest":
+            return low
+        _, end = self._consumer.get_watermark_offsets(TopicPartition(*at), _ANSWER_S)
+        if isinstance(start, datetime):
+            place = TopicPartition(at.topic, at.number, int(start.timestamp() * 1000))
+            (found,) = self._consumer.offsets_for_times([place], _ANSWER_S)
+            return int(found.offset) if found.offset >= 0 else int(end)
+        return int(end)
+
+    def _topic_id(self, topic: str) -> str:
+        """As hexadecimal digits; empty where the broker does not say."""
+        try:
+            future = self._admin.describe_topics(TopicCollection([topic]), request_timeout=_ANSWER_S)[topic]
+            found = future.result(_ANSWER_S).topic_id
+        except (KafkaException, TimeoutError) as error:
+            logger.debug("topic %s: the broker does not tell its id: %s", topic, error)
+            return ""
+        high, low = found.get_most_significant_bits(), found.get_least_significant_bits()
+        whole = (high % 2**64) << 64 | low % 2**64
+        return f"{whole:032x}" if whole else ""
+
+    @staticmethod
+    def _lost(at: Partition, expected: int, first: int) -> None:
+        INGEST_LOST.labels(at.topic).inc(first - expected)
+        logger.warning(
+            "topic %s, partition %d: %d records (offsets %d to %d) are lost, Kafka's retention removed them before they were "
+            "read; raise the topic's retention or add consumers",
+            at.topic, at.number, first - expected, expected, first - 1,
+        )  # fmt: skip
+
+    # --- records ----------------------------------------------------------------------------------------------------------
+
+    def _pieces(self, messages: list[Any]) -> Iterator[Slice]:
+        by_partition: dict[tuple[str, int], list[Any]] = {}
+        for message in messages:
+            error = message.error()
+            if error is not None:
+                self._trouble.tell("reading from Kafka fails and is tried again: %s", error.str())
+                continue
+            by_partition.setdefault((message.topic(), message.partition()), []).append(message)
+        for place, found in by_partition.items():
+            at = Partition(*place)
+            expected = self._next.get(at)
+            if expected is None:
+                continue
+            offsets = np.asarray([one.offset() for one in found], np.int64)
+            # A seek does not take back what had been handed over before it.
+            wanted = int(np.searchsorted(offsets, expected)) if offsets[0] < expected <= offsets[-1] + 1 else 0
+            found, offsets = found[wanted:], offsets[wanted:]
+            if not found:
+                continue
+            self._trouble.over("Kafka answers again")
+            if offsets[0] > expected:
+                self._report_loss(at, expected)
+            self._next[at] = int(offsets[-1]) + 1
+            values = [one.value() or b"" for one in found]
+            times = np.asarray([one.timestamp()[1] for one in found], np.int64)
+            yield Slice(partition=at, offsets=offsets, values=values, size_bytes=sum(map(len, values)), times_ms=times)
+
+    def _report_loss(self, at: Partition, expected: int) -> None:
+        """A gap is normal (compaction, transactions), unless the log begins after it."""
+        with contextlib.suppress(KafkaException):
+            low, _ = self._consumer.get_watermark_offsets(TopicPartition(*at), _ANSWER_S)
+            if low > expected:
+                self._lost(at, expected, low)
+
+    def _hold(self, hold: bool) -> None:
+        """Stop or go on fetching; the membership goes on either way."""
+        if hold != self._paused:
+            places = self._consumer.assignment()
+            (self._consumer.pause if hold else self._consumer.resume)(places)
+            self._paused = hold
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except KafkaException as error:
+            raise BrokerUnavailable(f"kafka.brokers {self._brokers}: {error.args[0].str()}") from error

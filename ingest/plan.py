@@ -1,0 +1,56 @@
+"""How far a partition is, and how it goes on: what Kafka keeps with the commit of its offset.
+
+Before a batch is written its bounds are committed. Whoever has the partition next, after a crash or a rebalance, cuts the
+same batches at the same bounds and writes them under the same tokens, so that the store keeps each once. The commit is the
+one place that fences: the broker refuses it from a member whose generation is over (KIP-62), and the next owner reads it only
+after that. docs/decisions/0008-exactly-once.md has the proof.
+"""
+
+from dataclasses import dataclass
+
+_MARK = "tpscope/1"
+MAX_BOUNDS = 16
+"""Bounds kept at most: their text stays far below the broker's 4,096 bytes (`offset.metadata.max.bytes`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """A partition's place in its topic.
+
+    Attributes
+    ----------
+    offset : int
+        All records before it are in the store.
+    bounds : tuple of int
+        Last offsets of the batches that are being written from there on, ascending: the first goes from `offset` to
+        `bounds[0]`, the second from `bounds[0] + 1` to `bounds[1]`, and so on.
+    """
+
+    offset: int
+    bounds: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for bounds that are not ascending from the offset on, or too many."""
+        if len(self.bounds) > MAX_BOUNDS:
+            raise ValueError(f"{len(self.bounds)} bounds are more than {MAX_BOUNDS}")
+        before = self.offset - 1
+        for bound in self.bounds:
+            if bound <= before:
+                raise ValueError(f"bounds {self.bounds} do not ascend from offset {self.offset}")
+            before = bound
+
+    @property
+    def text(self) -> str:
+        """For the commit's metadata."""
+        return " ".join([_MARK, *(str(bound) for bound in self.bounds)])
+
+
+def read_progress(offset: int, text: str | None) -> Progress | None:
+    """The progress that a commit of `offset` with this metadata tells; None where the metadata is not ours."""
+    mark, *bounds = (text or "").split(" ")
+    if mark != _MARK:
+        return None
+    try:
+        return Progress(offset=offset, bounds=tuple(int(bound) for bound in bounds))
+    except ValueError:
+        return None
