@@ -116,7 +116,7 @@ class _Field:
         """The values of `length` records, translated."""
         if self._mapping.const is not None:
             return (self._mapping.const,) * length
-        found = first_present([source.read(by_key, length) for source in self._sources])
+        found = first_present(source.read(by_key, length) for source in self._sources)
         default = self._mapping.default
         return found if default is None else [default if is_missing(value) else value for value in found]
 

@@ -6,7 +6,7 @@ is read by that. What no path finds is unknown. Null, the empty text and `-` are
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,6 +23,7 @@ Columns = dict[str, Column]
 
 _HOLE = re.compile(r"\{([^{}]*)\}")
 _TRUE = frozenset({"true", "1", "yes"})
+_STEP = "\x00"  # stands in no key of a mapping, so that a step is never taken for a top-level key
 _CLEARLY_NS = 10**17
 """From here on a number is read as nanoseconds, whatever stands beside it in its column."""
 
@@ -49,17 +50,29 @@ class Path:
         flat = by_key[self._path]
         if len(self._parts) == 1:
             return flat
-        heads, rest = by_key[self._parts[0]], self._parts[1:]
-        if set(map(type, heads)) <= {type(None)}:
+        found = self._below(by_key)
+        if found is None:
             return flat
-        if len(rest) == 1 and rest[0] != "*":
-            key = rest[0]
-            found = [head.get(key) if type(head) is dict else _walk(head, rest) for head in heads]
-        else:
-            found = [None if head is None else _walk(head, rest) for head in heads]
         if set(map(type, flat)) <= {type(None)}:
             return found
         return [deep if whole is None else whole for deep, whole in zip(found, flat, strict=True)]
+
+    def _below(self, by_key: Columns) -> Column | None:
+        """What the parts lead to, one after another; None where no record has the first. Every step is remembered."""
+        column = by_key[self._parts[0]]
+        if set(map(type, column)) <= {type(None)}:
+            return None
+        for place, part in enumerate(self._parts[1:], 1):
+            if part == "*":
+                rest = self._parts[place:]
+                return [None if one is None else _walk(one, rest) for one in column]
+            step = _STEP.join(self._parts[: place + 1])
+            known = by_key.get(step)
+            if known is None:
+                known = [one.get(part) if type(one) is dict else _walk(one, (part,)) for one in column]
+                by_key[step] = known
+            column = known
+        return column
 
 
 class Source:
@@ -95,7 +108,7 @@ class Source:
     def read(self, by_key: Columns, length: int) -> Column:
         """The values of `length` records, converted and translated."""
         mapping = self._mapping
-        found = self._template(by_key, length) if self._pieces else first_present([path.read(by_key) for path in self._paths])
+        found = self._template(by_key, length) if self._pieces else first_present(path.read(by_key) for path in self._paths)
         if mapping.convert:
             found = [conversions.apply(mapping.convert, value) for value in found]
         if mapping.values:
@@ -103,7 +116,7 @@ class Source:
         if mapping.present is not None:
             found = [None if is_missing(value) else mapping.present for value in found]
         if self._since:
-            starts = first_present([path.read(by_key) for path in self._since])
+            starts = first_present(path.read(by_key) for path in self._since)
             found = [_between(start, end, mapping.unit) for start, end in zip(starts, found, strict=True)]
         if self._times:
             found = self._as_times(found, by_key)
@@ -127,13 +140,13 @@ class Source:
         return [_time(end, length, factor, unit, time_format) for end, length in zip(ends, lengths, strict=True)]
 
 
-def first_present(columns: list[Column]) -> Column:
-    """Of several columns the first value of each record that is one."""
-    found = columns[0]
-    for others in columns[1:]:
+def first_present(columns: Iterable[Column]) -> Column:
+    """Of several columns the first value of each record that is one; the later ones are made only where needed."""
+    found: Column = ()
+    for place, others in enumerate(columns):
+        found = others if place == 0 else [other if is_missing(one) else one for one, other in zip(found, others, strict=True)]
         if None not in found and "" not in found and "-" not in found:
             break
-        found = [other if is_missing(value) else value for value, other in zip(found, others, strict=True)]
     return found
 
 
