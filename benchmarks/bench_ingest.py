@@ -2,8 +2,8 @@
 
 `python -m benchmarks.bench_ingest [--records 1000000] [--partitions 4] [--client kafka-python]`; the figures in
 docs/benchmarks.md are of 10,000,000 records. The records (22 fields, about 480 bytes, 5,000 combinations of dimensions) are in
-the topic of a real Apache Kafka of this machine before the clock starts; it stops when all of them can be queried from the calls
-and every rollup has the same count. Broker, consumer and engine share the machine.
+the topic of a real Apache Kafka of this machine before the clock starts; it stops when all of them can be queried from the
+calls and every rollup has the same count. Broker, consumer and engine share the machine.
 
 The reference, from the same run, is ClickHouse's own `INSERT … SELECT FROM file(…, JSONEachRow)` of the same records, or of the
 first million of them, into a table like `calls` without rollups.

@@ -65,9 +65,10 @@ class Consumer:
         self._clock = clock
         self._writer = BatchWriter(store=store, clock=clock, dead_letter_bytes=settings.dead_letter_bytes)
         self._ledger = Ledger(max_records=settings.batch_records, max_age=settings.batch_age)
+        self._batch_records = settings.batch_records
         self._writing: dict[Future[bool], Flight] = {}
         self._unsure: dict[Partition, Tenure] = {}
-        self._asked: dict[Future[int], tuple[Partition, Tenure]] = {}
+        self._asked: dict[Future[int | None], tuple[Partition, Tenure]] = {}
         self._gauges = _LagGauges()
         self._kafka_trouble, self._store_trouble = Trouble(logger), Trouble(logger)
 
@@ -83,7 +84,7 @@ class Consumer:
                     self._receive(stop)
                     self._ask(pool, stop)
                     self._settle()
-                    self._ledger.cut(self._clock.now())
+                    self._ledger.cut(self._clock.now(), behind=self._behind())
                     self._record()
                     self._launch(pool, stop)
                 self._finish(pool, stop)
@@ -123,13 +124,16 @@ class Consumer:
         for at, tenure in self._unsure.items():
             self._asked[pool.submit(self._look_up, at, tenure, stop)] = (at, tenure)
         self._unsure = {}
-        for future in [one for one in self._asked if one.done() and not stop.is_set()]:
+        for future in [one for one in self._asked if one.done()]:
             at, tenure = self._asked.pop(future)
-            self._ledger.settle(at, tenure, future.result())
-            if future.result():
+            written_before = future.result()
+            if written_before is None:
+                continue
+            self._ledger.settle(at, tenure, written_before)
+            if written_before:
                 logger.info(
                     "topic %s, partition %d: the store has all records before offset %d; what comes again is left out",
-                    at.topic, at.number, future.result(),
+                    at.topic, at.number, written_before,
                 )  # fmt: skip
 
     def _settle(self) -> None:
@@ -139,6 +143,10 @@ class Consumer:
             flight.running = False
             if future.result():
                 self._ledger.landed(flight)
+
+    def _behind(self) -> set[Partition]:
+        """Partitions of which the topic has another batch at hand."""
+        return {at for at, records in self._source.lag().items() if records >= self._batch_records}
 
     def _record(self) -> None:
         """Commit what is written and what is going to be."""
@@ -160,6 +168,9 @@ class Consumer:
 
     def _finish(self, pool: ThreadPoolExecutor, stop: threading.Event) -> None:
         """Write what is left, each once, and commit it."""
+        self._ask(pool, stop)
+        wait_for(self._asked)
+        self._ask(pool, stop)
         self._ledger.cut(self._clock.now(), all_of_it=True)
         self._record()
         failed: list[Flight] = []
@@ -198,7 +209,7 @@ class Consumer:
                 break
         return False
 
-    def _look_up(self, at: Partition, tenure: Tenure, stop: threading.Event) -> int:
+    def _look_up(self, at: Partition, tenure: Tenure, stop: threading.Event) -> int | None:
         """On a writing thread: before which offset the store has all records, asked again and again until it says."""
         delays = _delays()
         while not tenure.over:
@@ -208,7 +219,7 @@ class Consumer:
                 self._store_trouble.tell("the store does not say what it has, reading waits: %s", error)
             if stop.wait(next(delays)):
                 break
-        return 0
+        return None
 
 
 class _LagGauges:

@@ -16,6 +16,8 @@ from ingest.source import Assigned
 
 _HELD_BATCHES = 4
 _AHEAD = 2
+_PATIENCE = 5
+"""How many times its age a batch may wait for more where the topic has more at hand: larger ones are written at less cost."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -165,8 +167,8 @@ class Ledger:
 
     # --- batches ----------------------------------------------------------------------------------------------------------
 
-    def cut(self, now: datetime, *, all_of_it: bool = False) -> None:
-        """Make batches of what is large or old enough, or of everything."""
+    def cut(self, now: datetime, *, behind: Collection[Partition] = (), all_of_it: bool = False) -> None:
+        """Make batches of what is large or old enough, or of everything; those that are `behind` may grow older."""
         full = self.room <= 0 and not any(track.flights for track in self._tracks.values())
         largest = max(self._tracks.values(), key=lambda track: track.size_bytes, default=None) if full else None
         for at, track in self._tracks.items():
@@ -175,19 +177,14 @@ class Ledger:
             self._cut_again(at, track)
             most = MAX_BOUNDS if all_of_it else _AHEAD
             while track.pieces and not track.repeat and len(track.flights) < most:
-                if not (all_of_it or track is largest or self._due(track, now)):
+                patience = self._max_age * (_PATIENCE if at in behind else 1)
+                if not (all_of_it or track is largest or self._due(track, now, patience)):
                     break
                 self._cut_one(at, track)
 
-    def _due(self, track: _Track, now: datetime) -> bool:
+    def _due(self, track: _Track, now: datetime, max_age: timedelta) -> bool:
         large = track.records >= self._max_records or track.size_bytes >= self._max_bytes
-        return large or self._wait(track, now) <= timedelta(0)
-
-    def _wait(self, track: _Track, now: datetime) -> timedelta:
-        if track.since is None:
-            return self._max_age
-        # A clock that was set back would otherwise hold the batch until it has caught up.
-        return self._max_age - (now - track.since if now >= track.since else self._max_age)
+        return large or _wait(track, now, max_age) <= timedelta(0)
 
     def _cut_again(self, at: Partition, track: _Track) -> None:
         """Cut where an earlier owner did, as soon as everything up to there is here."""
@@ -260,8 +257,15 @@ class Ledger:
 
     def wait(self, now: datetime) -> timedelta:
         """How long until the next batch is old enough."""
-        waits = (self._wait(one, now) for one in self._tracks.values() if one.pieces and len(one.flights) < _AHEAD)
+        waits = (_wait(one, now, self._max_age) for one in self._tracks.values() if one.pieces and len(one.flights) < _AHEAD)
         return min(waits, default=self._max_age)
+
+
+def _wait(track: _Track, now: datetime, max_age: timedelta) -> timedelta:
+    if track.since is None:
+        return max_age
+    # A clock that was set back would otherwise hold the batch until it has caught up.
+    return max_age - (now - track.since if now >= track.since else max_age)
 
 
 def split(pieces: list[Piece], last: int) -> tuple[list[Piece], list[Piece]]:

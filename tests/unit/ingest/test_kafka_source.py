@@ -55,11 +55,11 @@ def test_options_of_a_secured_connection() -> None:
 def test_only_partitions_that_a_rebalance_takes_away_are_revoked_and_only_new_ones_assigned() -> None:
     changes = _Changes()
     changes.on_partitions_assigned(places(P0, P1))
-    assert changes.take() == (frozenset(), {P0, P1})
+    assert changes.take() == (frozenset(), frozenset({P0, P1}))
     changes.on_partitions_revoked(places(P0, P1))
     assert changes.take() == (frozenset(), frozenset())  # not known yet
     changes.on_partitions_assigned(places(P1))
-    assert changes.take() == ({P0}, frozenset())
+    assert changes.take() == (frozenset({P0}), frozenset())
     assert changes.take() == (frozenset(), frozenset())
 
 
@@ -68,7 +68,7 @@ def test_what_was_lost_with_the_membership_is_revoked_and_new_even_when_it_comes
     changes.on_partitions_revoked(places(P0))
     changes.on_partitions_lost(places(P0, P1))
     changes.on_partitions_assigned(places(P0, P1))
-    assert changes.take() == ({P0, P1}, {P0, P1})
+    assert changes.take() == (frozenset({P0, P1}), frozenset({P0, P1}))
 
 
 def test_changes_that_could_not_be_used_come_again_unless_they_are_undone() -> None:
@@ -78,7 +78,7 @@ def test_changes_that_could_not_be_used_come_again_unless_they_are_undone() -> N
     changes.on_partitions_revoked(places(P0, P1))
     changes.on_partitions_assigned(places(P1))
     changes.put_back(gone, new)
-    assert changes.take() == ({P0}, {P1})
+    assert changes.take() == (frozenset({P0}), frozenset({P1}))
 
 
 class Coordinator:
