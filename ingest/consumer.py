@@ -34,6 +34,7 @@ from core.types import Watermark
 from ingest.batch import Batch, Partition, Slice
 from ingest.formats import Format
 from ingest.ledger import Flight, Ledger, Tenure
+from ingest.record_batches import merged
 from ingest.source import Source
 from ingest.trouble import Trouble
 from ingest.writer import BatchWriter, Prepared, prepare
@@ -189,13 +190,10 @@ class Consumer:
     def _write(self, flight: Flight, stop: threading.Event) -> bool:
         """On a writing thread: write the batch, again and again until it is written or need not be; whether it is."""
         started = perf_counter()
-        prepared: Prepared | None = None
         delays = _delays()
         while not flight.tenure.over:
             try:
-                if prepared is None:
-                    slices = tuple(one.unpack() for one in flight.pieces)
-                    prepared = prepare(Batch(slices=slices, name=_token(flight, slices)), self._format)
+                prepared = flight.prepare(self._prepared)
                 marks = self._writer.write(prepared, flight.tenure.topic_id)
             except (TransientError, StoreError) as error:
                 refused = isinstance(error, StoreError)
@@ -208,6 +206,10 @@ class Consumer:
             if stop.wait(next(delays)):
                 break
         return False
+
+    def _prepared(self, flight: Flight) -> Prepared:
+        slices = merged([one.unpack() for one in flight.pieces])
+        return prepare(Batch(slices=slices, name=_token(flight, slices)), self._format)
 
     def _look_up(self, at: Partition, tenure: Tenure, stop: threading.Event) -> int | None:
         """On a writing thread: before which offset the store has all records, asked again and again until it says."""

@@ -25,7 +25,7 @@ from core.errors import BrokerUnavailable, ConfigError
 _FETCH_WAIT_MS = 100
 _FETCH_MIN_BYTES = 64 * 1024  # a fetch waits up to 100 ms for so much: fewer, larger fetches at no cost that a page shows
 _PARTITION_FETCH_BYTES = 4 * 1024 * 1024
-_FETCH_BYTES = 32 * 1024 * 1024
+_FETCH_BYTES = 16 * 1024 * 1024
 _PROBE_S = 1.0
 _METADATA_AGE_MS = 30_000  # how soon partitions that were added are found
 _MAX_POLL_INTERVAL_MS = 600_000
@@ -49,8 +49,11 @@ def client_options(settings: KafkaSettings) -> dict[str, Any]:
     return options
 
 
-def connect(settings: KafkaSettings) -> Any:
-    """A connected consumer of the configured group; raises ConfigError or BrokerUnavailable, which say why not in one line."""
+def connect(settings: KafkaSettings, *, in_group: bool = True) -> Any:
+    """A connected consumer, of the configured group or of none.
+
+    Raises ConfigError or BrokerUnavailable, which say why not in one line.
+    """
     brokers = ", ".join(settings.brokers)
     clients: list[Any] = []
 
@@ -65,7 +68,7 @@ def connect(settings: KafkaSettings) -> Any:
         return KafkaConsumer(
             **client_options(settings),
             kafka_client=remembered,
-            group_id=settings.group,
+            group_id=settings.group if in_group else None,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
             enable_auto_commit=False,

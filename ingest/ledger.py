@@ -6,13 +6,14 @@ owner had recorded are cut there again, exactly.
 """
 
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from ingest.batch import MAX_BYTES, Partition, Piece
 from ingest.plan import MAX_BOUNDS, Progress
 from ingest.source import Assigned
+from ingest.writer import Prepared
 
 _HELD_BATCHES = 4
 _AHEAD = 2
@@ -45,10 +46,20 @@ class Flight:
     tenure: Tenure
     recorded: bool = False
     running: bool = False
+    records: int = field(init=False)
+    size_bytes: int = field(init=False)
+    _prepared: Prepared | None = field(default=None, init=False)
 
-    @property
-    def records(self) -> int:
-        return sum(one.records for one in self.pieces)
+    def __post_init__(self) -> None:
+        self.records = sum(one.records for one in self.pieces)
+        self.size_bytes = sum(one.size_bytes for one in self.pieces)
+
+    def prepare(self, prepare: Callable[["Flight"], Prepared]) -> Prepared:
+        """The batch made ready to be written, once; the pieces, which it replaces, are let go."""
+        if self._prepared is None:
+            self._prepared = prepare(self)
+            self.pieces = ()
+        return self._prepared
 
 
 @dataclass(slots=True, kw_only=True)
@@ -247,7 +258,7 @@ class Ledger:
         """How many records may still be added."""
         tracks = self._tracks.values()
         held = sum(track.records + sum(one.records for one in track.flights) for track in tracks)
-        sizes = (track.size_bytes + sum(p.size_bytes for one in track.flights for p in one.pieces) for track in tracks)
+        sizes = (track.size_bytes + sum(one.size_bytes for one in track.flights) for track in tracks)
         return 0 if sum(sizes) >= _HELD_BATCHES * self._max_bytes else max(0, _HELD_BATCHES * self._max_records - held)
 
     @property

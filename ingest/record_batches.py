@@ -7,7 +7,7 @@ so that the batch's own bytes are the text that the columnar reader parses.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,7 @@ class PackedPiece:
     partition: Partition
     batch: Any
     since: int
+    _unpacked: list[Slice] = field(default_factory=list)
 
     @property
     def first(self) -> int:
@@ -59,10 +60,15 @@ class PackedPiece:
         return int(self.batch.size_in_bytes) * (_COMPRESSION if self.batch.compression_type else 1)
 
     def unpack(self) -> Slice:
-        """Raises CorruptRecordError for a batch that is not what its header says."""
+        """Raises CorruptRecordError for a batch that is not what its header says. The batch's own memory is used."""
+        if not self._unpacked:
+            self._unpacked.append(self._take_apart())
+        return self._unpacked[0]
+
+    def _take_apart(self) -> Slice:
         batch = self.batch
         batch._maybe_uncompress()
-        text = np.frombuffer(batch._buffer, np.uint8, offset=batch._pos).copy()
+        text = np.frombuffer(batch._buffer, np.uint8, offset=batch._pos)
         found = parse_records(text, batch.records_count)
         offsets = found.offset_deltas + batch.base_offset
         if batch.timestamp_type == _LOG_APPEND_TIME:
@@ -108,6 +114,21 @@ def parse_records(text: np.ndarray, count: int) -> Records:
     if count and (int(ends.max()) > len(text) or bool((starts[1:] < ends[:-1]).any())):
         raise CorruptRecordError("a record is longer than it says")
     return Records(starts=starts, ends=ends, offset_deltas=offset_deltas, time_deltas=time_deltas)
+
+
+def merged(slices: Sequence[Slice]) -> tuple[Slice, ...]:
+    """The slices of one partition as one, so that their records are one text; no slice where there is no record."""
+    if len(slices) <= 1:
+        return tuple(slices)
+    times = [one.times_ms for one in slices if one.times_ms is not None]
+    whole = Slice(
+        partition=slices[0].partition,
+        offsets=np.concatenate([np.asarray(one.offsets, np.int64) for one in slices]),
+        values=joined(slices),
+        size_bytes=sum(one.size_bytes for one in slices),
+        times_ms=np.concatenate(times) if len(times) == len(slices) else None,
+    )
+    return (whole,)
 
 
 def joined(slices: Sequence[Slice]) -> Sequence[bytes] | Sequence[object]:
