@@ -108,7 +108,9 @@ def serve(
 @app.command("import")
 def import_(
     files: Annotated[list[Path], typer.Argument(help="Past logs: .ndjson, .jsonl, .csv, .parquet, each also .gz.")],
-    format_: Annotated[str, typer.Option("--format", help="`tpscope` or a name under `formats`.")] = "tpscope",
+    format_: Annotated[
+        str, typer.Option("--format", help="`tpscope`, `auto`, another built-in one or a name under `formats`.")
+    ] = "tpscope",
     config: ConfigOption = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
@@ -117,6 +119,22 @@ def import_(
     from tpscope.importing import run_import
 
     return run_import(settings_of(config, store), files, format_, as_json=as_json)
+
+
+@app.command()
+def inspect(
+    target: Annotated[str, typer.Argument(metavar="TOPIC|FILE", help="A topic of kafka.brokers, or a file of past logs.")],
+    format_: Annotated[
+        str | None, typer.Option("--format", help="Read all records with this format, instead of recognising each.")
+    ] = None,
+    records: Annotated[int, typer.Option(min=3, max=10_000, help="How many records to look at.")] = 300,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Look at some records: name the format that reads them, or propose a mapping; exit 1 when none can be read."""
+    from tpscope.inspecting import run_inspect
+
+    return run_inspect(settings_of(config, None), target, format_, records, as_json=as_json)
 
 
 @app.command()
