@@ -24,9 +24,10 @@ from pathlib import Path
 from benchmarks.call_records import call_records
 from benchmarks.producing import fill
 from core.clock import SystemClock
-from core.config import KafkaSettings, StoreSettings
+from core.config import KafkaSettings, Settings, StoreSettings
 from ingest.consumer import Consumer
 from ingest.formats import build_format
+from ingest.intake import build_intake
 from ingest.open_source import open_source
 from storage.contract import Store
 from storage.migrate import migrate
@@ -84,7 +85,8 @@ def main() -> None:
 
 def ingest(store: Store, settings: KafkaSettings, records: int) -> Seconds:
     """From the start of the consumer until every record can be queried, in every rollup."""
-    consumer = Consumer(open_source(settings), build_format("tpscope", {}), store, settings, SystemClock())
+    intake = build_intake(Settings(kafka=settings), build_format("tpscope", {}))
+    consumer = Consumer(open_source(settings), intake, store, settings, SystemClock())
     stop = threading.Event()
     thread = threading.Thread(target=consumer.run, args=(stop,))
     wall, processor = time.perf_counter(), time.process_time()

@@ -87,10 +87,28 @@ class KafkaSettings(Part):
         description="Where a new group starts to read: `earliest`, `latest`, or a time such as 2026-01-31T00:00:00Z.",
     )
     security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field("PLAINTEXT", description="Security protocol.")
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field("PLAIN", description="SASL mechanism.")
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] = Field(
+        "PLAIN", description="SASL mechanism."
+    )
     username: str = Field("", description="SASL user name.")
     password: Secret | None = Field(None, description="SASL password: `env:NAME` or `file:/path`.")
+    oauth_token: Secret | None = Field(
+        None, description="OAUTHBEARER: the access token, `env:NAME` or `file:/path`; a file is read again at each login."
+    )
+    oauth_token_url: str = Field("", description="OAUTHBEARER: where access tokens are fetched (client-credentials grant).")
+    oauth_client_id: str = Field("", description="OAUTHBEARER: the client that tokens are fetched for.")
+    oauth_client_secret: Secret | None = Field(
+        None, description="OAUTHBEARER: that client's secret, `env:NAME` or `file:/path`."
+    )
+    oauth_scope: str = Field("", description="OAUTHBEARER: scope that is asked for; empty: none.")
+    oauth_tls_ca: str | None = Field(
+        None, description="File of the certificate authority that signed the token server's certificate."
+    )
+    oauth_timeout: Duration = Field(timedelta(seconds=3), description="OAUTHBEARER: longest wait for a token's fetch.")
     tls_ca: str | None = Field(None, description="File of the certificate authority that signed the brokers' certificates.")
+    tls_cert: str | None = Field(None, description="File (PEM) of the certificate that tpscope shows to the brokers.")
+    tls_key: str | None = Field(None, description="File (PEM) of that certificate's key; not given: it is in `tls_cert`.")
+    tls_key_password: Secret | None = Field(None, description="Password of that key: `env:NAME` or `file:/path`.")
     dead_letter_bytes: int = Field(16_384, ge=256, description="Bytes kept of a record that cannot be read.")
     samples_topic: str = Field("", description="Topic of samples (queue depth, instances, quotas); empty: none is read.")
     max_ahead: Duration = Field(
@@ -113,8 +131,21 @@ class KafkaSettings(Part):
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """The topics by name; none where a pattern chooses them."""
+        """The topics of calls by name; none where a pattern chooses them."""
         return () if self.topic_pattern else tuple(part.strip() for part in self.topic.split(",") if part.strip())
+
+    @property
+    def read_pattern(self) -> str:
+        """The regular expression of all topics that are read; empty where they are named."""
+        if not self.topic_pattern or not self.samples_topic:
+            return self.topic_pattern
+        return f"{self.topic_pattern}|^{re.escape(self.samples_topic)}$"
+
+    @property
+    def read_topics(self) -> tuple[str, ...]:
+        """All topics that are read, by name; none where a pattern chooses them."""
+        wanted = (*self.topics, self.samples_topic) if self.topics else ()
+        return tuple(dict.fromkeys(topic for topic in wanted if topic))
 
     @field_validator("topic")
     @classmethod
@@ -127,6 +158,30 @@ class KafkaSettings(Part):
         elif not any(part.strip() for part in topic.split(",")):
             raise ValueError("names no topic")
         return topic
+
+    @model_validator(mode="after")
+    def _login(self) -> Self:
+        if self.tls_key and not self.tls_cert:
+            raise ValueError("kafka.tls_key needs kafka.tls_cert beside it")
+        if not self.security.startswith("SASL_"):
+            return self
+        if self.sasl_mechanism != "OAUTHBEARER":
+            if not self.username or self.password is None:
+                raise ValueError(f"kafka.sasl_mechanism {self.sasl_mechanism} needs kafka.username and kafka.password")
+        elif (self.oauth_token is None) == (not self.oauth_token_url):
+            raise ValueError("kafka.sasl_mechanism OAUTHBEARER needs one of kafka.oauth_token or kafka.oauth_token_url")
+        elif self.oauth_token_url and (not self.oauth_client_id or self.oauth_client_secret is None):
+            raise ValueError("kafka.oauth_token_url needs kafka.oauth_client_id and kafka.oauth_client_secret")
+        return self
+
+    @field_validator("oauth_token_url")
+    @classmethod
+    def _http(cls, url: str) -> str:
+        if url and not url.startswith(("http://", "https://")):
+            raise ValueError("is no http(s) URL")
+        if "@" in url.partition("://")[2].partition("/")[0]:
+            raise ValueError("must not hold a password; put it into kafka.oauth_client_secret as env:NAME or file:/path")
+        return url
 
     @field_validator("brokers", mode="before")
     @classmethod

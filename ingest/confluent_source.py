@@ -57,7 +57,7 @@ class ConfluentSource:
         self._waiting: list[Any] = []
         self._paused = self._closed = False
         self._trouble = Trouble(logger)
-        topics = [settings.topic_pattern] if settings.topic_pattern else list(settings.topics)
+        topics = [settings.read_pattern] if settings.read_pattern else list(settings.read_topics)
         self._consumer.subscribe(topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
 
     def poll(self, timeout_s: float, max_records: int) -> Polled:

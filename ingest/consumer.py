@@ -32,12 +32,12 @@ from core.telemetry import (
 )
 from core.types import Watermark
 from ingest.batch import Batch, Partition, Slice
-from ingest.formats import Format
+from ingest.intake import Intake
 from ingest.ledger import Flight, Ledger, Tenure
 from ingest.record_batches import merged
 from ingest.source import Source
 from ingest.trouble import Trouble
-from ingest.writer import BatchWriter, Prepared, prepare
+from ingest.writer import BatchWriter, Prepared
 from storage.contract import Store
 
 logger = logging.getLogger(__name__)
@@ -60,9 +60,9 @@ class Consumer:
         `batch_records`, `batch_age` and `dead_letter_bytes` are used.
     """
 
-    def __init__(self, source: Source, format: Format, store: Store, settings: KafkaSettings, clock: Clock) -> None:
+    def __init__(self, source: Source, intake: Intake, store: Store, settings: KafkaSettings, clock: Clock) -> None:
         self._source = source
-        self._format = format
+        self._intake = intake
         self._clock = clock
         self._writer = BatchWriter(store=store, clock=clock, dead_letter_bytes=settings.dead_letter_bytes)
         self._ledger = Ledger(max_records=settings.batch_records, max_age=settings.batch_age)
@@ -209,7 +209,7 @@ class Consumer:
 
     def _prepared(self, flight: Flight) -> Prepared:
         slices = merged([one.unpack() for one in flight.pieces])
-        return prepare(Batch(slices=slices, name=_token(flight, slices)), self._format)
+        return self._intake.prepare(Batch(slices=slices, name=_token(flight, slices)))
 
     def _look_up(self, at: Partition, tenure: Tenure, stop: threading.Event) -> int | None:
         """On a writing thread: before which offset the store has all records, asked again and again until it says."""

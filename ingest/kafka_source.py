@@ -71,10 +71,10 @@ class KafkaSource:
         self._consumer = connect(settings)
         self._consumer._fetcher.PartitionRecords = WholeBatches
         self._changes = _Changes()
-        if settings.topic_pattern:
-            self._consumer.subscribe(pattern=settings.topic_pattern, listener=self._changes)
+        if settings.read_pattern:
+            self._consumer.subscribe(pattern=settings.read_pattern, listener=self._changes)
         else:
-            self._consumer.subscribe(list(settings.topics), listener=self._changes)
+            self._consumer.subscribe(list(settings.read_topics), listener=self._changes)
         self._positions = Positions(self._consumer, settings)
         self._silence = Trouble(logger)
         self._heard_at = self._collected_at = time.monotonic()
@@ -163,7 +163,7 @@ class KafkaSource:
         elif not self._consumer.subscription():
             self._silence.tell("kafka.topic %r fits no topic on %s; waiting for one", self._settings.topic, self._brokers)
         else:
-            for topic in self._settings.topics:
+            for topic in self._settings.read_topics:
                 if not self._consumer._cluster.partitions_for_topic(topic):
                     self._silence.tell("kafka.topic %r does not exist on %s; waiting for it", topic, self._brokers)
 

@@ -8,7 +8,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.clock import Clock
-from core.record import CALL_SCHEMA, IDENTITY_FIELDS, RECORD_SCHEMA, TS_TYPE
+from core.record import CALL_SCHEMA, IDENTITY_FIELDS, TS_TYPE
 from core.types import Watermark
 from ingest.batch import Batch, Partition
 from ingest.dead_letter import dead_letters
@@ -26,6 +26,7 @@ from ingest.record_batches import joined
 from storage.calls import insert_calls
 from storage.contract import Store
 from storage.dead_letters import write_dead_letters
+from storage.samples import SAMPLE_SCHEMA, insert_samples
 from storage.watermarks import read_watermarks, write_watermarks
 
 logger = logging.getLogger(__name__)
@@ -45,12 +46,19 @@ class Prepared:
         Their indices count the batch's records.
     source : str
         What to name in the dead letters' detail (a file), or nothing.
+    samples : bool
+        Whether the rows are samples (SAMPLE_SCHEMA) instead of calls.
     """
 
     batch: Batch
     rows: pa.Table
     rejects: tuple[Reject, ...]
     source: str = ""
+    samples: bool = False
+
+    def with_rows(self, rows: pa.Table) -> "Prepared":
+        """The same with as many other rows."""
+        return replace(self, rows=rows)
 
     @property
     def written(self) -> Mapping[str, int]:
@@ -101,12 +109,15 @@ class BatchWriter:
         """
         now = self.clock.now()
         token = prepared.batch.token
-        if prepared.rows.num_rows:
-            insert_calls(self.store, _arrived(prepared.rows, now), token=token)
+        if prepared.rows.num_rows and prepared.samples:
+            insert_samples(self.store, _arrived(prepared.rows, now, SAMPLE_SCHEMA), token=token)
+        elif prepared.rows.num_rows:
+            insert_calls(self.store, _arrived(prepared.rows, now, CALL_SCHEMA), token=token)
         if prepared.rejects:
             letters = dead_letters(prepared.batch, prepared.rejects, now, self.dead_letter_bytes, prepared.source)
             write_dead_letters(self.store, letters, token=token)
-        if not self.watermarks:
+        # Watermarks tell how far calls have come: a minute is judged when they are past it.
+        if not self.watermarks or prepared.samples:
             return ()
         with self._lock:
             marks = self._marks(prepared, now, topic_id)
@@ -148,14 +159,17 @@ class BatchWriter:
         return self._event_at
 
 
-def prepare(batch: Batch, format_: Format, source: str = "") -> Prepared:
-    """Decode the records of a batch and put their coordinates beside them."""
+def prepare(
+    batch: Batch, format_: Format, source: str = "", judge: Callable[[Batch, Decoded], Decoded] = lambda batch, decoded: decoded
+) -> Prepared:
+    """Decode the records of a batch, let `judge` refuse some, and put the coordinates beside the others."""
     values: Sequence[Any] = joined(batch.slices)
     parsed = len(values) > 0 and not isinstance(values[0], bytes)
-    return located(batch, _decoded(values, format_.decode_objects if parsed else format_.decode), source)
+    decoded = cautiously(values, format_.decode_objects if parsed else format_.decode)
+    return located(batch, judge(batch, decoded), source)
 
 
-def located(batch: Batch, decoded: Decoded, source: str = "") -> Prepared:
+def located(batch: Batch, decoded: Decoded, source: str = "", *, samples: bool = False) -> Prepared:
     """A decoded batch with the coordinates of its rows."""
     counts = [one.records for one in batch.slices]
     which = np.repeat(np.arange(len(counts), dtype=np.int32), counts)[decoded.valid]
@@ -166,10 +180,10 @@ def located(batch: Batch, decoded: Decoded, source: str = "") -> Prepared:
     rows = decoded.rows
     for field_, column in zip(IDENTITY_FIELDS[1:], (topics, pa.array(numbers), pa.array(offsets)), strict=True):
         rows = rows.append_column(field_, column)
-    return Prepared(batch=batch, rows=rows, rejects=decoded.rejects, source=source)
+    return Prepared(batch=batch, rows=rows, rejects=decoded.rejects, source=source, samples=samples)
 
 
-def _decoded(values: Sequence[Any], decode: Callable[[Sequence[Any]], Decoded]) -> Decoded:
+def cautiously(values: Sequence[Any], decode: Callable[[Sequence[Any]], Decoded]) -> Decoded:
     """Decode; where that fails against its promise, halve until the records that it fails on are alone.
 
     A defect in a format must not stop the topic: those records go to the dead letters, and the log names the defect.
@@ -179,11 +193,11 @@ def _decoded(values: Sequence[Any], decode: Callable[[Sequence[Any]], Decoded]) 
     except Exception as error:
         if len(values) > 1:
             half = len(values) // 2
-            return _both(_decoded(values[:half], decode), _decoded(values[half:], decode), half)
+            return _both(cautiously(values[:half], decode), cautiously(values[half:], decode), half)
         logger.exception("a record cannot be decoded because of a defect in its format; it is kept in the dead letters")
         detail = f"the format failed on it ({type(error).__name__}); please report this"
         return Decoded(
-            rows=RECORD_SCHEMA.empty_table(),
+            rows=decode([]).rows,
             valid=np.empty(0, np.int64),
             rejects=(Reject(index=0, reason="unreadable", detail=detail),),
         )
@@ -198,9 +212,9 @@ def _both(first: Decoded, second: Decoded, half: int) -> Decoded:
     )
 
 
-def _arrived(rows: pa.Table, now: datetime) -> pa.Table:
+def _arrived(rows: pa.Table, now: datetime, schema: pa.Schema) -> pa.Table:
     times = pa.repeat(pa.scalar(now, TS_TYPE), rows.num_rows)
-    return rows.append_column(IDENTITY_FIELDS[0], times).select(CALL_SCHEMA.names)
+    return rows.append_column(IDENTITY_FIELDS[0], times).select(schema.names)
 
 
 def _moment(milliseconds: int) -> datetime:

@@ -17,6 +17,7 @@ from dashboards.run import RunningServer, serve
 from dashboards.server import create_app
 from ingest.consumer import Consumer
 from ingest.formats import build_format
+from ingest.intake import build_intake
 from ingest.kafka_client import client_options
 from ingest.open_source import open_source
 from storage.contract import Store
@@ -24,6 +25,7 @@ from storage.epochs import claim_epoch
 from storage.jobs import read_job
 from storage.migrate import migrate
 from storage.open import api_token, open_store, publish_api
+from tpscope.known import KnownValues
 from tpscope.leader import KafkaLeader, Leader, SoleLeader
 from tpscope.scheduler import Job, JobScheduler
 from tpscope.workers import Workers
@@ -97,10 +99,12 @@ class Service:
 
     def start_ingest(self) -> None:
         settings = self._current.value
-        source = open_source(settings.kafka)
-        consumer = Consumer(
-            source, build_format(settings.kafka.format, settings.formats), self._store, settings.kafka, self._clock
-        )
+        intake = build_intake(settings, build_format(settings.kafka.format, settings.formats))
+        if intake.guard is not None:
+            known = KnownValues(intake.guard, self._store, settings, self._clock)
+            known.seed()
+            self._workers.start("known values", known.run)
+        consumer = Consumer(open_source(settings.kafka), intake, self._store, settings.kafka, self._clock)
         self._workers.start("ingest", consumer.run)
 
     def start_jobs(self) -> None:

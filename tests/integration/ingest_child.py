@@ -14,6 +14,7 @@ from core.config import StoreSettings
 from ingest.consumer import Consumer
 from ingest.formats import build_format
 from ingest.importer import import_files
+from ingest.intake import Intake
 from ingest.open_source import open_source
 from storage.contract import Store
 from storage.migrate import migrate
@@ -49,7 +50,7 @@ def consume(store: Store, brokers: str, topic: str) -> None:
     settings = kafka_settings(brokers, topic)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    consumer = Consumer(open_source(settings), build_format("tpscope", {}), store, settings, SystemClock())
+    consumer = Consumer(open_source(settings), Intake(format=build_format("tpscope", {})), store, settings, SystemClock())
     print("ready", flush=True)
     consumer.run(stop)
 

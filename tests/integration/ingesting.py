@@ -9,6 +9,7 @@ from core.clock import SystemClock
 from core.config import KafkaSettings
 from ingest.consumer import Consumer
 from ingest.formats import Format, build_format
+from ingest.intake import Intake
 from ingest.open_source import open_source
 from storage.contract import Store
 
@@ -22,7 +23,9 @@ def kafka_settings(bootstrap: str, topic: str, **changes: Any) -> KafkaSettings:
 @contextmanager
 def consuming(store: Store, settings: KafkaSettings, format_: Format | None = None) -> Iterator[threading.Thread]:
     """A consumer on a thread of its own; at the end it is stopped, and its failure, if any, raised."""
-    consumer = Consumer(open_source(settings), format_ or build_format("tpscope", {}), store, settings, SystemClock())
+    consumer = Consumer(
+        open_source(settings), Intake(format=format_ or build_format("tpscope", {})), store, settings, SystemClock()
+    )
     stop, failures = threading.Event(), []
 
     def run() -> None:

@@ -16,12 +16,13 @@ from core.errors import StoreError, StoreUnavailable
 from ingest.batch import Partition
 from ingest.consumer import Consumer
 from ingest.formats import build_format
+from ingest.intake import Intake
 from ingest.memory_source import MemorySource
 from tests.support.wait import wait_until
 from tests.unit.ingest.builders import encoded, record
 from tests.unit.ingest.fake_store import FakeStore
 
-FORMAT = build_format("tpscope", {})
+INTAKE = Intake(format=build_format("tpscope", {}))
 P0, P1 = Partition("gateway-calls", 0), Partition("gateway-calls", 1)
 
 
@@ -55,7 +56,7 @@ def values(count: int, first: int = 0) -> list[bytes]:
 def running(source: MemorySource, store: FakeStore, **changes: Any) -> Iterator[threading.Thread]:
     """The consumer on a thread; afterwards stopped, and its failure raised."""
     stop, failures = threading.Event(), []
-    consumer = Consumer(source, FORMAT, store, settings(**changes), SystemClock())
+    consumer = Consumer(source, INTAKE, store, settings(**changes), SystemClock())
 
     def run() -> None:
         try:
@@ -268,7 +269,7 @@ def test_a_programming_error_ends_the_consumer_instead_of_being_hidden() -> None
     source = MemorySource()
     store.failures = [TypeError("batch of calls: column 'x' is missing")]
     source.append(values(1))
-    consumer = Consumer(source, FORMAT, store, settings(), SystemClock())
+    consumer = Consumer(source, INTAKE, store, settings(), SystemClock())
     with pytest.raises(TypeError, match="column 'x'"):
         consumer.run(threading.Event())
     assert source.closed
