@@ -39,6 +39,10 @@ class Secret:
         """The value itself, for the one place that sends it."""
         return self._value
 
+    def read_again(self) -> "Secret":
+        """The secret as it is now, for one that others renew in its file; raises ValueError as `resolve` does."""
+        return type(self).resolve(self._reference) if self._reference else self
+
     @property
     def reference(self) -> str:
         return self._reference
