@@ -2,32 +2,39 @@
 
 A row's identity is its file's hash and its number, so that the same file under another name is the same history. Rows go in by
 chunks of a fixed number of lines, each under its own token, and a chunk that was written is noted in `ingest_ranges`: a second
-import skips what is noted, and repeats the one chunk that was perhaps written but not noted, whose token makes that harmless
-(while the table remembers tokens: the last 10,000 inserts).
+import skips what is noted, and repeats the few chunks that were perhaps written but not noted, whose tokens make that harmless
+(while the table remembers tokens: the last 10,000 inserts). Files are read here, and chunks decoded and written by some
+threads, each chunk for itself and in any order.
 """
 
 import hashlib
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
-
-import numpy as np
 
 from core.clock import Clock
 from core.errors import ConfigError
 from core.record import IMPORT_TOPIC_PREFIX
-from ingest.batch import MAX_BYTES, Batch, Partition, Slice
-from ingest.formats import Decoded, Format, Reject
+from ingest.batch import Batch, Partition, Slice
+from ingest.chunks import Chunk, chunks
+from ingest.formats import Format, Reject
 from ingest.import_report import FileReport, ImportReport
-from ingest.readers import READERS, Damaged, Reader, Row, Unreadable, reader_of, rows_of
-from ingest.writer import BatchWriter, Prepared, located
+from ingest.readers import READERS, Damaged, Reader, blocks_of, reader_of
+from ingest.writer import BatchWriter, located
 from storage.contract import Store
 from storage.ranges import IngestRange, read_ranges, write_ranges
 
 __all__ = ["FileReport", "ImportReport", "import_files"]
 
-CHUNK_ROWS = 50_000
+CHUNK_ROWS = 100_000
+"""Rows written at once: fewer cost a quarter more time a row, more cost more memory."""
+
+WRITERS = 2
+"""Chunks decoded and written at the same time."""
+
 _SAMPLE_ROWS = 1_000
 _HASH_DIGITS = 16
 _DONE = "done"
@@ -46,6 +53,7 @@ def import_files(
     *,
     chunk_rows: int = CHUNK_ROWS,
     dead_letter_bytes: int = _DEAD_LETTER_BYTES,
+    writers: int = WRITERS,
 ) -> ImportReport:
     """Write the rows of the files that are not in the store yet.
 
@@ -58,35 +66,76 @@ def import_files(
     """
     readers = [(Path(path), _checked(Path(path))) for path in paths]
     writer = BatchWriter(store=store, clock=clock, dead_letter_bytes=dead_letter_bytes, watermarks=False)
-    reports = [_File(path, reader, format, store, writer, chunk_rows).run(progress) for path, reader in readers]
+    reports = []
+    with ThreadPoolExecutor(writers, thread_name_prefix="import") as pool:
+        for path, reader in readers:
+            chunk_writer = _ChunkWriter(store, writer, format, path.name)
+            reports.append(_File(path, reader, chunk_writer, pool, writers, chunk_rows).run(progress))
     return ImportReport(files=tuple(reports))
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What became of a chunk; `position` is how far its file had been read."""
+
+    position: int
+    rows: int
+    written: int
+    reasons: Counter[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _ChunkWriter:
+    """Decodes chunks of a file, writes them, and then notes that they are."""
+
+    store: Store
+    writer: BatchWriter
+    format: Format
+    source: str
+
+    def write(self, topic: str, chunk: Chunk, missing: Chunk, position: int) -> _Written:
+        if not len(missing):
+            return _Written(position, len(chunk), 0, Counter())
+        at = Partition(topic, 0)
+        slice_ = Slice(partition=at, offsets=missing.numbers, values=missing)
+        prepared = located(Batch(slices=(slice_,)), missing.decoded(self.format), self.source)
+        self.writer.write(prepared)
+        valid = prepared.rows.num_rows
+        done = IngestRange(
+            topic=topic, partition=0, first_offset=slice_.first, last_offset=slice_.last, state=_DONE, rows=valid
+        )
+        write_ranges(self.store, [done])
+        return _Written(position, len(chunk), valid, Counter(reject.reason for reject in prepared.rejects))
 
 
 class _File:
     """The import of one file."""
 
-    def __init__(self, path: Path, reader: Reader, format_: Format, store: Store, writer: BatchWriter, chunk_rows: int) -> None:
-        self._path, self._reader, self._format = path, reader, format_
-        self._store, self._writer = store, writer
+    def __init__(
+        self, path: Path, reader: Reader, writer: _ChunkWriter, pool: ThreadPoolExecutor, writers: int, chunk_rows: int
+    ) -> None:
+        self._path, self._reader, self._writer = path, reader, writer
+        self._pool, self._at_once = pool, writers
         self._chunk_rows = chunk_rows
-        self._rows = self._written = self._skipped = 0
+        self._rows = self._written = 0
         self._reasons: Counter[str] = Counter()
 
     def run(self, progress: Progress) -> FileReport:
         with self._path.open("rb") as raw:
             total = self._path.stat().st_size
             topic = IMPORT_TOPIC_PREFIX + _hash(raw)
-            done = [one for one in read_ranges(self._store, topic) if one.state == _DONE]
+            done = [one for one in read_ranges(self._writer.store, topic) if one.state == _DONE]
             problem = "" if done else self._misfit(raw)
             if not problem:
-                problem = self._write_all(raw, topic, done, lambda: progress(self._path, raw.tell(), total))
+                problem = self._write_all(raw, topic, done, lambda position: progress(self._path, position, total))
+        rejected = self._reasons.total()
         return FileReport(
             path=str(self._path),
             topic=topic,
             rows=self._rows,
             written=self._written,
-            rejected=self._reasons.total(),
-            skipped=self._skipped,
+            rejected=rejected,
+            skipped=self._rows - self._written - rejected,
             reasons=dict(self._reasons),
             problem=problem,
         )
@@ -96,8 +145,8 @@ class _File:
         first: Reject | None = None
         rows = 0
         try:
-            for chunk in _chunks(rows_of(self._reader, raw), _SAMPLE_ROWS):
-                decoded = _decoded(chunk, self._format)
+            for chunk in self._chunks(raw, _SAMPLE_ROWS):
+                decoded = chunk.decoded(self._writer.format)
                 if len(decoded.valid):
                     return ""
                 first = first or decoded.rejects[0]
@@ -107,39 +156,40 @@ class _File:
         if first is None:
             return "there are no rows in it"
         return (
-            f"none of its {rows:,} rows can be read in the format {self._format.name!r} (row {first.index}: {first.reason}, "
-            f"{first.detail}); choose another with --format or describe it under `formats`"
+            f"none of its {rows:,} rows can be read in the format {self._writer.format.name!r} (row {first.index}: "
+            f"{first.reason}, {first.detail}); choose another with --format or describe it under `formats`"
         )
 
-    def _write_all(self, raw: BufferedReader, topic: str, done: list[IngestRange], tell: Callable[[], object]) -> str:
+    def _write_all(self, raw: BufferedReader, topic: str, done: Sequence[IngestRange], tell: Callable[[int], object]) -> str:
         """Write what is not done; returns the problem that ended it early, or nothing."""
-        raw.seek(0)
-        at = Partition(topic, 0)
+        under_way: deque[Future[_Written]] = deque()
+        problem = ""
         try:
-            for chunk in _chunks(rows_of(self._reader, raw), self._chunk_rows):
-                missing = [row for row in chunk if not _covered(row.number, done)] if done else chunk
-                self._rows += len(chunk)
-                self._skipped += len(chunk) - len(missing)
-                if missing:
-                    self._write(at, missing)
-                tell()
+            for chunk in self._chunks(raw, self._chunk_rows):
+                missing = chunk.without(done) if done else chunk
+                under_way.append(self._pool.submit(self._writer.write, topic, chunk, missing, raw.tell()))
+                # One more than can be written waits, so that no writer has to: this bounds the memory.
+                while len(under_way) > self._at_once:
+                    tell(self._count(under_way.popleft().result()))
         except Damaged as damage:
-            return f"{damage}; the {self._rows:,} rows before that are imported"
-        return ""
+            problem = str(damage)
+        except BaseException:
+            for future in under_way:
+                future.cancel()  # those that have begun are waited for when the pool is closed
+            raise
+        while under_way:
+            tell(self._count(under_way.popleft().result()))
+        return f"{problem}; the {self._rows:,} rows before that are imported" if problem else ""
 
-    def _write(self, at: Partition, rows: list[Row]) -> None:
-        slice_ = Slice(partition=at, offsets=[row.number for row in rows], values=[row.value for row in rows])
-        batch = Batch(slices=(slice_,))
-        prepared: Prepared = located(batch, _decoded(rows, self._format), self._path.name)
-        self._writer.write(prepared)
-        valid = prepared.rows.num_rows
-        first, last = rows[0].number, rows[-1].number
-        write_ranges(
-            self._store,
-            [IngestRange(topic=at.topic, partition=0, first_offset=first, last_offset=last, state=_DONE, rows=valid)],
-        )
-        self._written += valid
-        self._reasons.update(reject.reason for reject in prepared.rejects)
+    def _chunks(self, raw: BufferedReader, chunk_rows: int) -> Iterator[Chunk]:
+        raw.seek(0)
+        return chunks(blocks_of(self._reader, raw), chunk_rows)
+
+    def _count(self, one: _Written) -> int:
+        self._rows += one.rows
+        self._written += one.written
+        self._reasons.update(one.reasons)
+        return one.position
 
 
 def _checked(path: Path) -> Reader:
@@ -162,37 +212,3 @@ def _hash(raw: BufferedReader) -> str:
     digest = hashlib.file_digest(raw, "sha256").hexdigest()
     raw.seek(0)
     return digest[:_HASH_DIGITS]
-
-
-def _chunks(rows: Iterator[Row], chunk_rows: int) -> Iterator[list[Row]]:
-    """Rows by fixed line numbers, so that a chunk is the same one in every import; less where they are large."""
-    chunk: list[Row] = []
-    size = 0
-    for row in rows:
-        if chunk and (row.number // chunk_rows != chunk[0].number // chunk_rows or size >= MAX_BYTES):
-            yield chunk
-            chunk, size = [], 0
-        chunk.append(row)
-        size += row.size_bytes
-    if chunk:
-        yield chunk
-
-
-def _decoded(rows: Sequence[Row], format_: Format) -> Decoded:
-    """The rows decoded, those that are no records at all among the rejects."""
-    good = [index for index, row in enumerate(rows) if not isinstance(row.value, Unreadable)]
-    values = [rows[index].value for index in good]
-    as_bytes = [value for value in values if isinstance(value, bytes)]
-    decoded = format_.decode(as_bytes) if len(as_bytes) == len(values) else format_.decode_objects(values)
-    if len(good) == len(rows):
-        return decoded
-    rejects = [Reject(index=good[one.index], reason=one.reason, detail=one.detail) for one in decoded.rejects]
-    for index, row in enumerate(rows):
-        if isinstance(row.value, Unreadable):
-            rejects.append(Reject(index=index, reason=row.value.reason, detail=row.value.detail))
-    places = np.asarray(good, np.int64)[decoded.valid]
-    return Decoded(rows=decoded.rows, valid=places, rejects=tuple(sorted(rejects, key=lambda one: one.index)))
-
-
-def _covered(number: int, done: list[IngestRange]) -> bool:
-    return any(one.first_offset <= number <= one.last_offset for one in done)

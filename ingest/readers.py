@@ -1,4 +1,4 @@
-"""Rows of a file of past logs, one by one, however large it is: lines of JSON, JSON arrays, CSV, Parquet, each maybe gzipped.
+"""Rows of a file of past logs, some at a time, however large it is: lines of JSON, JSON arrays, CSV, Parquet, maybe gzipped.
 
 A row is bytes (JSON text), an object (a dict of a table's row) or `Unreadable`. Its number counts lines (JSON lines), elements
 (JSON) or data rows (CSV, Parquet) from 0: with the file's hash it is the record's identity, so it never depends on settings.
@@ -18,19 +18,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ingest.json_stream import Elements
-from ingest.rows import MAX_ROW_BYTES, Damaged, Row, Unreadable
+from ingest.line_reader import read_lines, refuse_utf16
+from ingest.rows import MAX_ROW_BYTES, Damaged, Row, Rows, TableRows, Unreadable
 
-__all__ = ["Damaged", "Reader", "Row", "Unreadable", "reader_of", "rows_of"]
+__all__ = ["Damaged", "Reader", "Row", "Rows", "Unreadable", "blocks_of", "reader_of", "rows_of"]
 
-_PARQUET_ROWS = 8_192
+_ROWS_AT_ONCE = 8_192
+_OBJECTS_AT_ONCE = 512
+_BYTES_AT_ONCE = 4 * 1024 * 1024
 _DELIMITERS = ",;\t|"
 
 
-Reader = Callable[[IO[bytes]], Iterator[Row]]
+Reader = Callable[[IO[bytes]], Iterator[Rows]]
 
 
 def reader_of(path: Path) -> Reader | None:
@@ -54,6 +58,12 @@ def opened(raw: IO[bytes]) -> Iterator[IO[bytes]]:
 
 
 def rows_of(reader: Reader, raw: IO[bytes]) -> Iterator[Row]:
+    """All rows of an open file, one by one. Raises Damaged as `blocks_of` does."""
+    for rows in blocks_of(reader, raw):
+        yield from rows
+
+
+def blocks_of(reader: Reader, raw: IO[bytes]) -> Iterator[Rows]:
     """All rows of an open file. Raises Damaged where it cannot be read on; the rows before that are good."""
     try:
         with opened(raw) as stream:
@@ -66,45 +76,29 @@ def rows_of(reader: Reader, raw: IO[bytes]) -> Iterator[Row]:
         raise Damaged(f"reading fails ({error.strerror or error})") from error
 
 
-def read_lines(stream: IO[bytes]) -> Iterator[Row]:
-    """JSON lines; blank lines are counted and left out."""
-    for number in itertools.count():
-        line = stream.readline(MAX_ROW_BYTES)
-        if not line:
-            return
-        if len(line) == MAX_ROW_BYTES and not line.endswith(b"\n"):
-            yield Row(number, _too_long(line), 0)
-            while line and not line.endswith(b"\n"):
-                line = stream.readline(MAX_ROW_BYTES)
-            continue
-        if number == 0:
-            _refuse_utf16(line)
-            line = line.removeprefix(codecs.BOM_UTF8)
-        line = line.strip()
-        if line:
-            yield Row(number, line, len(line))
-
-
-def read_json(stream: IO[bytes]) -> Iterator[Row]:
+def read_json(stream: IO[bytes]) -> Iterator[Rows]:
     """One array of records, records one after another, or JSON lines under another name."""
     head = stream.read(64 * 1024)
     rewound = io.BufferedReader(_Rewound(head, stream))
-    _refuse_utf16(head)
+    refuse_utf16(head)
     first_line, newline, _ = head.removeprefix(codecs.BOM_UTF8).lstrip().partition(b"\n")
     if newline and not first_line.startswith(b"[") and _is_object(first_line):
         yield from read_lines(rewound)
         return
-    yield from Elements(io.TextIOWrapper(rewound, "utf-8-sig", errors="surrogateescape")).rows()
+    yield from _together(Elements(io.TextIOWrapper(rewound, "utf-8-sig", errors="surrogateescape")).rows())
 
 
-def read_csv(stream: IO[bytes]) -> Iterator[Row]:
+def read_csv(stream: IO[bytes]) -> Iterator[Rows]:
     """A table with a header; comma, semicolon, tab or bar between its columns, UTF-8 or (with a mark) UTF-16."""
     head = stream.read(2)
     encoding = "utf-16" if head in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
     text = io.TextIOWrapper(io.BufferedReader(_Rewound(head, stream)), encoding, errors="surrogateescape", newline="")
     header_line = text.readline(MAX_ROW_BYTES)
     delimiter = max(_DELIMITERS, key=_outside_quotes(header_line).count)
-    table = csv.reader(itertools.chain([header_line], text), delimiter=delimiter)
+    yield from _together(_csv_rows(csv.reader(itertools.chain([header_line], text), delimiter=delimiter), delimiter))
+
+
+def _csv_rows(table: Iterator[list[str]], delimiter: str) -> Iterator[Row]:
     header = _header(table)
     for number in itertools.count():
         try:
@@ -122,7 +116,7 @@ def read_csv(stream: IO[bytes]) -> Iterator[Row]:
             yield Row(number, Unreadable(reason="bad_csv", detail=detail, payload=line), len(line))
 
 
-def read_parquet(stream: IO[bytes]) -> Iterator[Row]:
+def read_parquet(stream: IO[bytes]) -> Iterator[Rows]:
     """A table; its file is read in parts, a gzipped one from an unpacked copy in the folder for temporary files."""
     with tempfile.TemporaryFile() as copy:
         if isinstance(stream, io.BufferedReader) and isinstance(stream.raw, gzip.GzipFile):
@@ -131,11 +125,11 @@ def read_parquet(stream: IO[bytes]) -> Iterator[Row]:
             stream = copy
         try:
             file = pq.ParquetFile(stream)
-            numbers = itertools.count()
-            for batch in file.iter_batches(_PARQUET_ROWS):
-                size = batch.nbytes // max(batch.num_rows, 1)
-                for record in batch.to_pylist(maps_as_pydicts="lossy"):
-                    yield Row(next(numbers), record, size)
+            first = 0
+            for batch in file.iter_batches(_ROWS_AT_ONCE):
+                numbers = np.arange(first, first := first + batch.num_rows)
+                sizes = np.full(batch.num_rows, batch.nbytes // max(batch.num_rows, 1))
+                yield Rows(numbers=numbers, values=TableRows(_checked(batch)), sizes=sizes)
         except (pa.ArrowException, OSError) as error:
             raise Damaged(f"it is no Parquet file that can be read ({str(error).splitlines()[0]})") from error
 
@@ -167,6 +161,39 @@ class _Rewound(io.RawIOBase):
         return len(part)
 
 
+def _together(rows: Iterator[Row]) -> Iterator[Rows]:
+    """Rows some at a time, unreadable ones alone. What was read before damage comes before the damage is told."""
+    held: list[Row] = []
+    size = 0
+    try:
+        for row in rows:
+            alone = isinstance(row.value, Unreadable)
+            if held and (alone or len(held) >= _OBJECTS_AT_ONCE or size >= _BYTES_AT_ONCE):
+                yield Rows.of(held)
+                held, size = [], 0
+            if alone:
+                yield Rows.of([row])
+            else:
+                held.append(row)
+                size += row.size_bytes
+    except Exception:
+        if held:
+            yield Rows.of(held)
+        raise
+    if held:
+        yield Rows.of(held)
+
+
+def _checked(batch: pa.RecordBatch) -> pa.Table:
+    """The batch as a table; Parquet promises that texts are UTF-8, and Arrow takes its word for it."""
+    table = pa.Table.from_batches([batch])
+    try:
+        table.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise Damaged(f"its data are damaged ({str(error).splitlines()[0]})") from error
+    return table
+
+
 def _header(table: Iterator[list[str]]) -> list[str]:
     try:
         header = [name.strip() for name in next(table)]
@@ -184,17 +211,8 @@ def _outside_quotes(line: str) -> str:
     return "".join(line.split('"')[::2])
 
 
-def _too_long(line: bytes) -> Unreadable:
-    return Unreadable(reason="too_long", detail=f"the line is longer than {MAX_ROW_BYTES} bytes", payload=line[:65_536])
-
-
 def _is_object(line: bytes) -> bool:
     try:
         return isinstance(json.loads(line), dict)
     except ValueError:
         return False
-
-
-def _refuse_utf16(head: bytes) -> None:
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise Damaged("it is UTF-16 text; save it as UTF-8")

@@ -12,7 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.record import RECORD_SCHEMA
-from ingest.formats.attributes import CREDENTIAL_STARTS, MAX_ATTRIBUTES, MAX_VALUE, Keeping, attributes_array, keeping
+from ingest.formats.attributes import (
+    CREDENTIAL_STARTS,
+    MAX_ATTRIBUTES,
+    MAX_VALUE,
+    Keeping,
+    add_attributes,
+    attributes_array,
+    keeping,
+)
 
 WITHIN = "attributes."
 """Start of the flat name of an attribute."""
@@ -32,10 +40,16 @@ class _Entries:
     texts: pa.Array
 
 
-def attributes_of(given: Mapping[str, pa.Array], length: int, odd: np.ndarray) -> pa.Array:
-    """The attributes of each row, sorted by name; rows that need a closer look are added to `odd`."""
+def attributes_of(given: Mapping[str, pa.Array], length: int, odd: np.ndarray, *, typed: bool = False) -> pa.Array:
+    """The attributes of each row, sorted by name; rows that need a closer look are added to `odd`.
+
+    `typed`: the values are of the columns' types; else they were JSON, where 1 and 1.0 are told apart.
+    """
     names: list[str] = []
-    found = [entries for part in _parts(given, odd) if len((entries := _entries(*part, names, odd)).rows)]
+    found = [entries for part in _parts(given, odd) if len((entries := _entries(*part, names, odd, typed=typed)).rows)]
+    inner = given.get("attributes")
+    if inner is not None and inner.type == _TYPE and inner.null_count < length:
+        found.append(_of_map(inner, names, odd))
     if not found:
         return attributes_array((), length)
     rows = np.concatenate([one.rows for one in found])
@@ -65,11 +79,11 @@ def _parts(given: Mapping[str, pa.Array], odd: np.ndarray) -> Iterator[tuple[str
         for place, field in enumerate(inner.type):
             # `flatten` would do, and makes every child null where its object is.
             yield field.name, pc.struct_field(inner, [place])
-    else:
+    elif inner.type != _TYPE:
         mark(odd, pc.is_valid(inner))
 
 
-def _entries(name: str, array: pa.Array, names: list[str], odd: np.ndarray) -> _Entries:
+def _entries(name: str, array: pa.Array, names: list[str], odd: np.ndarray, *, typed: bool) -> _Entries:
     stored, allowed = keeping(name)
     nothing = _Entries(np.empty(0, np.int64), np.empty(0, np.int64), pa.array([], pa.string()))
     if allowed is Keeping.NOTHING or array.null_count == len(array):
@@ -81,6 +95,8 @@ def _entries(name: str, array: pa.Array, names: list[str], odd: np.ndarray) -> _
         texts = _harmless(array, odd)
     elif pa.types.is_integer(kind) or pa.types.is_boolean(kind):
         texts = pc.cast(array, pa.string())
+    elif typed:
+        texts = _of_values(name, array, odd)
     elif pa.types.is_float64(kind):
         texts = _of_floats(array, odd)
     else:
@@ -89,6 +105,40 @@ def _entries(name: str, array: pa.Array, names: list[str], odd: np.ndarray) -> _
     names.append(stored)
     rows = np.flatnonzero(texts.is_valid().to_numpy(zero_copy_only=False))
     return _Entries(rows, np.full(len(rows), len(names) - 1), texts.drop_null())
+
+
+def _of_map(inner: pa.MapArray, names: list[str], odd: np.ndarray) -> _Entries:
+    """The entries of a map of texts, as exports have it."""
+    offsets = inner.offsets.to_numpy()
+    counts = np.where(inner.is_valid().to_numpy(zero_copy_only=False), np.diff(offsets), 0)
+    mark(odd, pc.and_(inner.is_null(), pa.array(np.diff(offsets) > 0)))
+    rows = np.repeat(np.arange(len(inner)), np.diff(offsets))
+    keys = inner.keys.slice(offsets[0], len(rows)).dictionary_encode()
+    known = [keeping(key) for key in keys.dictionary.to_pylist()]
+    allowed = np.array([one is Keeping.ALL for _, one in known], bool)
+    of_name = np.arange(len(names), len(names) + len(known))
+    names.extend(stored for stored, _ in known)
+    suspicious = np.zeros(len(rows), bool)
+    texts = _harmless(inner.items.slice(offsets[0], len(rows)), suspicious)
+    which = keys.indices.to_numpy(zero_copy_only=False)
+    odd[rows[suspicious]] = True
+    kept = np.flatnonzero(allowed[which] & texts.is_valid().to_numpy(zero_copy_only=False) & (counts[rows] > 0))
+    return _Entries(rows[kept], of_name[which[kept]], texts.take(pa.array(kept)))
+
+
+def _of_values(name: str, array: pa.Array, odd: np.ndarray) -> pa.Array:
+    """Values of any type as they are kept of objects."""
+    try:
+        values = array.to_pylist(maps_as_pydicts="lossy")
+    except (ValueError, OverflowError):  # times that Python has not
+        mark(odd, pc.is_valid(array))
+        return pa.nulls(len(array), pa.string())
+    texts = []
+    for value in values:
+        kept: dict[str, str] = {}
+        add_attributes(kept, {name: value})
+        texts.append(next(iter(kept.values()), None))
+    return pa.array(texts, pa.string())
 
 
 def _harmless(texts: pa.Array, odd: np.ndarray) -> pa.Array:

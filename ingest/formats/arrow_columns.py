@@ -36,12 +36,15 @@ class Columns:
     odd: np.ndarray
 
 
-def record_columns(given: Mapping[str, pa.Array], length: int) -> Columns:
-    """The columns of RECORD_SCHEMA from columns by name; other names, and the fields of `attributes`, become attributes."""
+def record_columns(given: Mapping[str, pa.Array], length: int, *, typed: bool = False) -> Columns:
+    """The columns of RECORD_SCHEMA from columns by name; other names, and the fields of `attributes`, become attributes.
+
+    `typed`: the values are of the columns' types, as in a table; else they were JSON, where 1 and 1.0 are told apart.
+    """
     odd = np.zeros(length, bool)
     arrays = [time_of(given.get("ts", pa.nulls(length)), odd)]
     arrays.extend(_column(name, given.get(name), length, odd) for name in RECORD_SCHEMA.names[1:-1])
-    arrays.append(attributes_of(given, length, odd))
+    arrays.append(attributes_of(given, length, odd, typed=typed))
     return Columns(rows=pa.Table.from_arrays(arrays, schema=RECORD_SCHEMA), odd=odd)
 
 
@@ -66,18 +69,23 @@ def _numbers(name: str, array: pa.Array, bounds: Range, odd: np.ndarray) -> pa.A
     target = RECORD_SCHEMA.field(name).type
     if pa.types.is_string(array.type):
         array = _numbers_of_texts(array, odd)
-    elif not (pa.types.is_integer(array.type) or pa.types.is_floating(array.type)):
+    elif not _is_number(array.type):
         return None
     if name == "status":
         array = pc.if_else(pc.equal(array, 0), pa.scalar(None, array.type), array)
     if not _fits(array, bounds):
-        fits = pc.and_(pc.greater_equal(array, bounds.low), pc.less_equal(array, min(bounds.high, _EXACT - 1)))
-        if bounds.whole and pa.types.is_floating(array.type):
+        floats = pa.types.is_floating(array.type)
+        array = pc.cast(array, pa.float64()) if floats else array
+        high = min(bounds.high, _EXACT - 1)
+        fits = pc.and_(pc.greater_equal(array, bounds.low), pc.less_equal(array, high if floats else int(high)))
+        if bounds.whole and floats:
             fits = pc.and_(fits, pc.equal(array, pc.floor(array)))
         mark(odd, pc.invert(pc.fill_null(fits, True)))
         array = pc.if_else(fits, array, pa.scalar(None, array.type))
     if not bounds.whole and pa.types.is_floating(array.type) and pc.min(array).as_py() == 0:
         odd |= np.signbit(array.fill_null(0.0).to_numpy(zero_copy_only=False))  # -0.0, or -0, which is the whole number 0
+    if not bounds.whole and pa.types.is_integer(array.type):
+        array = pc.cast(array, pa.float64())  # which holds them all; a cast to float32 would insist on the same
     return array if array.type == target else pc.cast(array, target)
 
 
@@ -109,7 +117,7 @@ def _numbers_of_texts(texts: pa.Array, odd: np.ndarray) -> pa.Array:
 def _flags(array: pa.Array, odd: np.ndarray) -> pa.Array | None:
     if pa.types.is_boolean(array.type):
         return array
-    if not (pa.types.is_integer(array.type) or pa.types.is_floating(array.type)):
+    if not _is_number(array.type):
         return None
     mark(odd, pc.invert(pc.or_(pc.equal(array, 0), pc.equal(array, 1))))
     return pc.equal(array, 1)
@@ -143,6 +151,10 @@ def _texts(name: str, array: pa.Array, odd: np.ndarray) -> pa.Array | None:
             mark(odd, pc.invert(known))
         return array
     return finished_text(name, array)
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_float32(kind) or pa.types.is_float64(kind))
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -260,4 +260,6 @@ def _one_by_one(
         except ValueError as error:
             bad.setdefault(place, f"{name}: {quote(value)} {error}")
             found.append(nothing)
+    if pa.types.is_floating(kind):  # Arrow takes no whole number beyond 2**24 for a float32
+        return Converted(array=pa.array(found, pa.float64()).cast(kind), bad=bad)
     return Converted(array=pa.array(found, kind), bad=bad)

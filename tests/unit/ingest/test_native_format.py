@@ -203,6 +203,12 @@ def test_one_odd_value_does_not_change_how_the_others_are_read() -> None:
     assert both.slice(3) == FORMAT.decode(encoded(odd)).rows
 
 
+def test_large_whole_latencies_are_kept_beside_odd_ones() -> None:
+    decoded = FORMAT.decode(encoded(record(latency_ms=2**24 + 1), record(latency_ms=2**53 + 1), record(latency_ms="-")))
+    assert decoded.rows.column("latency_ms").to_pylist() == [2.0**24, None]
+    assert [reject.index for reject in decoded.rejects] == [1]
+
+
 def test_unknown_fields_become_attributes_as_texts() -> None:
     decoded = decode(attributes={"kept": "x"}, team_size=7, beta=True, note="hi", nested={"a": [1, {"b": None}]}, gone=None)
     assert dict(decoded.rows.column("attributes")[0].as_py()) == {
@@ -243,7 +249,7 @@ def test_a_duplicated_key_counts_as_its_last_value() -> None:
 
 
 def test_an_unknown_format_is_a_configuration_error() -> None:
-    with pytest.raises(ConfigError, match="format 'nope': is not known; choose from tpscope"):
+    with pytest.raises(ConfigError, match="format 'nope': is not known; choose from .*tpscope, or define"):
         build_format("nope", {})
 
 

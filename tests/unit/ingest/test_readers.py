@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest import readers
+from ingest import line_reader, readers
 from ingest.readers import Damaged, Row, Unreadable, reader_of, rows_of
 
 
@@ -129,13 +129,13 @@ def test_rows_before_the_damage_are_read(tmp_path: Path) -> None:
     path = written(tmp_path, "x.ndjson.gz", gzip.compress(lines)[:-1000])
     rows: list[Row] = []
     with pytest.raises(Damaged), path.open("rb") as raw:
-        rows.extend(rows_of(readers.read_lines, raw))  # extend keeps what came before the error
+        rows.extend(rows_of(line_reader.read_lines, raw))  # extend keeps what came before the error
     assert 10_000 < len(rows) < 100_000
     assert [row.number for row in rows] == list(range(len(rows)))
 
 
 def test_a_line_that_is_too_long_is_skipped_without_holding_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readers, "MAX_ROW_BYTES", 1000)
+    monkeypatch.setattr(line_reader, "MAX_ROW_BYTES", 1000)
     rows = read(written(tmp_path, "x.ndjson", b'{"a":1}\n' + b"x" * 5000 + b'\n{"b":2}\n'))
     assert rows[0] == (0, b'{"a":1}')
     assert rows[2] == (2, b'{"b":2}')
