@@ -249,7 +249,7 @@ def test_a_duplicated_key_counts_as_its_last_value() -> None:
 
 
 def test_an_unknown_format_is_a_configuration_error() -> None:
-    with pytest.raises(ConfigError, match="format 'nope': is not known; choose from .*tpscope, or define"):
+    with pytest.raises(ConfigError, match=r"'nope': is not known; choose from .*tpscope, or define"):
         build_format("nope", {})
 
 
