@@ -58,6 +58,26 @@ class StoreSettings(Part):
         return url
 
 
+class SchemaRegistrySettings(Part):
+    url: str = Field("", description="Address of the registry of Avro and Protobuf schemas, `https://…`; empty: there is none.")
+    username: str = Field("", description="User name (or API key's name), where the registry asks for one.")
+    password: Secret | None = Field(None, description="Its password (or API key's secret): `env:NAME` or `file:/path`.")
+    bearer_token: Secret | None = Field(None, description="Bearer token, instead of user name and password.")
+    tls_ca: str | None = Field(None, description="File of the certificate authority that signed the registry's certificate.")
+    timeout: Duration = Field(timedelta(seconds=5), description="Longest wait for an answer.")
+    retries: int = Field(3, ge=0, le=10, description="How often a failed request is repeated.")
+
+    @model_validator(mode="after")
+    def _valid(self) -> Self:
+        if self.url and not self.url.startswith(("http://", "https://")):
+            raise ValueError(f"kafka.schema_registry.url {self.url!r} must start with http:// or https://")
+        if "@" in self.url:
+            raise ValueError("kafka.schema_registry.url must not hold a password; put it into kafka.schema_registry.password")
+        if self.username and self.bearer_token:
+            raise ValueError("only one of kafka.schema_registry.username and bearer_token may be given")
+        return self
+
+
 class KafkaSettings(Part):
     brokers: tuple[str, ...] = Field((), description="Bootstrap servers, `host:port`; empty: no Kafka, only import and POST.")
     topic: str = Field(
@@ -75,6 +95,9 @@ class KafkaSettings(Part):
     format: str = Field(
         "tpscope",
         description="Format of the topic's records: `tpscope`, `auto`, another built-in one or a name under `formats`.",
+    )
+    schema_registry: SchemaRegistrySettings = Field(
+        default_factory=SchemaRegistrySettings, description="For records in Avro or Protobuf; of the extra `schema-registry`."
     )
     batch_records: int = Field(50_000, ge=1, le=1_000_000, description="Most records written at once.")
     batch_age: Duration = Field(timedelta(seconds=1), description="Longest wait before a batch is written.")

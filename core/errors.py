@@ -6,7 +6,8 @@
     ├── InvalidRecord (ValueError)     dead letter: this record cannot be read, the next one may be
     ├── TransientError                 retry: the same call may succeed later
     │   ├── StoreUnavailable (ConnectionError)
-    │   └── BrokerUnavailable (ConnectionError)
+    │   ├── BrokerUnavailable (ConnectionError)
+    │   └── RegistryUnavailable (ConnectionError)
     ├── StoreError                     the store refused this statement; a retry brings the same answer
     ├── StoreInUse (RuntimeError)      stop: another process owns the embedded directory
     └── DeliveryRefused                a receiver refused this notification for good (a 4xx): do not repeat
@@ -71,6 +72,10 @@ class StoreUnavailable(TransientError, ConnectionError):
 
 class BrokerUnavailable(TransientError, ConnectionError):
     """The Kafka broker cannot be reached."""
+
+
+class RegistryUnavailable(TransientError, ConnectionError):
+    """The schema registry cannot be reached, or does not let us in."""
 
 
 class StoreError(TpscopeError):
