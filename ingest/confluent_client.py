@@ -9,6 +9,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException
 
 from core.config import KafkaSettings
 from core.errors import BrokerUnavailable, ConfigError
+from ingest.oauth import Tokens
 
 _quiet = logging.getLogger("tpscope.librdkafka")
 _quiet.setLevel(logging.CRITICAL)  # it logs each attempt to connect; what matters is said by the source
@@ -23,7 +24,7 @@ _LOGIN_ERRORS = {
 }
 
 
-def confluent_options(settings: KafkaSettings) -> dict[str, Any]:
+def confluent_options(settings: KafkaSettings, tokens: Tokens | None = None) -> dict[str, Any]:
     """Connection options of every confluent-kafka client of this process."""
     options: dict[str, Any] = {
         "bootstrap.servers": ",".join(settings.brokers),
@@ -35,11 +36,25 @@ def confluent_options(settings: KafkaSettings) -> dict[str, Any]:
     }
     if settings.tls_ca:
         options["ssl.ca.location"] = settings.tls_ca
+    if settings.tls_cert:
+        options |= {"ssl.certificate.location": settings.tls_cert, "ssl.key.location": settings.tls_key or settings.tls_cert}
+        if settings.tls_key_password:
+            options["ssl.key.password"] = settings.tls_key_password.reveal()
     if settings.security.startswith("SASL_"):
         options["sasl.mechanism"] = settings.sasl_mechanism
-        options["sasl.username"] = settings.username
-        options["sasl.password"] = settings.password.reveal() if settings.password else ""
+        if settings.sasl_mechanism == "OAUTHBEARER":
+            tokens = tokens or Tokens(settings)
+            options["oauth_cb"] = lambda _: _given(tokens)
+        else:
+            options["sasl.username"] = settings.username
+            options["sasl.password"] = settings.password.reveal() if settings.password else ""
     return options
+
+
+def _given(tokens: Tokens) -> tuple[str, float]:
+    """The token and when it ends, in seconds since 1970."""
+    token = tokens.token()
+    return token.value, token.expires_at
 
 
 def connect(settings: KafkaSettings) -> Consumer:
@@ -60,6 +75,8 @@ def connect(settings: KafkaSettings) -> Consumer:
             "max.poll.interval.ms": max(_MAX_POLL_INTERVAL_MS, session_ms),
             "fetch.wait.max.ms": 100,
             "fetch.min.bytes": 64 * 1024,
+            "fetch.message.max.bytes": 4 * 1024 * 1024,
+            "queued.min.messages": 200_000,
             "queued.max.messages.kbytes": _QUEUED_KIB,
             "topic.metadata.refresh.interval.ms": 30_000,
             "allow.auto.create.topics": False,

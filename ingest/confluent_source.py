@@ -31,6 +31,8 @@ from ingest.trouble import Trouble
 logger = logging.getLogger(__name__)
 
 _ANSWER_S = 5.0
+_AT_ONCE = 5_000
+"""Records of one `consume`: it would wait for more, up to its timeout, while others could be written."""
 _MOVED_ON = {
     KafkaError.ILLEGAL_GENERATION,
     KafkaError.UNKNOWN_MEMBER_ID,
@@ -63,7 +65,7 @@ class ConfluentSource:
     def poll(self, timeout_s: float, max_records: int) -> Polled:
         self._hold(max_records <= 0)
         with self._translated():
-            messages = self._consumer.consume(max(max_records, 1), timeout_s)
+            messages = self._consumer.consume(min(max(max_records, 1), _AT_ONCE), timeout_s)
         # Until it is known where new partitions stand nothing is handed over, and nothing forgotten.
         self._waiting += messages
         with self._translated():

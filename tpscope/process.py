@@ -8,6 +8,7 @@ from types import FrameType
 
 from core.errors import ConfigError, TpscopeError
 from core.load import load_settings
+from tpscope.memory import give_memory_back
 from tpscope.wiring import Role, Service, open_service
 
 logger = logging.getLogger(__name__)
@@ -23,9 +24,10 @@ _LIBRARIES = {
 
 
 def prepare_process(level: str) -> threading.Event:
-    """Set up logging to stderr; returns an event that SIGTERM and SIGINT set."""
+    """Set up memory and logging (to stderr); returns an event that SIGTERM and SIGINT set."""
     if level.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise ConfigError("--log-level", f"{level!r} is unknown; choose DEBUG, INFO, WARNING or ERROR")
+    give_memory_back()
     logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for name, least in _LIBRARIES.items():
         logging.getLogger(name).setLevel(least)

@@ -22,12 +22,19 @@ _PASSWORD_VARIABLE = "TPSCOPE_TEST_PASSWORD"
 
 
 class ClickHouseNativeServer(ChildServer):
-    """The server for one user, with TLS when `tls` names a certificate file and its key file."""
+    """The server for one user, with TLS when `tls` names a certificate file and its key file.
+
+    Attributes
+    ----------
+    faults : str
+        `SHARE:SEED` of inserts that are refused or cut (tests/support/native/faults.py), from the next start on; empty: none.
+    """
 
     def __init__(self, *, user: str = "default", password: str = "", tls: tuple[Path, Path] | None = None) -> None:
         self._user = user
         self._password = password
         self._tls = tls
+        self.faults = ""
         super().__init__("clickhouse")
 
     @property
@@ -45,7 +52,7 @@ class ClickHouseNativeServer(ChildServer):
         """This module, as a program."""
         tls = ["--tls-cert", str(self._tls[0]), "--tls-key", str(self._tls[1])] if self._tls else []
         place = ["--port", str(self.port), "--path", str(self.folder / "data")]
-        return [sys.executable, "-m", _MODULE, *place, "--user", self._user, *tls]
+        return [sys.executable, "-m", _MODULE, *place, "--user", self._user, "--faults", self.faults, *tls]
 
     def environment(self) -> dict[str, str]:
         """Ours and the password, which does not belong into a command line."""
@@ -64,6 +71,7 @@ def main() -> None:
     parser.add_argument("--user", default="default")
     parser.add_argument("--tls-cert", default="")
     parser.add_argument("--tls-key", default="")
+    parser.add_argument("--faults", default="", help="SHARE:SEED of inserts that are refused or cut")
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 
@@ -78,6 +86,7 @@ def main() -> None:
             password=os.environ.get(_PASSWORD_VARIABLE, ""),
             tls_cert=options.tls_cert,
             tls_key=options.tls_key,
+            faults=options.faults,
         )
     ).serve()
 

@@ -5,12 +5,14 @@ import socket
 
 from tests.support.native import wire
 from tests.support.native.engine import EngineError, Insert, Session
+from tests.support.native.faults import Fault, Faults
 from tests.support.native.layout import UnknownType
 from tests.support.native.source import Source
 
 _NOT_IMPLEMENTED = 48
 _AUTHENTICATION_FAILED = 516
 _UNKNOWN_PACKET = 99
+_INJECTED = 395  # FUNCTION_THROW_IF_VALUE_IS_NON_ZERO
 
 
 class Conversation:
@@ -19,8 +21,9 @@ class Conversation:
     Raises EOFError or OSError when the client went away in the middle of something.
     """
 
-    def __init__(self, connection: socket.socket, *, path: str, user: str, password: str) -> None:
+    def __init__(self, connection: socket.socket, *, path: str, user: str, password: str, faults: Faults | None = None) -> None:
         self._connection = connection
+        self._faults = faults
         self._source = Source.of_socket(connection)
         self._path = path
         self._user = user
@@ -100,12 +103,20 @@ class Conversation:
         self._send(wire.varint(wire.Server.END_OF_STREAM))
 
     def _insert(self, session: Session, insert: Insert) -> None:
+        fault = self._faults.draw() if self._faults else Fault.NONE
         with session.spool() as spool:
             self._send(wire.data_packet(session.columns_of(insert, spool), self._revision))
             while not (block := self._read_data()[1]).ends_stream:
+                if fault is Fault.CUT:
+                    raise EOFError(f"a fault of the test: {fault.value}")
                 spool.write(wire.native_bytes(block))
                 self._send(wire.profile_packet(self._revision))
-            session.write(insert, spool)
+            if fault is not Fault.REFUSED:
+                session.write(insert, spool)
+        if fault is Fault.CUT_LATE:
+            raise EOFError(f"a fault of the test: {fault.value}")
+        if fault is not Fault.NONE:
+            raise EngineError(_INJECTED, f"DB::Exception: a fault of the test: {fault.value}")
         self._send(wire.profile_packet(self._revision))
 
     def _read_external_tables(self) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from chdb.state.sqlitelike import connect
 
 from tests.support.native.conversation import Conversation
+from tests.support.native.faults import Faults
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +21,7 @@ _IDLE_TIMEOUT_S = 600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the server is started with; without a certificate it speaks plainly."""
+    """What the server is started with; without a certificate it speaks plainly, without faults it does as it is told."""
 
     port: int
     path: str
@@ -28,6 +29,7 @@ class Options:
     password: str = ""
     tls_cert: str = ""
     tls_key: str = ""
+    faults: str = ""
 
 
 class Server:
@@ -39,6 +41,7 @@ class Server:
         self._slots = threading.BoundedSemaphore(_MAX_CLIENTS)
         self._clients: dict[threading.Thread, socket.socket] = {}
         self._lock = threading.Lock()
+        self._faults = Faults.parse(options.faults)
         self._tls: ssl.SSLContext | None = None
         if options.tls_cert:
             self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -80,7 +83,7 @@ class Server:
                 connection = self._tls.wrap_socket(plain, server_side=True)
                 with self._lock:  # the plain socket is an empty shell now
                     self._clients[threading.current_thread()] = connection
-            Conversation(connection, path=options.path, user=options.user, password=options.password).run()
+            Conversation(connection, path=options.path, user=options.user, password=options.password, faults=self._faults).run()
         except (EOFError, OSError) as gone:
             logger.info("a client went away: %s", gone)
         except Exception:  # the top of a client's thread: the log says why its connection closed
