@@ -179,5 +179,6 @@ def _told(seed: int, *members: Member) -> Iterator[None]:
 def _report(engine: str, plan: Plan, members: list[Member], also: str, seed: int) -> None:
     kills, starts = sum(one.kills for one in members), sum(one.starts for one in members)
     print(
-        f"RESULT name=chaos engine={engine} records={plan.records} kills={kills} starts={starts} lost=0 doubled=0 ({also}; seed {seed})"
+        f"RESULT name=chaos engine={engine} records={plan.records} kills={kills} starts={starts} lost=0 doubled=0 "
+        f"({also}; seed {seed})"
     )
