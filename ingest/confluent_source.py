@@ -57,19 +57,24 @@ class ConfluentSource:
         self._gone: set[Partition] = set()
         self._new: set[Partition] = set()
         self._waiting: list[Any] = []
-        self._paused = self._closed = False
+        self._paused = self._closed = self._in_doubt = False
         self._trouble = Trouble(logger)
         topics = [settings.read_pattern] if settings.read_pattern else list(settings.read_topics)
         self._consumer.subscribe(topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
 
     def poll(self, timeout_s: float, max_records: int) -> Polled:
         self._hold(max_records <= 0)
-        with self._translated():
-            messages = self._consumer.consume(min(max(max_records, 1), _AT_ONCE), timeout_s)
-        # Until it is known where new partitions stand nothing is handed over, and nothing forgotten.
-        self._waiting += messages
-        with self._translated():
-            assigned = self._positions_of(frozenset(self._new))
+        try:
+            with self._translated():
+                # Until it is known where new partitions stand nothing is handed over, and nothing forgotten.
+                self._waiting += self._consumer.consume(min(max(max_records, 1), _AT_ONCE), timeout_s)
+                assigned = self._positions_of(frozenset(self._new))
+        except BrokerUnavailable:
+            # What went away has to be told at once, or it would be committed under the new generation.
+            gone, self._gone = frozenset(self._gone), set()
+            if not gone:
+                raise
+            return Polled(revoked=gone)
         # Of new ones reading has been set to where it should begin, whatever has come of them.
         read = [one for one in self._waiting if Partition(one.topic(), one.partition()) not in assigned]
         gone = frozenset(self._gone)
@@ -77,6 +82,8 @@ class ConfluentSource:
         return Polled(revoked=gone, assigned=assigned, pieces=tuple(self._pieces(read)))
 
     def commit(self, progress: Mapping[Partition, Progress]) -> bool:
+        if self._in_doubt:
+            return False
         places = [TopicPartition(at.topic, at.number, one.offset, metadata=one.text) for at, one in progress.items()]
         try:
             answers = self._consumer.commit(offsets=places, asynchronous=False)
@@ -116,16 +123,19 @@ class ConfluentSource:
         for place in places:
             place.offset = self._next.get(Partition(place.topic, place.partition), place.offset)
         consumer.assign(places)
-        self._paused = False
+        self._paused = self._in_doubt = False
         logger.info("reading partitions %s", sorted(at.number for at in now))
 
     def _on_revoke(self, consumer: Consumer, places: list[TopicPartition]) -> None:
-        """Only the new assignment tells which of them stay."""
+        """Only the new assignment tells which of them stay. Until then nothing is committed: the broker may count this member
+        to the new generation already, and would take its commits for partitions that another one has by now."""
+        self._in_doubt = True
 
     def _on_lost(self, consumer: Consumer, places: list[TopicPartition]) -> None:
         """Expelled from the group: even what comes back is read from the last commit."""
         self._gone |= self._held
         self._held, self._next = set(), {}
+        self._in_doubt = False
 
     # --- positions --------------------------------------------------------------------------------------------------------
 

@@ -38,7 +38,7 @@ from ingest.kafka_client import connect, finish_join
 from ingest.plan import Progress
 from ingest.positions import Positions
 from ingest.record_batches import PackedPiece, PackedRecords, WholeBatches
-from ingest.source import Polled
+from ingest.source import Assigned, Polled
 from ingest.trouble import Trouble
 
 logger = logging.getLogger(__name__)
@@ -76,33 +76,31 @@ class KafkaSource:
         else:
             self._consumer.subscribe(list(settings.read_topics), listener=self._changes)
         self._positions = Positions(self._consumer, settings)
-        self._silence = Trouble(logger)
+        self._silence, self._unknown = Trouble(logger), Trouble(logger)
         self._heard_at = self._collected_at = time.monotonic()
         self._closed = False
 
     def poll(self, timeout_s: float, max_records: int) -> Polled:
         self._hold(max_records <= 0)
-        with self._translated():
-            if finish_join(self._consumer):
-                timeout_s = max(timeout_s, _JOIN_POLL_S)
-            found = self._consumer.poll(timeout_ms=int(timeout_s * 1000), max_records=max(max_records, 1))
+        try:
+            with self._translated():
+                if finish_join(self._consumer):
+                    timeout_s = max(timeout_s, _JOIN_POLL_S)
+                found = self._consumer.poll(timeout_ms=int(timeout_s * 1000), max_records=max(max_records, 1))
+        except BrokerUnavailable:
+            return self._only_losses()
         if not found:
             self._tell_of_silence()
         records = {Partition(at.topic, at.partition): one for at, one in found.items()}
         revoked, new = self._changes.take()
-        try:
-            with self._translated():
-                assigned = self._positions.of(new)
-        except BrokerUnavailable:
-            # Until it is known where they stand nothing is read: it comes again.
-            self._changes.put_back(revoked, new)
-            self._positions.rewind({at: one[0] for at, one in records.items()})
-            raise
+        assigned = self._stand(new, records)
         # Of new ones reading has been set to where it should begin, whatever has come of them.
-        read = {at: one for at, one in records.items() if at not in assigned}
+        read = {at: one for at, one in records.items() if at not in new}
         return Polled(revoked=revoked, assigned=assigned, pieces=tuple(self._wanted(read)))
 
     def commit(self, progress: Mapping[Partition, Progress]) -> bool:
+        if self._changes.in_doubt:
+            return False
         offsets = {TopicPartition(*at): OffsetAndMetadata(one.offset, one.text, -1) for at, one in progress.items()}
         try:
             with self._translated():
@@ -128,6 +126,28 @@ class KafkaSource:
             self._consumer.close(autocommit=False, timeout_ms=_CLOSE_MS)
         except KafkaError as error:
             logger.info("the Kafka consumer did not leave its group cleanly: %s", error)
+
+    def _only_losses(self) -> Polled:
+        """In an `except`: what went away has to be told at once, or it would be committed under the new generation."""
+        revoked, new = self._changes.take()
+        self._changes.put_back(new)
+        if not revoked:
+            raise
+        return Polled(revoked=revoked)
+
+    def _stand(self, new: frozenset[Partition], records: Mapping[Partition, list[Any]]) -> dict[Partition, Assigned]:
+        """Where new partitions stand; until the broker says it nothing is read of them."""
+        try:
+            with self._translated():
+                assigned = self._positions.of(new)
+        except BrokerUnavailable as error:
+            self._changes.put_back(new)
+            self._positions.rewind({at: one[0] for at, one in records.items() if at in new})
+            self._unknown.tell("where new partitions stand is not known yet, it is asked again: %s", error)
+            return {}
+        if assigned:
+            self._unknown.over("it is known where the partitions stand")
+        return assigned
 
     def _wanted(self, found: Mapping[Partition, list[Any]]) -> Iterator[Piece]:
         for at, records in found.items():
@@ -202,11 +222,17 @@ class _Changes(ConsumerRebalanceListener):  # type: ignore[misc]
             self._gone, self._new = set(), set()
         return taken
 
-    def put_back(self, gone: frozenset[Partition], new: frozenset[Partition]) -> None:
-        """What was taken could not be used; what has left since is not new any more."""
+    @property
+    def in_doubt(self) -> bool:
+        """Whether a rebalance has begun whose outcome is not known: the broker may count this member to the new generation
+        already, and would take its commits for partitions that another one has by now."""
+        with self._lock:
+            return bool(self._in_doubt)
+
+    def put_back(self, new: frozenset[Partition]) -> None:
+        """What was taken as new could not be used yet; what has left since is not new any more."""
         with self._lock:
             self._new |= new - self._gone
-            self._gone |= gone
 
     def on_partitions_revoked(self, revoked: Any) -> None:
         """A rebalance begins: only the new assignment tells which of them stay."""

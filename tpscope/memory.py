@@ -1,4 +1,4 @@
-"""Makes the C library give memory back: a service that decodes batches frees large blocks all the time, from several threads."""
+"""Makes the C library give memory back: a service that decodes batches frees large blocks all the time, in many threads."""
 
 import ctypes
 import sys

@@ -11,6 +11,7 @@ from core.secrets import Secret
 from ingest.batch import Partition
 from ingest.kafka_client import client_options, finish_join
 from ingest.kafka_source import KafkaSource, _Changes
+from ingest.plan import Progress
 
 P0, P1 = Partition("calls", 0), Partition("calls", 1)
 
@@ -77,8 +78,20 @@ def test_changes_that_could_not_be_used_come_again_unless_they_are_undone() -> N
     gone, new = changes.take()
     changes.on_partitions_revoked(places(P0, P1))
     changes.on_partitions_assigned(places(P1))
-    changes.put_back(gone, new)
+    changes.put_back(new)
+    assert gone == frozenset()
     assert changes.take() == (frozenset({P0}), frozenset({P1}))
+
+
+def test_nothing_is_committed_while_a_rebalance_has_no_outcome() -> None:
+    source = KafkaSource.__new__(KafkaSource)
+    source._changes = _Changes()
+    source._consumer = None  # it must not be asked
+    source._changes.on_partitions_assigned(places(P0))
+    source._changes.on_partitions_revoked(places(P0))
+    assert not source.commit({P0: Progress(offset=1)})
+    source._changes.on_partitions_assigned(places(P0))
+    assert not source._changes.in_doubt
 
 
 class Coordinator:
