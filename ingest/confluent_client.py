@@ -1,27 +1,27 @@
 """Clients of confluent-kafka: how they are told where and as whom to connect, and why they could not."""
 
 import logging
+import re
 import time
-from pathlib import Path
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
 from core.config import KafkaSettings
-from core.errors import BrokerUnavailable, ConfigError
+from core.errors import ConfigError, TpscopeError
+from ingest.kafka_refusals import check_files, no_answer, refused_login, tls_refusal, unknown_mechanism
 from ingest.oauth import Tokens
 
+logger = logging.getLogger(__name__)
 _quiet = logging.getLogger("tpscope.librdkafka")
 _quiet.setLevel(logging.CRITICAL)  # it logs each attempt to connect; what matters is said by the source
 _SOCKET_MS = 6_000
 _MAX_POLL_INTERVAL_MS = 600_000
 _QUEUED_KIB = 65_536
-_LOGIN_ERRORS = {
-    KafkaError._AUTHENTICATION,
-    KafkaError.SASL_AUTHENTICATION_FAILED,
-    KafkaError.UNSUPPORTED_SASL_MECHANISM,
-    KafkaError.TOPIC_AUTHORIZATION_FAILED,
-}
+_REFUSED = {KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError.UNSUPPORTED_SASL_MECHANISM}
+_OFFERED = re.compile(r"supported mechanisms: ([A-Z0-9_,-]+)")
+_LISTEN_S = 0.5
+_TOKEN_RETRY_S = 10.0
 
 
 def confluent_options(settings: KafkaSettings, tokens: Tokens | None = None) -> dict[str, Any]:
@@ -43,28 +43,58 @@ def confluent_options(settings: KafkaSettings, tokens: Tokens | None = None) -> 
     if settings.security.startswith("SASL_"):
         options["sasl.mechanism"] = settings.sasl_mechanism
         if settings.sasl_mechanism == "OAUTHBEARER":
-            tokens = tokens or Tokens(settings)
-            options["oauth_cb"] = lambda _: _given(tokens)
+            options["oauth_cb"] = _TokenCallback(tokens or Tokens(settings))
         else:
             options["sasl.username"] = settings.username
             options["sasl.password"] = settings.password.reveal() if settings.password else ""
     return options
 
 
-def _given(tokens: Tokens) -> tuple[str, float]:
-    """The token and when it ends, in seconds since 1970."""
-    token = tokens.token()
-    return token.value, token.expires_at
+class Refusals:
+    """Callback for errors: keeps the last reason for which a broker will not have us, in the operator's words."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self.last: ConfigError | None = None
+
+    def __call__(self, error: KafkaError) -> None:
+        said = error.str()
+        if error.code() not in _REFUSED:
+            self.last = tls_refusal(self._settings, said) or self.last
+        elif "nsupported SASL mechanism" in said:
+            offered = _OFFERED.search(said)
+            self.last = unknown_mechanism(self._settings, offered[1] if offered else "")
+        else:
+            self.last = refused_login(self._settings, said)
 
 
-def connect(settings: KafkaSettings) -> Consumer:
+class _TokenCallback:
+    """Gives librdkafka a token and when it ends, in seconds since 1970; asked again at 80 % of that. It must not raise."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+        self._value = "none"
+
+    def __call__(self, _: object) -> tuple[str, float]:
+        try:
+            token = self._tokens.token()
+        except TpscopeError as error:
+            logger.warning("no new token for Kafka, it is tried again: %s", error)
+            return self._value, time.time() + _TOKEN_RETRY_S
+        self._value = token.value
+        return token.value, token.expires_at
+
+
+def connect(settings: KafkaSettings, tokens: Tokens | None = None) -> Consumer:
     """A consumer of the configured group that has seen a broker; raises ConfigError or BrokerUnavailable, in one line."""
-    if settings.tls_ca and not Path(settings.tls_ca).is_file():
-        raise ConfigError("kafka.tls_ca", f"there is no file {settings.tls_ca!r}")
-    errors: list[KafkaError] = []
+    check_files(settings)
+    if settings.security.startswith("SASL_") and settings.sasl_mechanism == "OAUTHBEARER":
+        tokens = tokens or Tokens(settings)
+        tokens.token()
+    refusals = Refusals(settings)
     session_ms = int(settings.session_timeout.total_seconds() * 1000)
     consumer = Consumer(
-        confluent_options(settings)
+        confluent_options(settings, tokens)
         | {
             "group.id": settings.group,
             "auto.offset.reset": "earliest",
@@ -80,24 +110,17 @@ def connect(settings: KafkaSettings) -> Consumer:
             "queued.max.messages.kbytes": _QUEUED_KIB,
             "topic.metadata.refresh.interval.ms": 30_000,
             "allow.auto.create.topics": False,
-            "error_cb": errors.append,
+            "error_cb": refusals,
         }
     )
-    brokers = ", ".join(settings.brokers)
-    waited_s = settings.connect_timeout.total_seconds()
-    deadline = time.monotonic() + waited_s
+    deadline = time.monotonic() + settings.connect_timeout.total_seconds()
     while True:
         try:
-            consumer.list_topics(timeout=max(0.1, min(1.0, deadline - time.monotonic())))
+            consumer.list_topics(timeout=max(0.1, min(_LISTEN_S, deadline - time.monotonic())))
         except KafkaException as error:
             consumer.poll(0)  # lets it say what went wrong
-            refusal = next((one for one in errors if one.code() in _LOGIN_ERRORS), None)
-            if refusal is None and time.monotonic() < deadline:
+            if refusals.last is None and time.monotonic() < deadline:
                 continue
             consumer.close()
-            if refusal is not None:
-                raise ConfigError("kafka.username", f"{brokers} refuses the login; check it and the password") from error
-            raise BrokerUnavailable(
-                f"kafka.brokers: no broker answers at {brokers} within {waited_s:g} s; start Kafka or correct kafka.brokers"
-            ) from error
+            raise refusals.last or no_answer(settings) from error
         return consumer

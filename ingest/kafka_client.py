@@ -1,11 +1,9 @@
 """Clients of kafka-python: how they are told where and as whom to connect, and why they could not.
 
 Known limits of kafka-python 3.0.12: a constructor that fails leaves its I/O thread behind, and reports whatever refused it as
-a timeout.
+a timeout; the last answer before a connection's end is mostly dropped (`hear_out`).
 """
 
-import contextlib
-import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -22,15 +20,14 @@ from kafka.net.sasl.oauth import AbstractTokenProvider
 from kafka.net.selector import NetworkSelector
 
 from core.config import KafkaSettings
-from core.errors import BrokerUnavailable, ConfigError, TpscopeError
-from ingest.kafka_refusals import check_files, refused_login, tls_refusal, unknown_mechanism
+from core.errors import ConfigError, TpscopeError
+from ingest.kafka_refusals import check_files, no_answer, refused_login, tls_refusal, unknown_mechanism
 from ingest.oauth import Tokens
 
 _FETCH_WAIT_MS = 100
 _FETCH_MIN_BYTES = 64 * 1024  # a fetch waits up to 100 ms for so much: fewer, larger fetches at no cost that a page shows
 _PARTITION_FETCH_BYTES = 4 * 1024 * 1024
 _FETCH_BYTES = 16 * 1024 * 1024
-_PROBE_S = 1.0
 _METADATA_AGE_MS = 30_000  # how soon partitions that were added are found
 _MAX_POLL_INTERVAL_MS = 600_000
 
@@ -76,7 +73,7 @@ def open_client(kind: Callable[..., Any], settings: KafkaSettings, **options: An
         refusals = [one.refusal for one in clients if one.refusal is not None]
         for client in clients:
             client.close()  # ends the I/O thread that a constructor which failed leaves behind
-        raise (refusals or [_no_answer(settings)])[-1] from error
+        raise (refusals or [no_answer(settings)])[-1] from error
 
 
 def connect(settings: KafkaSettings, *, in_group: bool = True) -> Any:
@@ -144,6 +141,9 @@ class _Manager(KafkaConnectionManager):  # type: ignore[misc]
             connection.close_future.add_errback(self._failed)
         return connection
 
+    async def _build_transport(self, node: Any, timeout_at: float | None = None) -> Any:
+        return hear_out(await super()._build_transport(node, timeout_at=timeout_at))
+
     def _opened(self, _: Any) -> None:
         self.refusal, self._succeeded = None, True
 
@@ -156,6 +156,21 @@ class _Manager(KafkaConnectionManager):  # type: ignore[misc]
                 self._bootstrap_wakeup.notify()
 
 
+def hear_out(transport: Any) -> Any:
+    """Make a transport hand over what came before the connection's end.
+
+    kafka-python 3.0.12 drops what it reads together with the end; that is how brokers say why they refuse a login.
+    """
+    receive = transport._sock_recv
+
+    def receive_all() -> tuple[bytes, Exception | None]:
+        found, error = receive()
+        return found, None if found else error  # the end is met again by the next read
+
+    transport._sock_recv = receive_all
+    return transport
+
+
 def _explained(error: object, settings: KafkaSettings) -> TpscopeError | None:
     """A refusal in the operator's words; None where it is a plain failure to connect."""
     if isinstance(error, TpscopeError):  # from fetching a token
@@ -165,18 +180,6 @@ def _explained(error: object, settings: KafkaSettings) -> TpscopeError | None:
     if isinstance(error, SaslAuthenticationFailedError):
         return refused_login(settings, str(error))
     return tls_refusal(settings, str(error))
-
-
-def _no_answer(settings: KafkaSettings) -> BrokerUnavailable:
-    waited = f"within {settings.connect_timeout.total_seconds():g} s"
-    for host, _, port in (broker.rpartition(":") for broker in settings.brokers):
-        with contextlib.suppress(OSError), socket.create_connection((host.strip("[]"), int(port)), timeout=_PROBE_S):
-            return BrokerUnavailable(
-                f"kafka.brokers: {host}:{port} accepts connections, but not as Kafka with kafka.security "
-                f"{settings.security} {waited}; check kafka.security, the certificates and the port"
-            )
-    brokers = ", ".join(settings.brokers)
-    return BrokerUnavailable(f"kafka.brokers: no broker answers at {brokers} {waited}; start Kafka or correct kafka.brokers")
 
 
 def finish_join(consumer: Any) -> bool:

@@ -1,12 +1,15 @@
-"""Why a broker will not have us, in the operator's words: one line, the same for both Kafka clients."""
+"""Why a broker will not have us, or does not answer, in the operator's words: one line, the same for both Kafka clients."""
 
+import contextlib
 import re
+import socket
 import ssl
 from pathlib import Path
 
 from core.config import KafkaSettings
-from core.errors import ConfigError
+from core.errors import BrokerUnavailable, ConfigError
 
+_PROBE_S = 1.0
 _WRONG_NAME = re.compile(r"(hostname|ip address) mismatch|is not valid for", re.IGNORECASE)
 _UNTRUSTED = re.compile(r"certificate[ _]verify[ _]failed|certificate could not be verified", re.IGNORECASE)
 _REASON = re.compile(r"verify failed: ([^(\[]*[^(\[ ])")
@@ -72,7 +75,7 @@ def tls_refusal(settings: KafkaSettings, said: str) -> ConfigError | None:
     if _UNTRUSTED.search(said):
         of = f"is not signed by the authority in {settings.tls_ca!r}" if settings.tls_ca else "is signed by no known authority"
         found = _REASON.search(said)
-        reason = f" ({found[1].strip()})" if found else ""
+        reason = f" ({found[1].strip()})" if found and "ssl.ca.location" not in found[1] else ""
         return ConfigError("kafka.tls_ca", f"the certificate of {brokers} {of}{reason}; name the file of the right one")
     if _OUR_CERTIFICATE.search(said):
         problem = (
@@ -82,6 +85,19 @@ def tls_refusal(settings: KafkaSettings, said: str) -> ConfigError | None:
         )
         return ConfigError("kafka.tls_cert", problem)
     return None
+
+
+def no_answer(settings: KafkaSettings) -> BrokerUnavailable:
+    """No broker has answered in time."""
+    waited = f"within {settings.connect_timeout.total_seconds():g} s"
+    for host, _, port in (broker.rpartition(":") for broker in settings.brokers):
+        with contextlib.suppress(OSError), socket.create_connection((host.strip("[]"), int(port)), timeout=_PROBE_S):
+            return BrokerUnavailable(
+                f"kafka.brokers: {host}:{port} accepts connections, but not as Kafka with kafka.security "
+                f"{settings.security} {waited}; check kafka.security, the certificates and the port"
+            )
+    brokers = ", ".join(settings.brokers)
+    return BrokerUnavailable(f"kafka.brokers: no broker answers at {brokers} {waited}; start Kafka or correct kafka.brokers")
 
 
 def _quoted(said: str) -> str:
