@@ -68,7 +68,7 @@ def replay(
     settings: Settings, wanted: LetterFilter, format_name: str | None, *, dry_run: bool = False
 ) -> tuple[ReplayReport, dict[str, int]]:
     """Replay; what the rule for far times refused is left out unless its reason is asked for, and counted beside the report."""
-    format_ = build_format(format_name or settings.kafka.format, settings.formats)
+    format_ = build_format(format_name or settings.kafka.format, settings.formats, settings.kafka.schema_registry)
     judged: dict[str, int] = {}
     with reading(settings) as opened:
         if wanted.reason is None:

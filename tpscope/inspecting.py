@@ -16,9 +16,11 @@ from core.errors import ConfigError
 from core.record import RECORD_SCHEMA
 from ingest.formats import Decoded, build_auto, build_format
 from ingest.formats.attributes import text_of
+from ingest.formats.framed import FramedFormat, framed
 from ingest.formats.proposal import Proposal, propose
 from ingest.rows import Unreadable
 from ingest.sampling import Sample, sample_file, sample_topic
+from ingest.schema_registry import UnknownSchema
 from tpscope.options import print_json
 
 _SUFFIXES = frozenset({".ndjson", ".jsonl", ".json", ".csv", ".parquet", ".gz"})
@@ -101,8 +103,10 @@ def inspect_sample(settings: Settings, sample: Sample, format_name: str | None =
     auto = build_auto(settings.formats)
     refused: dict[str, tuple[int, list[str]]] = {}
     groups: dict[str, list[dict[str, Any]]] = {}
+    registry = settings.kafka.schema_registry
+    behind = framed(auto, registry) if registry.url else None
     for value in sample.values:
-        record = _record(value, refused)
+        record = _record(value, refused, behind)
         if record is not None:
             name, inner = (format_name, record) if format_name else auto.recognise(record)
             groups.setdefault(name, []).append(inner)
@@ -133,10 +137,18 @@ def _decode(
     return tuple(findings), every
 
 
-def _record(value: object, refused: dict[str, tuple[int, list[str]]]) -> dict[str, Any] | None:
+def _record(
+    value: object, refused: dict[str, tuple[int, list[str]]], behind: FramedFormat | None = None
+) -> dict[str, Any] | None:
     if isinstance(value, Unreadable):
         _refuse(refused, value.reason, value.detail)
         return None
+    if isinstance(value, bytes) and value[:1] == b"\0" and behind is not None:
+        try:
+            value = behind.unframed(value)
+        except (UnknownSchema, ValueError) as error:
+            _refuse(refused, "unknown_schema" if isinstance(error, UnknownSchema) else "not_as_schema", str(error))
+            return None
     if isinstance(value, bytes):
         if not value.strip():
             _refuse(refused, "empty", "the record has no bytes")
@@ -153,7 +165,7 @@ def _record(value: object, refused: dict[str, tuple[int, list[str]]]) -> dict[st
 
 
 def _kind_of_bytes(text: str) -> str:
-    return "; five bytes before Avro or Protobuf, as a schema registry's clients write" if text[:1] == "\x00" else ""
+    return "; it looks like Avro or Protobuf: set kafka.schema_registry.url" if text[:1] == "\x00" else ""
 
 
 def _refuse(refused: dict[str, tuple[int, list[str]]], reason: str, detail: str, records: int = 1) -> None:

@@ -99,7 +99,7 @@ class Service:
 
     def start_ingest(self) -> None:
         settings = self._current.value
-        intake = build_intake(settings, build_format(settings.kafka.format, settings.formats))
+        intake = build_intake(settings, build_format(settings.kafka.format, settings.formats, settings.kafka.schema_registry))
         if intake.guard is not None:
             known = KnownValues(intake.guard, self._store, settings, self._clock)
             known.seed()

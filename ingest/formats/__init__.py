@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
-from core.config import BUILTIN_FORMATS, FormatSettings
+from core.config import BUILTIN_FORMATS, FormatSettings, SchemaRegistrySettings
 from core.errors import ConfigError
 from ingest.formats.auto import AUTO, AutoFormat
 from ingest.formats.base import Decoded, Format, Reject
+from ingest.formats.framed import framed
 from ingest.formats.gateways import OTEL, GatewayFormat, gateway_formats
 from ingest.formats.mapping import MappingFormat
 from ingest.formats.native import NativeFormat
@@ -15,14 +16,19 @@ from ingest.formats.own import OwnFormat
 __all__ = ["AutoFormat", "Decoded", "Format", "Reject", "build_auto", "build_format"]
 
 
-def build_format(name: str, formats: Mapping[str, FormatSettings]) -> Format:
-    """The format of that name: a built-in one, or one under `formats` in the configuration.
+def build_format(name: str, formats: Mapping[str, FormatSettings], registry: SchemaRegistrySettings | None = None) -> Format:
+    """The format of that name: a built-in one, or one under `formats` in the configuration; behind a schema registry, if any.
 
     Raises
     ------
     ConfigError
-        There is no format of that name, or its mapping cannot be carried out.
+        There is no format of that name, its mapping cannot be carried out, or what the registry needs is not installed.
     """
+    found = _build(name, formats)
+    return framed(found, registry) if registry is not None and registry.url else found
+
+
+def _build(name: str, formats: Mapping[str, FormatSettings]) -> Format:
     if name in formats:
         return MappingFormat(name, formats[name])
     if name == OwnFormat.name:
