@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from core.clock import Clock
 from core.config import Settings
 from dashboards import callbacks, problems
-from dashboards.api import exports, health, internal, results, series
+from dashboards.api import exports, health, internal, results, series, tenants
 from dashboards.context import Web
 from dashboards.guard import INTERNAL, Guard, content_security_policy
 from dashboards.hosts import AllowedHosts
@@ -45,10 +45,12 @@ def create_app(store: Store, settings: Settings, clock: Clock, *, token: str | N
     """
     web = Web(store=store, settings=settings, clock=clock)
     workers = Workers()
+    deletions = tenants.Deletions(web)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
+        deletions.close()
         web.close()
 
     # No interactive documentation: FastAPI's loads its scripts from other hosts.
@@ -59,6 +61,7 @@ def create_app(store: Store, settings: Settings, clock: Clock, *, token: str | N
     app.include_router(results.router(web, workers))
     app.include_router(exports.router(web, workers))
     if token is not None:
+        app.include_router(tenants.router(deletions, workers, token))
         app.include_router(internal.router(web, workers, token))
     dash = _pages(app, web, workers)
     _page_routes(app, dash)

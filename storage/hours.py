@@ -40,18 +40,27 @@ _SCHEMA = pa.schema(
 )
 
 
-def refresh_hours(store: Store, start: datetime, end: datetime, scopes: tuple[tuple[str, ...], ...], epoch: int) -> int:
+def refresh_hours(
+    store: Store,
+    start: datetime,
+    end: datetime,
+    scopes: tuple[tuple[str, ...], ...],
+    epoch: int,
+    *,
+    peaks_of_calls: bool = False,
+) -> int:
     """Make the whole hours of the span anew from what is kept of them; returns how many rows were written.
 
     A scope is a tuple of dimensions: one row per hour and combination of their values, `()` for all calls. The hour of `start`
-    is made as a whole, the hour that `end` cuts is left for later.
+    is made as a whole, the hour that `end` cuts is left for later. The peak comes from the seconds, which are kept for a week;
+    with `peaks_of_calls` from the single calls, which must all be there.
     """
     first, last = epoch_s(start) // HOUR_S * HOUR_S, epoch_s(end) // HOUR_S * HOUR_S
     seq = next_seq()
     params: dict[str, Value] = {"start": at_epoch_s(first), "end": at_epoch_s(last)}
     for scope in scopes:
         check_dimensions(scope)
-        store.command(_refresh_sql(tuple(sorted(scope))), {**params, "epoch": epoch, "seq": seq})
+        store.command(_refresh_sql(tuple(sorted(scope)), peaks_of_calls=peaks_of_calls), {**params, "epoch": epoch, "seq": seq})
     written = store.arrow(COUNT_WRITTEN, {"start": at_epoch_s(first), "seq": seq})
     return int(written.column("hours")[0].as_py())
 
@@ -184,9 +193,9 @@ def scope_name(dimensions: tuple[str, ...] | list[str]) -> str:
     return ",".join(sorted(dimensions)) or "global"
 
 
-def _refresh_sql(scope: tuple[str, ...]) -> str:
+def _refresh_sql(scope: tuple[str, ...], *, peaks_of_calls: bool) -> str:
     source = pick(scope, ("calls", "latency_p50"), HOUR_S)
-    seconds = CALLS_1S if CALLS_1S.answers(scope, ("calls",), 1) else CALLS
+    seconds = CALLS_1S if CALLS_1S.answers(scope, ("calls",), 1) and not peaks_of_calls else CALLS
     keys = "".join(f", t.{name} AS {name}" for name in scope)
     names = "".join(f", {name}" for name in scope)
     sums = "".join(f", {source.column(name)} AS {name}" for name in SUMS_OF_CALLS)

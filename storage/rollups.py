@@ -49,16 +49,16 @@ SUMS_OF_CALLS: dict[str, str] = {
     "latency_ms_sum": "sum(toFloat64(ifNull(t.latency_ms, 0)))",
 }
 
-_LEVELS = "0.5, 0.9, 0.95, 0.99"
+QUANTILE_LEVELS_SQL = "0.5, 0.9, 0.95, 0.99"
 _OVERHEAD = "toFloat32(greatest(assumeNotNull(t.latency_ms) - assumeNotNull(t.upstream_ms), 0))"
-_STATES_OF_CALLS: dict[str, tuple[str, str]] = {  # state column → value, condition that it is known
+STATES_OF_CALLS: dict[str, tuple[str, str]] = {  # state column → value, condition that it is known
     "latency_q": ("assumeNotNull(t.latency_ms)", "t.latency_ms IS NOT NULL"),
     "upstream_q": ("assumeNotNull(t.upstream_ms)", "t.upstream_ms IS NOT NULL"),
     "overhead_q": (_OVERHEAD, "t.latency_ms IS NOT NULL AND t.upstream_ms IS NOT NULL"),
     "ttft_q": ("assumeNotNull(t.ttft_ms)", "t.ttft_ms IS NOT NULL"),
 }
 
-PERCENTILES: dict[str, tuple[str, int]] = {  # column → state column, position in _LEVELS
+PERCENTILES: dict[str, tuple[str, int]] = {  # column → state column, position in QUANTILE_LEVELS_SQL
     "latency_p50": ("latency_q", 1),
     "latency_p90": ("latency_q", 2),
     "latency_p95": ("latency_q", 3),
@@ -95,9 +95,9 @@ class Rollup:
         if name in PERCENTILES:
             state, position = PERCENTILES[name]
             if self is CALLS:
-                value, known = _STATES_OF_CALLS[state]
-                return f"quantilesBFloat16If({_LEVELS})({value}, {known})[{position}]"
-            return f"quantilesBFloat16Merge({_LEVELS})(t.{state})[{position}]"
+                value, known = STATES_OF_CALLS[state]
+                return f"quantilesBFloat16If({QUANTILE_LEVELS_SQL})({value}, {known})[{position}]"
+            return f"quantilesBFloat16Merge({QUANTILE_LEVELS_SQL})(t.{state})[{position}]"
         return SUMS_OF_CALLS[name] if self is CALLS else f"sum(t.{name})"
 
 

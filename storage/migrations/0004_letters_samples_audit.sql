@@ -55,3 +55,22 @@ CREATE TABLE IF NOT EXISTS audit
 ENGINE = MergeTree
 ORDER BY (at, seq)
 SETTINGS non_replicated_deduplication_window = 10000;
+
+-- What a deletion of a tenant's data makes anew: steps of the rollups (and hours) that its calls were counted in. Scratch rows of
+-- one job, removed when it is done; those of an interrupted one tell the next which hours are still to be made.
+CREATE TABLE IF NOT EXISTS deletion_keys
+(
+    job String,
+    rollup LowCardinality(String),
+    bucket DateTime('UTC'),
+    k1 String,
+    k2 String,
+    k3 String,
+    k4 String,
+    origin LowCardinality(String),
+    at DateTime('UTC') DEFAULT now('UTC')
+)
+ENGINE = MergeTree
+ORDER BY (job, rollup, bucket)
+TTL at + INTERVAL 7 DAY
+SETTINGS non_replicated_deduplication_window = 10000;
