@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -27,6 +28,7 @@ from storage.dead_letters import LetterFilter, find_dead_letters, write_dead_let
 from storage.hours import insert_hours, read_hours_by, refresh_hours
 from storage.rollups import PERCENTILES, ROLLUPS, SUMS_OF_CALLS
 from storage.tenants import DONE, STARTED, delete_tenant, traces_of
+from tests.support.cli import one_line, run
 from tests.support.stores import chdb_store
 from tests.support.wait import wait_until
 from tests.unit.storage.batches import batch
