@@ -10,6 +10,7 @@ from storage.contract import Store
 from storage.lock import DirectoryLock, read_owner
 from storage.remote import RemoteStore
 from storage.server_backend import ServerStore
+from storage.torn_inserts import forget_torn_inserts
 
 _WAIT_S = 5.0
 """How long a starting owner has to open its API, or a short command to end, before we give up."""
@@ -82,12 +83,16 @@ def memory_bytes(text: str) -> int:
 
 def _embedded(directory: Path, lock: DirectoryLock, settings: StoreSettings) -> ChdbStore:
     try:
+        forget_torn_inserts(directory / "clickhouse")
         return ChdbStore(
             directory / "clickhouse",
             query_timeout=settings.query_timeout,
             max_memory_bytes=memory_bytes(settings.max_memory),
             lock=lock,
         )
+    except OSError as error:
+        lock.release()
+        raise StoreUnavailable(f"store.url: {directory} cannot be read or written ({error.strerror}); correct that") from error
     except BaseException:
         lock.release()
         raise
