@@ -19,7 +19,7 @@ from core.clock import Clock, FastClock, SystemClock, floor_to
 from core.config import Settings
 from core.durations import format_duration
 from core.errors import ConfigError
-from ingest.kafka_client import client_options
+from ingest.kafka_client import open_client
 from storage.bulk import bulk_insert
 from storage.contract import Store
 from storage.epochs import claim_epoch
@@ -92,7 +92,7 @@ def run_demo(options: DemoOptions, console: Console, stop: threading.Event) -> i
         settings = demo_settings(options, scenario, broker.bootstrap, receiver.url, port)
         for target, _, text in scenario.scaled_targets(options.rate):
             console.print(f"   target {target.name}: {escape(text)}", style="dim", soft_wrap=True)
-        create_topic(settings.kafka, settings.kafka.topic, _PARTITIONS, client_options)
+        create_topic(settings.kafka, settings.kafka.topic, _PARTITIONS, open_client)
         with steps.step(f"embedded ClickHouse in {options.directory}"):
             prepare_directory(options.directory)
             store = open_store(settings.store, owner=True)
@@ -107,7 +107,7 @@ def run_demo(options: DemoOptions, console: Console, stop: threading.Event) -> i
             service.start()
         first = floor_to(clock.now(), _MINUTE) + _MINUTE
         incidents = schedule(scenario, first, first + timedelta(days=2))
-        sink = KafkaSink(settings.kafka, client_options)
+        sink = KafkaSink(settings.kafka, open_client)
         stack.callback(sink.close)
         live = LiveTraffic(generator, incidents, sink, clock, live_from)
         workers = Workers()

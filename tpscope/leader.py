@@ -20,7 +20,7 @@ from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from core.config import KafkaSettings
-from core.errors import BrokerUnavailable, TransientError
+from core.errors import BrokerUnavailable, ConfigError, TransientError
 from ingest.kafka_client import finish_join
 
 logger = logging.getLogger(__name__)
@@ -34,8 +34,8 @@ _CREATE_MS = 10_000
 EpochClaim = Callable[[int], int]
 """Takes the group's generation; returns an epoch above every one in the store, and has written it there."""
 
-ClientOptions = Callable[[KafkaSettings], dict[str, Any]]
-"""Connection options (addresses, TLS, SASL) of a kafka-python client."""
+OpenClient = Callable[..., Any]
+"""Makes a client of kafka-python of its class, the settings and its own options; says in one line why it cannot."""
 
 
 class Leader(Protocol):
@@ -68,8 +68,8 @@ class KafkaLeader:
     active until its session would have ended, then it steps down by itself: another one may have been chosen.
     """
 
-    def __init__(self, settings: KafkaSettings, claim: EpochClaim, options: ClientOptions) -> None:
-        self._settings, self._claim, self._options = settings, claim, options
+    def __init__(self, settings: KafkaSettings, claim: EpochClaim, open_client: OpenClient) -> None:
+        self._settings, self._claim, self._open = settings, claim, open_client
         self._lock = threading.Lock()
         self._epoch: int | None = None
 
@@ -82,7 +82,7 @@ class KafkaLeader:
         while not stop.is_set():
             try:
                 self._take_part(stop)
-            except (KafkaError, TransientError) as error:
+            except (KafkaError, TransientError, ConfigError) as error:
                 self._become(None)
                 if str(error) != told:
                     told = str(error)
@@ -90,14 +90,15 @@ class KafkaLeader:
                 stop.wait(_RETRY_S)
 
     def _take_part(self, stop: threading.Event) -> None:
-        create_topic(self._settings, self._settings.control_topic, 1, self._options)
-        consumer = KafkaConsumer(
+        create_topic(self._settings, self._settings.control_topic, 1, self._open)
+        consumer = self._open(
+            KafkaConsumer,
+            self._settings,
             group_id=f"{self._settings.group}-jobs",
             enable_auto_commit=False,
             auto_offset_reset="latest",
             session_timeout_ms=_SESSION_MS,
             heartbeat_interval_ms=_HEARTBEAT_MS,
-            **self._options(self._settings),
         )
         try:
             consumer.subscribe([self._settings.control_topic], listener=_StepDown(self))
@@ -135,14 +136,9 @@ class _StepDown(ConsumerRebalanceListener):  # type: ignore[misc]
         """Nothing: the loop reads the generation when the join is complete."""
 
 
-def create_topic(settings: KafkaSettings, name: str, partitions: int, options: ClientOptions) -> None:
-    """Create a topic unless it is there; raises BrokerUnavailable when no broker answers."""
-    try:
-        admin = KafkaAdminClient(**options(settings))
-    except KafkaError as error:
-        raise BrokerUnavailable(
-            f"kafka.brokers {', '.join(settings.brokers)}: no broker answers; check the address and that Kafka runs"
-        ) from error
+def create_topic(settings: KafkaSettings, name: str, partitions: int, open_client: OpenClient) -> None:
+    """Create a topic unless it is there; raises BrokerUnavailable or ConfigError when no broker answers or it refuses us."""
+    admin = open_client(KafkaAdminClient, settings)
     try:
         if name not in admin.list_topics():
             admin.create_topics({name: {"num_partitions": partitions}}, timeout_ms=_CREATE_MS, wait_for_metadata=True)

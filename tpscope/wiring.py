@@ -18,7 +18,7 @@ from dashboards.server import create_app
 from ingest.consumer import Consumer
 from ingest.formats import build_format
 from ingest.intake import build_intake
-from ingest.kafka_client import client_options
+from ingest.kafka_client import open_client
 from ingest.open_source import open_source
 from storage.contract import Store
 from storage.epochs import claim_epoch
@@ -145,7 +145,7 @@ class Service:
 
         if self._store.capabilities.owner or not settings.kafka.brokers:
             return SoleLeader(claim)
-        return KafkaLeader(settings.kafka, claim, client_options)
+        return KafkaLeader(settings.kafka, claim, open_client)
 
     def _jobs(self) -> list[Job]:
         settings = self._current.value

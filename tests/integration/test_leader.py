@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from core.config import KafkaSettings
-from ingest.kafka_client import client_options
+from ingest.kafka_client import open_client
 from tests.support.kafka_broker import KafkaBroker
 from tests.support.wait import wait_until
 from tpscope.leader import KafkaLeader, SoleLeader
@@ -28,7 +28,7 @@ class Claims:
 
 
 def start(settings: KafkaSettings, claims: Claims) -> tuple[KafkaLeader, threading.Event, threading.Thread]:
-    leader, stop = KafkaLeader(settings, claims, client_options), threading.Event()
+    leader, stop = KafkaLeader(settings, claims, open_client), threading.Event()
     thread = threading.Thread(target=leader.run, args=(stop,))
     thread.start()
     return leader, stop, thread

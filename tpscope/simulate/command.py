@@ -50,13 +50,13 @@ def run_simulate(
 def _to_kafka(
     settings: Settings, generator: TrafficGenerator, incidents: list[ScheduledIncident], start: datetime, span: timedelta
 ) -> int:
-    from ingest.kafka_client import client_options
+    from ingest.kafka_client import open_client
     from tpscope.process import prepare_process
 
     stop = prepare_process("WARNING")
     if not settings.kafka.brokers:
         raise ConfigError("kafka.brokers", "is empty; set it, or TPSCOPE_KAFKA__BROKERS, to simulate into Kafka")
-    sink = KafkaSink(settings.kafka, client_options)
+    sink = KafkaSink(settings.kafka, open_client)
     _write_truth("-", incidents)
     timer = threading.Timer(span.total_seconds(), stop.set)
     timer.start()

@@ -13,8 +13,8 @@ from core.errors import BrokerUnavailable, ConfigError
 
 _SEND_TIMEOUT_S = 10.0
 
-ClientOptions = Callable[[KafkaSettings], dict[str, Any]]
-"""Connection options (addresses, TLS, SASL) of a kafka-python client."""
+OpenClient = Callable[..., Any]
+"""Makes a client of kafka-python of its class, the settings and its own options; says in one line why it cannot."""
 
 
 class Sink(Protocol):
@@ -47,24 +47,19 @@ class StreamSink:
 class KafkaSink:
     """Produces to the configured topic; kafka-python spreads records without a key over the partitions."""
 
-    def __init__(self, settings: KafkaSettings, options: ClientOptions) -> None:
+    def __init__(self, settings: KafkaSettings, open_client: OpenClient) -> None:
         if len(settings.topics) != 1:
             raise ConfigError("kafka.topic", f"{settings.topic!r} names no single topic; name the one to write to")
         (self._topic,) = settings.topics
-        self._brokers = ", ".join(settings.brokers)
-        try:
-            self._producer = KafkaProducer(
-                **options(settings),
-                acks="all",
-                linger_ms=20,
-                max_block_ms=int(_SEND_TIMEOUT_S * 1000),
-                request_timeout_ms=int(_SEND_TIMEOUT_S * 1000),
-                delivery_timeout_ms=int(_SEND_TIMEOUT_S * 3000),
-            )
-        except KafkaError as error:
-            raise BrokerUnavailable(
-                f"kafka.brokers {self._brokers}: no broker answers; check the address and that Kafka runs"
-            ) from error
+        self._producer = open_client(
+            KafkaProducer,
+            settings,
+            acks="all",
+            linger_ms=20,
+            max_block_ms=int(_SEND_TIMEOUT_S * 1000),
+            request_timeout_ms=int(_SEND_TIMEOUT_S * 1000),
+            delivery_timeout_ms=int(_SEND_TIMEOUT_S * 3000),
+        )
 
     def send(self, records: Sequence[bytes]) -> None:
         try:
