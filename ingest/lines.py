@@ -59,9 +59,12 @@ class Lines(Sequence[bytes]):
         for start, end in zip(self.starts.tolist(), self.ends.tolist(), strict=True):
             yield bytes(view[start:end])
 
-    def take(self, places: Sequence[int]) -> list[bytes]:
+    def take(self, places: Sequence[int] | np.ndarray) -> list[bytes]:
         """The records at these places, copied."""
-        return [self[place] for place in places]
+        chosen = np.asarray(places, np.int64)
+        view = memoryview(self.text)
+        bounds = zip(self.starts[chosen].tolist(), self.ends[chosen].tolist(), strict=True)
+        return [bytes(view[start:end]) for start, end in bounds]
 
     def _sliced(self, index: slice) -> "Lines":
         """Consecutive records share the text; others are copied."""

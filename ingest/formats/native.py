@@ -67,7 +67,9 @@ def _attributes(given: tuple[Any, ...], laid: list[dict[str, Any]]) -> Converted
             else:
                 add_attributes(kept, inner)
         if len(record) > known:
-            add_attributes(kept, {key.removeprefix(WITHIN): record[key] for key in list(record)[known:]})
+            unknown = list(record)[known:]
+            add_attributes(kept, {key: record[key] for key in unknown if not key.startswith(WITHIN)})
+            add_attributes(kept, {key.removeprefix(WITHIN): record[key] for key in unknown if key.startswith(WITHIN)})
         rows.append(dict(sorted(kept.items())))
     return Converted(array=attributes_array(rows, len(laid)), bad=bad)
 

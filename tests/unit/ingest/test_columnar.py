@@ -118,6 +118,8 @@ ODD = {
     "attributes as text": b'{%s,"attributes":"{\\"a\\":1}"}',
     "attributes as list": b'{%s,"attributes":[1]}',
     "nested attributes": b'{%s,"attributes":{"zone":{"a":null}}}',
+    "an attribute once, and null": b'{%s,"zone":"b","attributes.zone":null}',
+    "an attribute twice, flat": b'{%s,"attributes.zone":"a","zone":"b"}',
     "an attribute twice": b'{%s,"attributes":{"zone":"a"},"zone":"b"}',
     "a credential": b'{%s,"zone":"Bearer abcdefghijk","note":"sk-0123456789abcdefgh"}',
     "a credential with the long s": b'{%s,"zone":"ba\xc5\xbfic abcdefghijk"}',
