@@ -282,6 +282,10 @@ class Watermark:
         Arrival minus event time of the last batch, its 95th percentile.
     topic_id : str
         The broker's id of the topic, which differs when a topic is made again; empty where it has none.
+    lag : int
+        Records of the partition that were not written when the batch was begun, itself included.
+    records, attempts : int
+        How many the last batch had, and how often it was tried.
     """
 
     topic: str
@@ -291,4 +295,7 @@ class Watermark:
     next_offset: int
     delay_s: float
     topic_id: str = ""
+    lag: int = 0
+    records: int = 0
+    attempts: int = 1
     extra: Mapping[str, str] = field(default_factory=dict)

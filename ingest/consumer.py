@@ -9,7 +9,7 @@ repeated, with the same token, until it succeeds, the partition goes away or the
 import contextlib
 import logging
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from datetime import datetime, timedelta
@@ -111,7 +111,12 @@ class Consumer:
         now = self._clock.now()
         self._ledger.add(polled.pieces, now)
         INGEST_REPEATED.inc(self._ledger.take_left_out())
-        self._gauges.show(self._source, self._ledger.held, now)
+        self._gauges.show(self._unwritten, now)
+
+    def _unwritten(self) -> dict[Partition, int]:
+        """Records of each partition that are not written, as far as known."""
+        held = self._ledger.held
+        return {at: records + held.get(at, 0) for at, records in self._source.lag().items()}
 
     def _let_go(self, revoked: frozenset[Partition]) -> None:
         """Drop what is held of partitions that went away: it is read again from the last commit, here or elsewhere."""
@@ -163,8 +168,11 @@ class Consumer:
 
     def _launch(self, pool: ThreadPoolExecutor, stop: threading.Event) -> None:
         """Give what may be written to the writers."""
-        for flight in self._ledger.ready():
+        ready = self._ledger.ready()
+        unwritten = self._unwritten() if ready else {}
+        for flight in ready:
             flight.running = True
+            flight.lag = unwritten.get(flight.partition, flight.records)
             self._writing[pool.submit(self._write, flight, stop)] = flight
 
     def _finish(self, pool: ThreadPoolExecutor, stop: threading.Event) -> None:
@@ -194,7 +202,8 @@ class Consumer:
         while not flight.tenure.over:
             try:
                 prepared = flight.prepare(self._prepared)
-                marks = self._writer.write(prepared, flight.tenure.topic_id)
+                flight.attempts += 1
+                marks = self._writer.write(prepared, flight.tenure.topic_id, lag=flight.lag, attempts=flight.attempts)
             except (TransientError, StoreError) as error:
                 refused = isinstance(error, StoreError)
                 INGEST_WRITE_FAILURES.labels("refused" if refused else "unavailable").inc()
@@ -230,12 +239,12 @@ class _LagGauges:
     def __init__(self) -> None:
         self._shown_at: datetime | None = None
 
-    def show(self, source: Source, unwritten: Mapping[Partition, int], now: datetime) -> None:
+    def show(self, unwritten: Callable[[], Mapping[Partition, int]], now: datetime) -> None:
         if self._shown_at is not None and timedelta(0) <= now - self._shown_at < _LAG_EVERY:
             return
         self._shown_at = now
-        for at, records in source.lag().items():
-            INGEST_LAG.labels(at.topic, str(at.number)).set(records + unwritten.get(at, 0))
+        for at, records in unwritten().items():
+            INGEST_LAG.labels(at.topic, str(at.number)).set(records)
 
     def forget(self, partitions: frozenset[Partition]) -> None:
         for at in partitions:

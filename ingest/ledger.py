@@ -46,6 +46,8 @@ class Flight:
     tenure: Tenure
     recorded: bool = False
     running: bool = False
+    attempts: int = 0
+    lag: int = 0
     records: int = field(init=False)
     size_bytes: int = field(init=False)
     _prepared: Prepared | None = field(default=None, init=False)

@@ -102,8 +102,8 @@ class BatchWriter:
         marks = [one for one in read_watermarks(self.store) if Partition(one.topic, one.partition) == at]
         return max((one.next_offset for one in marks if one.topic_id == topic_id), default=0)
 
-    def write(self, prepared: Prepared, topic_id: str = "") -> tuple[Watermark, ...]:
-        """Write everything of the batch; returns its partitions' watermarks, which remember the topic's id.
+    def write(self, prepared: Prepared, topic_id: str = "", *, lag: int = 0, attempts: int = 1) -> tuple[Watermark, ...]:
+        """Write everything of the batch; returns its partitions' watermarks, which remember the other arguments.
 
         Raises StoreUnavailable or StoreError; then nothing, a part or all of it was written, and the same call completes it.
         """
@@ -120,14 +120,16 @@ class BatchWriter:
         if not self.watermarks or prepared.samples:
             return ()
         with self._lock:
-            marks = self._marks(prepared, now, topic_id)
+            found = self._marks(prepared, now)
+        records = prepared.batch.records
+        marks = tuple(replace(one, topic_id=topic_id, lag=lag, records=records, attempts=attempts) for one in found)
         if marks:
             write_watermarks(self.store, list(marks))
             with self._lock:
                 self._known().update({Partition(one.topic, one.partition): one.event_at for one in marks})
         return marks
 
-    def _marks(self, prepared: Prepared, now: datetime, topic_id: str) -> tuple[Watermark, ...]:
+    def _marks(self, prepared: Prepared, now: datetime) -> tuple[Watermark, ...]:
         """A gateway's clock that runs ahead does not move the watermark past the present: late calls would be missed."""
         marks = []
         times = prepared.rows.column("ts").cast(pa.int64()).to_numpy()
@@ -147,7 +149,6 @@ class BatchWriter:
                     arrived_at=now,
                     next_offset=next_offset,
                     delay_s=float(np.quantile(np.maximum(now_ms - mine, 0), _DELAY_LEVEL)) / 1000,
-                    topic_id=topic_id,
                 )
             )
         return tuple(marks)

@@ -11,7 +11,8 @@ from storage.frames import items_table, moment
 from storage.sequence import next_seq
 
 LATEST_WATERMARKS = """
-SELECT topic, partition, event_at, arrived_at, next_offset, delay_s, topic_id FROM watermarks
+SELECT topic, partition, event_at, arrived_at, next_offset, delay_s, topic_id, lag, records,
+    attempts FROM watermarks
 ORDER BY topic, partition, seq DESC LIMIT 1 BY topic, partition
 """
 _SCHEMA = pa.schema(
@@ -22,6 +23,7 @@ _SCHEMA = pa.schema(
         pa.field("next_offset", pa.int64()),
         pa.field("delay_s", pa.float64()),
         pa.field("topic_id", pa.string()),
+        *(pa.field(name, pa.int64()) for name in ("lag", "records", "attempts")),
         pa.field("seq", pa.uint64()),
     ]
 )

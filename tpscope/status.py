@@ -1,7 +1,7 @@
 """`tpscope status`: the store, the pipeline and the jobs on one screen."""
 
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rich.console import Console
@@ -10,6 +10,7 @@ from rich.markup import escape
 from core.config import Settings
 from core.record import DIMENSIONS
 from core.types import JobState
+from storage.calls import count_calls
 from storage.cardinality import other_calls
 from storage.contract import Store
 from storage.dead_letters import count_dead_letters
@@ -46,6 +47,7 @@ def read_status(store: Store) -> dict[str, Any]:
         "engine": store.capabilities.name,
         "version": store.capabilities.version,
         "calls": figures.calls,
+        "calls_per_s": _rate(store),
         "bytes_on_disk": figures.bytes_on_disk,
         "first_call": _text(figures.first_ts),
         "last_call": _text(figures.last_ts),
@@ -58,13 +60,23 @@ def read_status(store: Store) -> dict[str, Any]:
                 "partition": mark.partition,
                 "event_at": _text(mark.event_at),
                 "next_offset": mark.next_offset,
+                "arrived_at": _text(mark.arrived_at),
                 "delay_s": mark.delay_s,
+                "lag": mark.lag,
+                "batch_records": mark.records,
+                "attempts": mark.attempts,
             }
             for mark in read_watermarks(store)
         ],
         "firing": [incident.title for incident in firing],
         "attention": attention,
     }
+
+
+def _rate(store: Store) -> float:
+    """Calls a second over the last whole minute but one, which has arrived as far as it will."""
+    end = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=1)
+    return count_calls(store, end - timedelta(minutes=1), end) / 60
 
 
 _JOB_TIMES = ("cursor", "last_success_at", "last_error_at")
@@ -83,6 +95,7 @@ def _print(report: dict[str, Any]) -> None:
     letters = ", ".join(f"{count} {reason}" for reason, count in report["dead_letters"].items())
     lines = [
         ("store", f"{report['engine']} (ClickHouse {report['version']}), {report['bytes_on_disk'] / 1e6:,.0f} MB"),
+        ("rate", f"{report['calls_per_s']:,.1f} calls a second in the last whole minute but one"),
         ("calls", f"{report['calls']:,} from {report['first_call'] or '-'} to {report['last_call'] or '-'}"),
         ("dead letters", letters or "none"),
     ]
@@ -92,6 +105,9 @@ def _print(report: dict[str, Any]) -> None:
     for mark in report["watermarks"]:
         place = f"{mark['topic']}/{mark['partition']}"
         text = f"{place} up to {mark['event_at']}, next offset {mark['next_offset']}, {mark['delay_s']:.1f} s after the event"
+        text += f"; lag {mark['lag']:,}, last batch {mark['batch_records']:,} records at {mark['arrived_at']}"
+        if mark["attempts"] > 1:
+            text += f", at attempt {mark['attempts']}"
         lines.append(("arrived", text))
     for job in report["jobs"]:
         lines.append(

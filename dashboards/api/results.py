@@ -195,4 +195,7 @@ def _watermark(one: Watermark) -> dict[str, Any]:
         "arrived_at": utc(one.arrived_at),
         "next_offset": one.next_offset,
         "delay_s": one.delay_s,
+        "lag": one.lag,
+        "batch_records": one.records,
+        "attempts": one.attempts,
     }

@@ -9,7 +9,18 @@ AT = datetime(2026, 3, 1, 12, 0, 0, 123_000, tzinfo=UTC)
 
 
 def test_the_latest_of_each_partition_by_topic_and_partition(store: Store) -> None:
-    first = Watermark(topic="b", partition=0, event_at=AT, arrived_at=AT, next_offset=10, delay_s=0.5)
+    first = Watermark(
+        topic="b",
+        partition=0,
+        event_at=AT,
+        arrived_at=AT,
+        next_offset=10,
+        delay_s=0.5,
+        topic_id="1f",
+        lag=9,
+        records=3,
+        attempts=2,
+    )
     other = replace(first, partition=1, next_offset=7)
     another = replace(first, topic="a", delay_s=float("inf"))
     write_watermarks(store, [first, other, another])
