@@ -13,6 +13,7 @@ from core.config import Conversion
 from ingest.formats.values import number
 
 _LIST = re.compile(r"\s*[,:;]\s+|\s*,\s*|\s+:\s*")
+_MAX_TEXT = 4_096
 _UNKNOWN = frozenset({"", "-"})
 _METHOD = re.compile(r"[A-Z]{3,16}")
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
@@ -22,7 +23,9 @@ _NO_WORD = re.compile(r"[^a-z0-9]+")
 
 
 def apply(name: Conversion, value: Any) -> Any:
-    """The value, converted."""
+    """The value, converted; of a text no more than its first characters count, since lists of blanks take squares of time."""
+    if isinstance(value, str) and len(value) > _MAX_TEXT:
+        value = value[:_MAX_TEXT]
     return value if value is None else _CONVERSIONS[name](value)
 
 
@@ -31,9 +34,9 @@ def _path(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     line = value.strip()
-    words = line.split(" ")
-    if len(words) > 1 and _METHOD.fullmatch(words[0]):
-        line = words[1]
+    word, blank, rest = line.partition(" ")
+    if blank and _METHOD.fullmatch(word):
+        line = rest.partition(" ")[0]
     url = _URL.match(line)
     if url:
         _, slash, rest = line[url.end() :].partition("/")

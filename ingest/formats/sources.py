@@ -144,7 +144,10 @@ def first_present(columns: Iterable[Column]) -> Column:
     """Of several columns the first value of each record that is one; the later ones are made only where needed."""
     found: Column = ()
     for place, others in enumerate(columns):
-        found = others if place == 0 else [other if is_missing(one) else one for one, other in zip(found, others, strict=True)]
+        if place == 0:
+            found = others
+        else:  # as `is_missing` says, written out: this is half of what a mapping does
+            found = [two if one is None or one == "" or one == "-" else one for one, two in zip(found, others, strict=True)]
         if None not in found and "" not in found and "-" not in found:
             break
     return found

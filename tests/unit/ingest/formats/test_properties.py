@@ -1,6 +1,7 @@
 """Whatever comes in: nothing raises, each record counts once, and is read the same alone and among others."""
 
 import copy
+import time
 from typing import Any
 
 import orjson
@@ -107,3 +108,17 @@ def _each_once(decoded: Decoded, records: int, name: str) -> None:
     assert decoded.rows.num_rows == len(places)
     assert decoded.rows.schema == RECORD_SCHEMA
     decoded.rows.validate(full=True)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_large_and_deep_records_end_soon(name: str) -> None:
+    """10 MB texts, deep nesting and long runs of blanks, wherever a format looks."""
+    sample = record() if name in ("tpscope", "auto") else orjson.loads(lines_of(name)[0])
+    deep = b'{"a":' * 900 + b"1" + b"}" * 900
+    large = ["x" * 10_000_000, " " * 1_000_000, "-, " * 300_000, "A" * 200_000 + "\\u0000", "{" * 100_000]
+    values = [orjson.dumps(dict.fromkeys(sample, text) | {"message": text}) for text in large if len(text) < 2_000_000]
+    values += [orjson.dumps(sample | {"message": large[0], "extra": large[0]}), deep, orjson.dumps({"log": deep.decode()})]
+    values += [b"{" + b",".join(orjson.dumps(key) + b":" + deep for key in sample) + b"}"]
+    started = time.process_time()
+    _each_once(FORMATS[name].decode(values), len(values), name)
+    assert time.process_time() - started < 10
