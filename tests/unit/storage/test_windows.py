@@ -68,7 +68,8 @@ def test_a_window_is_what_pandas_says_of_its_calls(
         and (at(60 * (end - 1)) <= max(known))
     )
     for key, row in last.iterrows():
-        matching = expected.xs(key, level=list(range(len(by)))) if by and len(expected) else expected
+        keys = key if isinstance(key, tuple) else (key,)
+        matching = expected.xs(keys, level=list(range(len(by)))) if by and len(expected) else expected
         if len(matching):
             (calls, value) = matching.iloc[0][["calls", metric]]
         else:
