@@ -18,6 +18,8 @@ from ingest.lines import Lines
 from ingest.rows import Rows, TableRows, Unreadable
 from storage.ranges import IngestRange
 
+_LINES_BYTES = 8 * 1024 * 1024
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chunk(Sequence[Any]):
@@ -55,10 +57,9 @@ class Chunk(Sequence[Any]):
         """What the format makes of the rows, those that are no records at all among the rejects."""
         results: list[tuple[np.ndarray, Decoded]] = []
         first = 0
-        for kind, some in groupby(self.parts, key=_kind):
-            values = [part.values for part in some]
-            count = sum(map(len, values))
-            results.append((np.arange(first, first + count), _decoded(kind, values, format_)))
+        for kind, some in _alike(self.parts):
+            count = sum(map(len, some))
+            results.append((np.arange(first, first + count), _decoded(kind, [part.values for part in some], format_)))
             first += count
         return merged(results)
 
@@ -82,6 +83,21 @@ def chunks(rows: Iterable[Rows], chunk_rows: int) -> Iterator[Chunk]:
             at = end
     if held:
         yield Chunk(tuple(held))
+
+
+def _alike(parts: Sequence[Rows]) -> Iterator[tuple[type, list[Rows]]]:
+    """Parts of one kind together, lines not more than are read at once."""
+    for kind, some in groupby(parts, key=_kind):
+        together: list[Rows] = []
+        size = 0
+        for part in some:
+            together.append(part)
+            size += int(part.sizes.sum())
+            if kind is Lines and size >= _LINES_BYTES:
+                yield kind, together
+                together, size = [], 0
+        if together:
+            yield kind, together
 
 
 def _kind(part: Rows) -> type:
