@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.clock import Clock
+from core.errors import StoreError
 from core.record import CALL_SCHEMA, IDENTITY_FIELDS, TS_TYPE
 from core.types import Watermark
 from ingest.batch import Batch, Partition
@@ -26,6 +27,7 @@ from ingest.record_batches import joined
 from storage.calls import insert_calls
 from storage.contract import Store
 from storage.dead_letters import write_dead_letters
+from storage.failures import is_of_data
 from storage.samples import SAMPLE_SCHEMA, insert_samples
 from storage.watermarks import read_watermarks, write_watermarks
 
@@ -55,6 +57,17 @@ class Prepared:
     rejects: tuple[Reject, ...]
     source: str = ""
     samples: bool = False
+
+    def place_of(self, row: pa.Table) -> int:
+        """The place in the batch of the record that a row is of."""
+        topic, number, offset = (row.column(name)[0].as_py() for name in ("topic", "partition", "offset"))
+        before = 0
+        for one in self.batch.slices:
+            place = one.place_of(offset)
+            if one.partition == (topic, number) and place < one.records and int(one.offsets[place]) == offset:
+                return before + place
+            before += one.records
+        raise LookupError(f"{topic}:{number}:{offset} is not in the batch")
 
     def with_rows(self, rows: pa.Table) -> "Prepared":
         """The same with as many other rows."""
@@ -109,12 +122,9 @@ class BatchWriter:
         """
         now = self.clock.now()
         token = prepared.batch.token
-        if prepared.rows.num_rows and prepared.samples:
-            insert_samples(self.store, _arrived(prepared.rows, now, SAMPLE_SCHEMA), token=token)
-        elif prepared.rows.num_rows:
-            insert_calls(self.store, _arrived(prepared.rows, now, CALL_SCHEMA), token=token)
-        if prepared.rejects:
-            letters = dead_letters(prepared.batch, prepared.rejects, now, self.dead_letter_bytes, prepared.source)
+        rejects = [*prepared.rejects, *self._insert(prepared, prepared.rows, now, token)]
+        if rejects:
+            letters = dead_letters(prepared.batch, rejects, now, self.dead_letter_bytes, prepared.source)
             write_dead_letters(self.store, letters, token=token)
         # Watermarks tell how far calls have come: a minute is judged when they are past it.
         if not self.watermarks or prepared.samples:
@@ -128,6 +138,28 @@ class BatchWriter:
             with self._lock:
                 self._known().update({Partition(one.topic, one.partition): one.event_at for one in marks})
         return marks
+
+    def _insert(self, prepared: Prepared, rows: pa.Table, now: datetime, token: str) -> list[Reject]:
+        """Insert rows of the batch; where the store refuses some for what they are, halve until those are alone.
+
+        A repeat is refused alike, so that its halves have the same tokens.
+        """
+        if not rows.num_rows:
+            return []
+        try:
+            if prepared.samples:
+                insert_samples(self.store, _arrived(rows, now, SAMPLE_SCHEMA), token=token)
+            else:
+                insert_calls(self.store, _arrived(rows, now, CALL_SCHEMA), token=token)
+        except StoreError as error:
+            if not is_of_data(error):
+                raise
+            if rows.num_rows == 1:
+                return [Reject(index=prepared.place_of(rows), reason="refused", detail=str(error))]
+            half = rows.num_rows // 2
+            parts = ((rows.slice(0, half), f"{token}/0"), (rows.slice(half), f"{token}/1"))
+            return [reject for part, name in parts for reject in self._insert(prepared, part, now, name)]
+        return []
 
     def _marks(self, prepared: Prepared, now: datetime) -> tuple[Watermark, ...]:
         """A gateway's clock that runs ahead does not move the watermark past the present: late calls would be missed."""

@@ -26,7 +26,35 @@ _TRANSIENT = frozenset(
         999,  # KEEPER_EXCEPTION
     }
 )
+
+_OF_DATA = frozenset(
+    {
+        6,  # CANNOT_PARSE_TEXT
+        25,  # CANNOT_PARSE_ESCAPE_SEQUENCE
+        27,  # CANNOT_PARSE_INPUT_ASSERTION_FAILED
+        38,  # CANNOT_PARSE_DATE
+        41,  # CANNOT_PARSE_DATETIME
+        53,  # TYPE_MISMATCH
+        69,  # ARGUMENT_OUT_OF_BOUND
+        70,  # CANNOT_CONVERT_TYPE
+        72,  # CANNOT_PARSE_NUMBER
+        131,  # TOO_LARGE_STRING_SIZE
+        128,  # TOO_LARGE_ARRAY_SIZE
+        190,  # SIZES_OF_ARRAYS_DONT_MATCH
+        321,  # VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE
+        349,  # CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN
+        395,  # FUNCTION_THROW_IF_VALUE_IS_NON_ZERO, in a view of the operator's own
+        407,  # DECIMAL_OVERFLOW
+        469,  # VIOLATED_CONSTRAINT
+    }
+)
+"""What some rows of an insert are at fault for, so that the others can be written without them."""
 _MAX_CHARACTERS = 500
+
+
+def is_of_data(error: StoreError) -> bool:
+    """Whether rows, and not the statement or the store, are why it was refused. Nothing was written then, in any table."""
+    return error.code in _OF_DATA
 
 
 def failure(message: str, code: int | None = None) -> StoreError | StoreUnavailable:
