@@ -21,12 +21,14 @@ from tests.support.clickhouse_native import ClickHouseNativeServer
 from tests.support.engines import started
 from tests.support.kafka_broker import KafkaBroker
 from tests.support.receiver import Receiver
+from tests.support.secure_kafka import SecureKafkaBroker
 from tests.support.tansu_broker import TansuBroker
 
 # Tests are marked by the engine that they ask for, so that `-m "not kafka"` needs no care of theirs.
 _MARK_OF_FIXTURE = {
     "kafka_broker": "kafka",
     "own_kafka_broker": "kafka",
+    "secure_kafka_broker": "kafka",
     "tansu_broker": "tansu",
     "clickhouse18": "server18",
     "browser": "browser",
@@ -55,6 +57,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def kafka_broker() -> Iterator[KafkaBroker]:
     """A running Apache Kafka; use `unique_name` for topics and groups."""
     with started(KafkaBroker) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def secure_kafka_broker() -> Iterator[SecureKafkaBroker]:
+    """A running Apache Kafka that also listens with TLS and SASL; use `unique_name` for topics and groups."""
+    with started(SecureKafkaBroker) as broker:
         yield broker
 
 

@@ -36,7 +36,7 @@ _SCRAM = (ScramMechanism.SCRAM_SHA_256, ScramMechanism.SCRAM_SHA_512)
 _PLAIN = f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
 _OAUTH = (
     "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required "
-    'unsecuredLoginStringClaim_sub="broker" unsecuredValidatorAllowableClockSkewMs="1000" '
+    'unsecuredLoginStringClaim_sub="broker" '
     'unsecuredValidatorRequiredScope="calls";'
 )
 
@@ -66,7 +66,7 @@ class SecureKafkaBroker(KafkaBroker):
 
     def lay_out(self) -> None:
         super().lay_out()
-        certificate, key = self.authority.sign("broker")
+        certificate, key = self.authority.sign("broker", alternative="subjectAltName=IP:127.0.0.1")
         keystore = self.folder / "broker.pem"
         keystore.write_text(key.read_text("utf-8") + certificate.read_text("utf-8"), "utf-8")
         self.tls, self.mutual, self.sasl, self.plain = (f"127.0.0.1:{free_port()}" for _ in range(4))
