@@ -74,18 +74,23 @@ def judge(rows: pa.Table, reference_ms: Milliseconds | int, rule: TimeRule) -> t
 
 
 def judged(decoded: Decoded, reference_ms: Milliseconds, rule: TimeRule) -> Decoded:
-    """A decoded batch with the rows that the rule refuses among its rejects.
+    """A decoded batch with the records that the rule refuses among its rejects.
 
-    `reference_ms` has a time for every record of the batch, readable or not: shape (rows + rejects,).
+    A record of several calls is kept or refused as a whole, for its first call that is refused: its calls share its place in
+    the topic, and a replay of the dead letter stores each of them again. `reference_ms` has a time for every record of the
+    batch, readable or not: shape (records,).
     """
-    kept, refused = judge(decoded.rows, reference_ms[decoded.valid], rule)
+    _, refused = judge(decoded.rows, reference_ms[decoded.valid], rule)
     if not refused:
         return decoded
-    rejects = [Reject(index=int(decoded.valid[one.index]), reason=one.reason, detail=one.detail) for one in refused]
+    owners = [int(decoded.valid[one.index]) for one in refused]
+    rejects = dict(zip(reversed(owners), reversed(refused), strict=True))
+    kept = ~np.isin(decoded.valid, owners)
+    added = [Reject(index=owner, reason=one.reason, detail=one.detail) for owner, one in rejects.items()]
     return Decoded(
         rows=decoded.rows.filter(pa.array(kept)),
         valid=decoded.valid[kept],
-        rejects=tuple(sorted((*decoded.rejects, *rejects), key=lambda reject: reject.index)),
+        rejects=tuple(sorted((*decoded.rejects, *added), key=lambda reject: reject.index)),
     )
 
 

@@ -101,7 +101,8 @@ def _names_model(record: Flat) -> bool:
 
 def _folded(spans: list[Flat]) -> list[Flat]:
     """The spans without those that are a part of another one, which take over what they know."""
-    by_id = {(span["otlp.trace_id"], span["otlp.span_id"]): span for span in spans if _is_text(span["otlp.span_id"])}
+    named = (span for span in spans if _is_text(span["otlp.trace_id"]) and _is_text(span["otlp.span_id"]))
+    by_id = {(span["otlp.trace_id"], span["otlp.span_id"]): span for span in named}
     kept = []
     for span in spans:
         call = None if _among(span["otlp.kind"], _SERVER) else _served(span, by_id)

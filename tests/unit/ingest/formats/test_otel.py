@@ -121,6 +121,13 @@ def test_spans_that_point_at_each_other_end() -> None:
     assert OTEL.decode([spans(*found)]).valid.tolist() == [0, 0]
 
 
+def test_a_message_whose_ids_are_no_texts_is_rejected() -> None:
+    model = {"attributes": [{"key": "gen_ai.system", "value": {"stringValue": "x"}}]}
+    times = {"startTimeUnixNano": SECOND, "endTimeUnixNano": SECOND}
+    found = [{"traceId": odd, "spanId": "a", "parentSpanId": odd, "kind": 3, **times, **model} for odd in ([1, 2], {"a": 1})]
+    assert [one.reason for one in OTEL.decode([spans(*found)]).rejects] == ["bad_value"]
+
+
 def test_a_message_in_an_envelope() -> None:
     wrapped = orjson.dumps({"@timestamp": "2025-03-01T12:00:00Z", "message": lines_of("otel")[0].decode()})
     assert OTEL.decode([wrapped]).rows == OTEL.decode([lines_of("otel")[0]]).rows
