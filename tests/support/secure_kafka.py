@@ -15,6 +15,9 @@ USER, PASSWORD = "reader", "pass word, with= signs"
 """Known to PLAIN and to both kinds of SCRAM."""
 
 _SECURITY = """
+# Compaction is done as soon as it may be.
+log.cleaner.backoff.ms=100
+
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,TLS:SSL,MUTUAL:SSL,SASL:SASL_SSL,PLAIN:SASL_PLAINTEXT
 
 ssl.keystore.type=PEM
