@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from core.clock import SystemClock
 from core.config import Settings
@@ -26,6 +34,9 @@ def run_import(settings: Settings, files: list[Path], format_name: str, *, as_js
         migrate(store, settings.retention)
         with _progress(files) as progress:
             report = import_files(store, files, format_, SystemClock(), progress)
+    except KeyboardInterrupt:
+        _say("tpscope: interrupted; the same command goes on from here")
+        raise
     finally:
         store.close()
     if as_json:
@@ -35,10 +46,14 @@ def run_import(settings: Settings, files: list[Path], format_name: str, *, as_js
     else:
         for line in report.lines():
             prefix = "tpscope: " if line in report.problems else ""
-            Console(stderr=True).print(prefix + line, highlight=False, markup=False, soft_wrap=True)
+            _say(prefix + line)
     if report.problems:
         return 2
     return 1 if report.rejected else 0
+
+
+def _say(line: str) -> None:
+    Console(stderr=True).print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 @contextmanager
@@ -46,7 +61,7 @@ def _progress(files: list[Path]) -> Iterator[Any]:
     if not sys.stderr.isatty():
         yield lambda path, done, total: None
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,.0f} B"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), DownloadColumn(binary_units=True))
+    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True)) as bar:
         tasks = {path: bar.add_task(path.name, total=None) for path in files}
         yield lambda path, done, total: bar.update(tasks[path], completed=done, total=total)
