@@ -21,12 +21,12 @@ from ingest.cardinality import CardinalityGuard
 from ingest.formats import Format
 from storage.calls import insert_calls
 from storage.contract import Store
-from storage.dead_letters import LetterFilter, StoredLetter, find_dead_letters, longest_payload, open_dead_letters
-from storage.replays import DONE, PLANNED, Key, planned_elsewhere, stored_calls, unfinished_plans, write_marks
+from storage.dead_letters import LetterFilter, StoredLetter, letters_of, longest_payload, open_dead_letters
+from storage.replays import DONE, PLANNED, planned_elsewhere, stored_calls, unfinished_plans, write_marks
 
-MOST_LETTERS = 2_000
-MOST_BYTES = 32 * 2**20
-"""Letters, and bytes of them, that are read and written at once."""
+MOST_LETTERS = 20_000
+MOST_BYTES = 128 * 2**20
+"""Letters that are read and written at once, and bytes of them were all as long as the longest."""
 
 _TOKEN_HELD = timedelta(hours=1)
 """How old a plan may be for its token to be relied on: 10,000 inserts are nearly three hours of one batch a second."""
@@ -93,10 +93,10 @@ class Replay:
         """Finish what was planned before, then replay the letters of the filter."""
         at_once = max(1, min(self.most_letters, MOST_BYTES // max(1, longest_payload(self.store))))
         if not self.dry_run:
-            self._finish_plans(at_once)
-        after: Key | None = None
+            self._finish_plans()
+        after: StoredLetter | None = None
         while letters := open_dead_letters(self.store, wanted, at_once, after):
-            after = letters[-1].key
+            after = letters[-1]
             self._replay([one for one in letters if not one.cut])
             self._cut += sum(1 for one in letters if one.cut)
             self.progress(len(letters))
@@ -109,17 +109,13 @@ class Replay:
             examples=tuple(self._examples),
         )
 
-    def _finish_plans(self, at_once: int) -> None:
+    def _finish_plans(self) -> None:
         """Write what an earlier replay had planned and did not mark as done."""
         for plan in unfinished_plans(self.store):
             age = self.clock.now() - plan.planned_at
             if plan.contested and age <= _OTHER_ENDS:
                 continue
-            letters = []
-            for key in plan.keys:
-                wanted = LetterFilter(topic=key[0], partition=key[1], offset=key[2])
-                same = find_dead_letters(self.store, wanted, at_once, payload=True)
-                letters += [one for one in same if one.key == key][:1]
+            letters = letters_of(self.store, plan.keys)
             rows, kept = self._decoded(letters, count=False)
             if kept and not plan.contested and age <= _TOKEN_HELD and _batch_of(kept) == plan.batch:
                 self._write(rows, plan.batch)

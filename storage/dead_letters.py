@@ -20,7 +20,12 @@ LETTER_KEY = "topic, partition, offset, payload_hash"
 """What tells a letter from others; a record that was rejected twice is one letter."""
 
 REPLAYED = f"SELECT {LETTER_KEY} FROM dead_letter_replays WHERE state = 'done'"
-COUNT_BY_REASON = f"""
+ANY_REPLAYED = "SELECT toInt64(count()) AS marks FROM (SELECT 1 FROM dead_letter_replays WHERE state = 'done' LIMIT 1)"
+COUNT_ALL = """
+SELECT reason, toInt64(count()) AS letters FROM dead_letters WHERE received_at >= {start:DateTime64(3, 'UTC')}
+GROUP BY reason ORDER BY letters DESC, reason
+"""
+COUNT_OPEN = f"""
 SELECT reason, toInt64(count()) AS letters FROM dead_letters
 WHERE received_at >= {{start:DateTime64(3, 'UTC')}} AND ({LETTER_KEY}) NOT IN ({REPLAYED})
 GROUP BY reason ORDER BY letters DESC, reason
@@ -29,26 +34,41 @@ GROUP BY reason ORDER BY letters DESC, reason
 _COLUMNS = """l.received_at AS received_at, l.topic AS topic, l.partition AS partition, l.offset AS offset, l.reason AS reason,
     l.detail AS detail, l.size_bytes AS size_bytes, l.payload_hash AS payload_hash,
     toUInt64(length(l.payload)) AS kept_bytes"""
+_REPLAYED_AT = f"""(
+    SELECT {LETTER_KEY}, toNullable(max(at)) AS replayed_at FROM dead_letter_replays WHERE state = 'done' GROUP BY {LETTER_KEY}
+) AS r ON l.topic = r.topic AND l.partition = r.partition AND l.offset = r.offset AND l.payload_hash = r.payload_hash"""
+# The page is found first, without the payloads: there may be millions.
 LETTERS = f"""
 SELECT {_COLUMNS}, {{payload}} AS payload_hex, r.replayed_at AS replayed_at
-FROM dead_letters AS l
-LEFT JOIN (
-    SELECT {LETTER_KEY}, toNullable(max(at)) AS replayed_at FROM dead_letter_replays WHERE state = 'done' GROUP BY {LETTER_KEY}
-) AS r ON l.topic = r.topic AND l.partition = r.partition AND l.offset = r.offset AND l.payload_hash = r.payload_hash
-WHERE {{where}}
-ORDER BY received_at DESC, topic, partition, offset LIMIT {{{{most:UInt64}}}} OFFSET {{{{skip:UInt64}}}}
+FROM dead_letters AS l LEFT JOIN {_REPLAYED_AT}
+WHERE (l.received_at, l.topic, l.partition, l.offset, l.payload_hash) IN (
+    SELECT l.received_at, l.topic, l.partition, l.offset, l.payload_hash
+    FROM dead_letters AS l LEFT JOIN {_REPLAYED_AT}
+    WHERE {{where}}
+    ORDER BY l.received_at DESC, l.topic, l.partition, l.offset LIMIT {{{{most:UInt64}}}} OFFSET {{{{skip:UInt64}}}})
+ORDER BY received_at DESC, topic, partition, offset
 """
+# In the order of the table's key, so that a page reads only its own rows.
 OPEN_LETTERS = f"""
 SELECT {_COLUMNS}, hex(l.payload) AS payload_hex, CAST(NULL AS Nullable(DateTime64(3, 'UTC'))) AS replayed_at
 FROM dead_letters AS l
-WHERE {{where}} AND (l.topic, l.partition, l.offset, l.payload_hash) NOT IN ({REPLAYED})
-    AND ({{{{start_over:Bool}}}} OR
-        (l.topic, l.partition, l.offset, l.payload_hash)
-        > ({{{{topic_before:String}}}}, {{{{partition_before:Int32}}}}, {{{{offset_before:Int64}}}}, {{{{hash_before:UInt64}}}})
-    )
-ORDER BY topic, partition, offset, payload_hash, received_at
-LIMIT 1 BY topic, partition, offset, payload_hash LIMIT {{{{most:UInt64}}}}
+WHERE {{where}} AND (l.topic, l.partition, l.offset, l.payload_hash) NOT IN ({REPLAYED}){{after}}
+ORDER BY l.reason, l.received_at, l.topic, l.partition, l.offset, l.payload_hash
+LIMIT 1 BY l.topic, l.partition, l.offset, l.payload_hash LIMIT {{{{most:UInt64}}}}
 """
+LETTERS_OF = f"""
+SELECT {_COLUMNS}, hex(l.payload) AS payload_hex, CAST(NULL AS Nullable(DateTime64(3, 'UTC'))) AS replayed_at
+FROM dead_letters AS l
+WHERE (l.topic, l.partition, l.offset, l.payload_hash) IN (SELECT arrayJoin(arrayZip(
+    {{topics:Array(String)}}, {{partitions:Array(Int32)}}, {{offsets:Array(Int64)}}, {{hashes:Array(UInt64)}})))
+ORDER BY l.topic, l.partition, l.offset, l.payload_hash
+LIMIT 1 BY l.topic, l.partition, l.offset, l.payload_hash
+"""
+_AFTER = """
+    AND (l.reason > {after_reason:String} OR l.reason = {after_reason:String} AND (
+        l.received_at > {after_at:DateTime64(3, 'UTC')} OR l.received_at = {after_at:DateTime64(3, 'UTC')}
+        AND (l.topic, l.partition, l.offset, l.payload_hash)
+            > ({after_topic:String}, {after_partition:Int32}, {after_offset:Int64}, {after_hash:UInt64})))"""
 LONGEST_PAYLOAD = "SELECT toUInt64(max(length(payload))) AS bytes FROM dead_letters"
 _SCHEMA = pa.schema(
     [
@@ -125,7 +145,9 @@ def write_dead_letters(store: Store, letters: Sequence[DeadLetter], *, token: st
 
 def count_dead_letters(store: Store, start: datetime | None = None) -> pd.DataFrame:
     """Letters received since `start` (ever, without it) and not replayed: `reason` (`str`), `letters` (`int64`), most first."""
-    return with_labels(store.frame(COUNT_BY_REASON, {"start": start or datetime(1970, 1, 1, tzinfo=UTC)}), ["reason"])
+    replayed = store.arrow(ANY_REPLAYED).column("marks")[0].as_py()
+    sql = COUNT_OPEN if replayed else COUNT_ALL  # the second reads one small column
+    return with_labels(store.frame(sql, {"start": start or datetime(1970, 1, 1, tzinfo=UTC)}), ["reason"])
 
 
 def read_dead_letters(store: Store, limit: int, reason: str | None = None) -> list[DeadLetter]:
@@ -144,16 +166,29 @@ def find_dead_letters(
     return [_stored(row) for row in store.arrow(sql, {**params, "most": limit, "skip": skip}).to_pylist()]
 
 
-def open_dead_letters(
-    store: Store, wanted: LetterFilter, limit: int, after: tuple[str, int, int, int] | None = None
-) -> list[StoredLetter]:
-    """Letters that were not replayed, with their bytes, each once, ordered by their keys from the one after `after` on."""
+def open_dead_letters(store: Store, wanted: LetterFilter, limit: int, after: StoredLetter | None = None) -> list[StoredLetter]:
+    """Letters that were not replayed, with their bytes, each once, by reason and time from the one after `after` on.
+
+    A record that was rejected twice may come again on a later page, if it is not replayed until then.
+    """
     where, params = _where(wanted)
-    before = after or ("", 0, 0, 0)
-    names = ("topic_before", "partition_before", "offset_before", "hash_before")
-    keys: dict[str, Value] = dict(zip(names, before, strict=True))
-    rows = store.arrow(OPEN_LETTERS.format(where=where), {**params, **keys, "start_over": after is None, "most": limit})
-    return [_stored(row) for row in rows.to_pylist()]
+    if after is not None:
+        names = ("after_topic", "after_partition", "after_offset", "after_hash")
+        params |= dict(zip(names, after.key, strict=True))
+        params |= {"after_reason": after.letter.reason, "after_at": after.letter.received_at}
+    sql = OPEN_LETTERS.format(where=where, after="" if after is None else _AFTER)
+    return [_stored(row) for row in store.arrow(sql, {**params, "most": limit}).to_pylist()]
+
+
+def letters_of(store: Store, keys: Sequence[tuple[str, int, int, int]]) -> list[StoredLetter]:
+    """The letters of these keys, with their bytes, each once."""
+    params: dict[str, Value] = {
+        "topics": [key[0] for key in keys],
+        "partitions": [key[1] for key in keys],
+        "offsets": [key[2] for key in keys],
+        "hashes": [key[3] for key in keys],
+    }
+    return [_stored(row) for row in store.arrow(LETTERS_OF, params).to_pylist()]
 
 
 def longest_payload(store: Store) -> int:
