@@ -10,13 +10,14 @@ other fields of the record are labels, too, unless `labels` has one of that name
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 import orjson
 import pyarrow as pa
 
-from core.record import TS_TYPE
+from core.record import IDENTITY_FIELDS, TS_TYPE
 from ingest.formats import Reject
 from ingest.formats.attributes import add_attributes
 from ingest.formats.times import time_ms
@@ -88,6 +89,29 @@ def decode_samples(values: Sequence[bytes]) -> DecodedSamples:
     ]
     rows = pa.Table.from_arrays(columns, schema=pa.schema(SAMPLE_FIELDS))
     return DecodedSamples(rows=rows, valid=np.asarray(valid, np.int64), rejects=tuple(rejects))
+
+
+def located_samples(
+    decoded: DecodedSamples, topic: str, partition: int, offsets: Sequence[int] | np.ndarray, arrived_at: datetime
+) -> pa.Table:
+    """The rows as they are written (SAMPLE_SCHEMA), of records of one partition.
+
+    Parameters
+    ----------
+    offsets : shape (records,)
+        Of every record of the decoded batch, readable or not.
+    """
+    count = decoded.rows.num_rows
+    columns = (
+        pa.repeat(pa.scalar(arrived_at, TS_TYPE), count),
+        pa.repeat(pa.scalar(topic, pa.string()), count),
+        pa.repeat(pa.scalar(partition, pa.int32()), count),
+        pa.array(np.asarray(offsets, np.int64)[decoded.valid]),
+    )
+    rows = decoded.rows
+    for field, column in zip(IDENTITY_FIELDS, columns, strict=True):
+        rows = rows.append_column(field, column)
+    return rows
 
 
 def _object(value: bytes) -> dict[str, Any]:

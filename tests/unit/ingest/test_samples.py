@@ -1,5 +1,6 @@
 """Samples from JSON: what is a value, what is a label, and that every record is read or rejected."""
 
+import json
 from typing import Any
 
 import orjson
@@ -8,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.samples import MAX_VALUES, decode_samples
-from storage.samples import SAMPLE_FIELDS
+from ingest.samples import MAX_VALUES, decode_samples, located_samples
+from storage.samples import SAMPLE_FIELDS, SAMPLE_SCHEMA
 from tests.unit.ingest.builders import NOON, NOON_MS
 
 SAMPLE = {"ts": "2025-03-01T12:00:00Z", "name": "queue_depth", "value": 12, "labels": {"instance": "a"}}
@@ -78,6 +79,16 @@ def test_what_is_rejected(value: bytes, reason: str, detail: str) -> None:
     assert detail in reject.detail
 
 
+def test_rows_have_the_coordinates_of_their_records() -> None:
+    several = {"ts": NOON_MS, "values": {"cpu": 1, "disk": 2}}
+    found = decode_samples([orjson.dumps(SAMPLE), b"x", orjson.dumps(several)])
+    rows = located_samples(found, "resources", 3, [10, 11, 15], NOON)
+    assert rows.schema == SAMPLE_SCHEMA
+    assert rows.column("offset").to_pylist() == [10, 15, 15]
+    assert set(zip(rows.column("topic").to_pylist(), rows.column("partition").to_pylist(), strict=True)) == {("resources", 3)}
+    assert located_samples(decode_samples([]), "resources", 0, [], NOON).num_rows == 0
+
+
 _json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
@@ -96,14 +107,7 @@ _records = st.fixed_dictionaries(
 )
 
 
-@given(
-    st.lists(
-        st.binary(max_size=20)
-        | _records.map(lambda record: orjson.dumps(record, option=orjson.OPT_NON_STR_KEYS))
-        | _json.map(lambda value: orjson.dumps(str(value).encode("utf-8", "replace").decode())),
-        max_size=8,
-    )
-)
+@given(st.lists(st.binary(max_size=20) | (_records | _json).map(lambda record: json.dumps(record).encode()), max_size=8))
 def test_every_record_is_read_or_rejected_once(values: list[bytes]) -> None:
     found = decode_samples(values)
     assert found.rows.schema == pa.schema(SAMPLE_FIELDS)

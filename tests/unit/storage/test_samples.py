@@ -7,9 +7,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from ingest.samples import decode_samples
+from ingest.samples import decode_samples, located_samples
 from storage.contract import Store
-from storage.samples import SAMPLE_SCHEMA, insert_samples, read_samples, sample_names
+from storage.samples import insert_samples, read_samples, sample_names
 from tests.support.data import shared_data
 
 START = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=2)
@@ -18,20 +18,6 @@ START = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta
 
 def at(seconds: float) -> datetime:
     return START + timedelta(seconds=seconds)
-
-
-def located(rows: pa.Table) -> pa.Table:
-    """Decoded rows as the consumer would write them."""
-    count = rows.num_rows
-    identity = {
-        "ingested_at": pa.array([START] * count, SAMPLE_SCHEMA.field("ingested_at").type),
-        "topic": pa.array(["samples"] * count),
-        "partition": pa.array([0] * count, pa.int32()),
-        "offset": pa.array(range(count), pa.int64()),
-    }
-    for name, column in identity.items():
-        rows = rows.append_column(SAMPLE_SCHEMA.field(name), column)
-    return rows
 
 
 def sample(second: float, value: float, name: str = "depth", **labels: str) -> bytes:
@@ -45,7 +31,7 @@ def read(store: Store, name: str = "depth", minutes: float = 10, step_s: int = 6
 def write(store: Store, *values: bytes, token: str | None = None) -> None:
     found = decode_samples(values)
     assert not found.rejects
-    insert_samples(store, located(found.rows), token=token)
+    insert_samples(store, located_samples(found, "samples", 0, range(len(values)), START), token=token)
 
 
 def test_values_are_folded_in_time_then_over_the_sets_of_labels(store: Store) -> None:
