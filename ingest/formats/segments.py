@@ -20,9 +20,11 @@ BLOCK_BYTES = 16 * 1024 * 1024
 
 LEAST = 64
 _PIECE = 2_048
-_REFUSALS = 40
-"""Times that a block may be cut, from the first time on into pieces, before the rest of it is read exactly: what is refused was
-read for nothing as far as that goes, so where more than one record in 400 is odd reading exactly is faster."""
+_REFUSALS = 4
+_GAP = 1_000
+"""A block may be cut this many times, and once more for as many records as `_GAP`, before the rest of it is read exactly. What
+is refused was read for nothing as far as that goes, and small pieces have their cost: with one odd record in a thousand reading
+exactly is nearly as fast. From the first cut on a block is read in pieces."""
 
 _SAMPLES = 16
 
@@ -68,15 +70,16 @@ class _Found:
 
     def read(self, start: int, end: int) -> None:
         """Read a block, cut where it is refused."""
+        first = start
         waiting = [(start, end)]
         refusals = 0
         while waiting:
             start, end = waiting.pop()
-            if refusals > _REFUSALS or end - start < self.least:
+            if refusals > _REFUSALS + (start - first) // _GAP or end - start < self.least:
                 self._leave(start, end)
             elif (refused := self._read_at_once(start, end)) is not None:
                 refusals += 1
-                waiting.extend(reversed(self._cut(start, end, refused)))
+                waiting.extend(reversed(self._cut(start, end, refused, look=refusals == 1)))
 
     def decoded(self, exact: Exact) -> Decoded:
         places = np.concatenate([np.empty(0, np.int64), *self.places])
@@ -107,29 +110,26 @@ class _Found:
         self.places.append(places)
         return None
 
-    def _cut(self, start: int, end: int, refused: Refused) -> list[tuple[int, int]]:
-        """What to try in place of the span that was refused, in order."""
-        if refused.row:
-            row = start + refused.row
-            self._leave(row, row + 1)
-            edges = [*range(row + 1, end, _PIECE), end]
-            return [(start, row), *pairwise(edges)]
-        samples = self.lines.take(np.linspace(start, end - 1, _SAMPLES, dtype=np.int64))
-        if self.shapes.learn(samples, again=True):
-            return [(start, end)]
-        if refused.row == 0:
-            self._leave(start, start + 1)
-            return [(start + 1, end)]
-        if self._all_alike(samples):
-            self._leave(start, end)
-            return []
-        middle = (start + end) // 2
-        return [(start, middle), (middle, end)]
+    def _cut(self, start: int, end: int, refused: Refused, *, look: bool) -> list[tuple[int, int]]:
+        """What to try in place of the span that was refused, in order. `look`: whether it is worth trying at all."""
+        if look or refused.row is None:
+            samples = self.lines.take(np.linspace(start, end - 1, _SAMPLES, dtype=np.int64))
+            if self.shapes.learn(samples, again=True):
+                return [(start, end)]
+            if self._many_refused(samples):
+                self._leave(start, end)
+                return []
+        if refused.row is None:
+            middle = (start + end) // 2
+            return [(start, middle), (middle, end)]
+        row = start + refused.row
+        self._leave(row, row + 1)
+        return [(start, row), *pairwise([*range(row + 1, end, _PIECE), end])]
 
-    def _all_alike(self, samples: list[bytes]) -> bool:
-        """Whether most of the samples are refused by themselves, so that cutting is of no use."""
-        refused = [isinstance(read_columns(Lines.of([one]), self.shapes.latest), Refused) for one in samples]
-        return sum(refused) > _SAMPLES // 2
+    def _many_refused(self, samples: list[bytes]) -> bool:
+        """Whether cutting is of no use, going by the samples."""
+        refused = sum(isinstance(read_columns(Lines.of([one]), self.shapes.latest), Refused) for one in samples)
+        return refused > _SAMPLES // 8
 
     def _leave(self, start: int, end: int) -> None:
         """To be read exactly; the fields that occur there are expected from now on."""
