@@ -24,12 +24,14 @@ Wait = Callable[[float], object]
 
 def delete_where(store: Store, table: str, where: str, params: Mapping[str, Value]) -> None:
     """Order the deletion of the rows that meet the condition; `finish` waits for it. Rows that come in meanwhile stay."""
-    store.command(f"ALTER TABLE {checked(table)} DELETE WHERE {where} {_IN_BACKGROUND}", params)
+    if _any(store, table, where, params):
+        store.command(f"ALTER TABLE {checked(table)} DELETE WHERE {where} {_IN_BACKGROUND}", params)
 
 
 def update_where(store: Store, table: str, assignments: str, where: str, params: Mapping[str, Value]) -> None:
     """Order a change of the rows that meet the condition; `finish` waits for it."""
-    store.command(f"ALTER TABLE {checked(table)} UPDATE {assignments} WHERE {where} {_IN_BACKGROUND}", params)
+    if _any(store, table, where, params):
+        store.command(f"ALTER TABLE {checked(table)} UPDATE {assignments} WHERE {where} {_IN_BACKGROUND}", params)
 
 
 def finish(store: Store, tables: Sequence[str], wait: Wait = time.sleep) -> None:
@@ -49,3 +51,10 @@ def finish(store: Store, tables: Sequence[str], wait: Wait = time.sleep) -> None
         wait(pause_s)
         waited_s += pause_s
         pause_s = min(1.3 * pause_s, _LONGEST_PAUSE_S)  # a change takes a fraction of a second, or long
+
+
+def _any(store: Store, table: str, where: str, params: Mapping[str, Value]) -> bool:
+    """Whether a row meets the condition; a change of none takes its turn in the background all the same."""
+    sql = f"SELECT toInt64(count()) AS found FROM (SELECT 1 FROM {checked(table)} WHERE {where} LIMIT 1)"
+    asked = {name: value for name, value in params.items() if f"{{{name}:" in sql}
+    return bool(store.arrow(sql, asked).column("found")[0].as_py())

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from core.clock import FakeClock
-from core.config import CardinalitySettings, FormatSettings
+from core.config import CardinalitySettings, FormatSettings, StoreSettings
 from core.errors import StoreUnavailable
 from core.types import DeadLetter
 from ingest.cardinality import CardinalityGuard, build_guard
@@ -22,7 +23,9 @@ from ingest.replay import Replay, ReplayReport
 from storage.calls import insert_calls, read_calls
 from storage.contract import Capabilities, Params, Store
 from storage.dead_letters import LetterFilter, count_dead_letters, find_dead_letters, write_dead_letters
+from storage.remote import RemoteStore
 from tests.support.cli import one_line, run
+from tests.support.store_api import store_api
 from tests.support.stores import chdb_store
 from tests.unit.storage.batches import batch
 from tests.unit.storage.conftest import empty
@@ -109,6 +112,15 @@ def test_what_cannot_be_read_yet_is_replayed_once_it_can(store: Store) -> None:
     assert (dry.replayed, counted(store)) == (1, [0] * 5)
     assert replayed(store, MAPPED).replayed == 1
     assert counted(store) == [1] * 5
+
+
+def test_through_the_api_of_the_process_that_owns_the_store(store: Store, tmp_path: Path) -> None:
+    write_dead_letters(store, [letter(offset) for offset in range(3)] + [letter(7, bytes(range(256)))])
+    (tmp_path / "token").write_text("secret")
+    with store_api(store, "secret") as api, closing(RemoteStore(api.address, tmp_path / "token", StoreSettings())) as remote:
+        report = replayed(remote, most_letters=2)
+    assert (report.replayed, report.left) == (3, 1)
+    assert counted(store) == [3] * 5
 
 
 def test_a_letter_whose_bytes_were_cut_stays_dead(store: Store) -> None:

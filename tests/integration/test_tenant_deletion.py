@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pytest
 
 from core.clock import SystemClock
-from core.config import Settings
+from core.config import Settings, StoreSettings
 from core.errors import StoreUnavailable
 from core.record import OTHER
 from core.series import Selector
@@ -26,9 +27,11 @@ from storage.calls import insert_calls
 from storage.contract import Capabilities, Params, Store
 from storage.dead_letters import LetterFilter, find_dead_letters, write_dead_letters
 from storage.hours import insert_hours, read_hours_by, refresh_hours
+from storage.remote import RemoteStore
 from storage.rollups import PERCENTILES, ROLLUPS, SUMS_OF_CALLS
 from storage.tenants import DONE, STARTED, delete_tenant, traces_of
 from tests.support.cli import one_line, run
+from tests.support.store_api import store_api
 from tests.support.stores import chdb_store
 from tests.support.wait import wait_until
 from tests.unit.storage.batches import batch
@@ -195,7 +198,6 @@ STATEMENTS = (
     "INSERT INTO calls_1s",
     "ALTER TABLE calls DELETE",
     "ALTER TABLE tenant_1m",
-    "UPDATE contributions",
     "INSERT INTO hours",
     "ALTER TABLE hours DELETE WHERE seq",
 )
@@ -209,7 +211,7 @@ def test_an_interrupted_deletion_is_carried_on(store: Store, words: tuple[str, .
     expected = expected_of(store, rows)
     insert_calls(store, batch(rows))
     make_hours(store)
-    for word in words:
+    for word in STATEMENTS:
         with pytest.raises(StoreUnavailable):
             delete_tenant(Watched(store, 1, break_off, word), GONE, actor="test", now=NOW)
     assert delete_tenant(store, GONE, actor="test", now=NOW).complete
@@ -334,6 +336,16 @@ def test_a_name_that_stands_for_many_is_refused(store: Store, name: str) -> None
     with pytest.raises(ValueError, match="is no tenant's name"):
         delete_tenant(store, name, actor="test", now=NOW)
     assert read_audit(store) == []
+
+
+def test_through_the_api_of_the_process_that_owns_the_store(store: Store, tmp_path: Path) -> None:
+    rows = calls_of([GONE, "b"], count=40)
+    insert_calls(store, batch(rows))
+    (tmp_path / "token").write_text("secret")
+    with store_api(store, "secret") as api, closing(RemoteStore(api.address, tmp_path / "token", StoreSettings())) as remote:
+        assert delete_tenant(remote, GONE, actor="test", now=NOW).complete
+    assert not traces_of(store, GONE).any
+    assert number(store, "SELECT toInt64(sum(calls)) AS n FROM route_1m") == len(without(rows, GONE))
 
 
 def test_over_the_api_one_at_a_time_with_the_token(store: Store) -> None:
