@@ -75,6 +75,7 @@ class ObjectFormat(ABC):
     """A format whose records are JSON objects; the sub-class turns a block of them into columns."""
 
     name: str
+    block_records = BLOCK_RECORDS
 
     def decode(self, values: Sequence[bytes]) -> Decoded:
         return self._in_blocks(values, parse=True)
@@ -90,8 +91,8 @@ class ObjectFormat(ABC):
         tables: list[pa.Table] = []
         valid: list[np.ndarray] = [np.empty(0, np.int64)]
         rejects: list[Reject] = []
-        for start in range(0, len(batch), BLOCK_RECORDS):
-            block = batch[start : start + BLOCK_RECORDS]
+        for start in range(0, len(batch), self.block_records):
+            block = batch[start : start + self.block_records]
             objects, places, unread = parsed(block) if parse else only_objects(block)
             table, kept, bad = _assemble(self.columns(objects), len(objects))
             tables.append(table)

@@ -26,6 +26,9 @@ class MappingFormat(ObjectFormat):
     envelope itself, or finds its time and another field in the record.
     """
 
+    # Gateways' records are nested: with as many at a time as of flat ones the collector of garbage takes a fifth of the time.
+    block_records = 512
+
     def __init__(self, name: str, settings: FormatSettings, claims: Claims | None = None) -> None:
         self.name = name
         self._fields = {
@@ -57,7 +60,8 @@ class MappingFormat(ObjectFormat):
 
     def _finds_its_fields(self, record: dict[str, Any]) -> bool:
         others = (keys for target, keys in self._keys.items() if target != "ts")
-        return not self._keys["ts"].isdisjoint(record) and any(not keys.isdisjoint(record) for keys in others)
+        times = self._keys.get("ts", frozenset())
+        return not times.isdisjoint(record) and any(not keys.isdisjoint(record) for keys in others)
 
     def _column(self, name: str, by_key: Columns, laid: Objects) -> Converted:
         if name == "attributes":
@@ -99,7 +103,7 @@ class _Field:
         self._sources = [] if mapping.const is not None else _sources(target, mapping)
         alone = self._sources[0] if len(self._sources) == 1 else None
         self._factor = alone.factor if alone else 1.0
-        self._as_written = alone is not None and not alone.gives_times
+        self._as_written = mapping.const is not None or (alone is not None and not alone.gives_times)
         for name in ("const", "default", "present"):
             value = getattr(mapping, name)
             if value is not None and not target.startswith(_WITHIN):

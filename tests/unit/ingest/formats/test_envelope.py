@@ -99,6 +99,13 @@ def test_a_mapping_that_reads_the_envelope_itself_is_left_alone() -> None:
     assert (row["ts"].year, row["region"]) == (2025, "fra")
 
 
+def test_a_mapping_with_a_constant_time_opens_envelopes_too() -> None:
+    format_ = mapping(ts={"const": 86_400, "unit": "s"}, status="code")
+    decoded = format_.decode([orjson.dumps({"message": '{"code":204}'}), b'{"message":"plain"}'])
+    assert decoded.rows.column("status").to_pylist() == [204, None]
+    assert [one.isoformat() for one in decoded.rows.column("ts").to_pylist()] == ["1970-01-02T00:00:00+00:00"] * 2
+
+
 @pytest.mark.parametrize("message", ["", "plain text", "{broken", "[1]", "7", None, {}, [], 5, "{}", '{"a":'])
 def test_what_is_no_envelope_is_rejected_as_it_is(message: Any) -> None:
     decoded = build_format("tpscope", {}).decode([orjson.dumps({"message": message, "host": "node-7"})])
