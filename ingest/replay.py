@@ -1,4 +1,4 @@
-"""Dead letters that can be read now, written to the calls under the coordinates that their records had: each once.
+"""Dead letters that can be read now, written to the calls (or samples) under the coordinates that their records had: each once.
 
 A batch of letters is planned (a mark in the store), written under the plan's token, and marked as done. A replay that was
 broken off is finished by the next one: the same letters, the same token, which the tables remember for their last 10,000
@@ -14,15 +14,13 @@ from datetime import timedelta
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from core.clock import Clock
-from core.record import CALL_SCHEMA, IDENTITY_FIELDS, TS_TYPE
-from ingest.cardinality import CardinalityGuard
-from ingest.formats import Format
-from storage.calls import insert_calls
+from ingest.replay_target import Read, Target
 from storage.contract import Store
 from storage.dead_letters import LetterFilter, StoredLetter, letters_of, longest_payload, open_dead_letters
-from storage.replays import DONE, PLANNED, planned_elsewhere, stored_calls, unfinished_plans, write_marks
+from storage.replays import DONE, PLANNED, planned_elsewhere, unfinished_plans, write_marks
 
 MOST_LETTERS = 20_000
 MOST_BYTES = 128 * 2**20
@@ -76,8 +74,7 @@ class Replay:
     """
 
     store: Store
-    format: Format
-    guard: CardinalityGuard
+    target: Target
     clock: Clock
     dry_run: bool = False
     progress: Callable[[int], object] = lambda letters: None
@@ -113,26 +110,26 @@ class Replay:
         """Write what an earlier replay had planned and did not mark as done."""
         for plan in unfinished_plans(self.store):
             age = self.clock.now() - plan.planned_at
-            if plan.contested and age <= _OTHER_ENDS:
+            if (plan.contested and age <= _OTHER_ENDS) or not self.target.takes(plan.keys[0][0]):
                 continue
-            letters = letters_of(self.store, plan.keys)
-            rows, kept = self._decoded(letters, count=False)
-            if kept and not plan.contested and age <= _TOKEN_HELD and _batch_of(kept) == plan.batch:
-                self._write(rows, plan.batch)
-            elif kept:
-                there = self._there(rows, kept)
-                self._write(_without(rows, kept, there), _batch_of([one for one in kept if one.key[:3] not in there]))
-            self._done(kept, plan.batch)
+            read = self._read(letters_of(self.store, plan.keys), count=False)
+            if not read.letters:
+                continue
+            if not plan.contested and age <= _TOKEN_HELD and _batch_of(read.letters) == plan.batch:
+                self._write(read.rows, plan.batch)
+            else:
+                rows, new = self._new(read)
+                self._write(rows, _batch_of(new))
+            self._done(read.letters, plan.batch)
 
     def _replay(self, letters: Sequence[StoredLetter]) -> None:
-        rows, kept = self._decoded(letters, count=True)
-        if self.dry_run or not kept:
-            self._replayed += len(kept)
+        read = self._read(letters, count=True)
+        if self.dry_run or not read.letters:
+            self._replayed += len(read.letters)
             return
-        there = self._there(rows, kept)
-        rows = _without(rows, kept, there)
-        known = [one for one in kept if one.key[:3] in there]
-        new = [one for one in kept if one.key[:3] not in there]
+        rows, new = self._new(read)
+        keys_of_new = {one.key for one in new}
+        known = [one for one in read.letters if one.key not in keys_of_new]
         self._before += len(known)
         if known:
             self._done(known, _batch_of(known))
@@ -141,53 +138,54 @@ class Replay:
 
     def _write_planned(self, rows: pa.Table, letters: Sequence[StoredLetter]) -> None:
         batch, keys = _batch_of(letters), [one.key for one in letters]
-        write_marks(self.store, keys, batch, PLANNED, self.format.name, self.clock.now())
+        write_marks(self.store, keys, batch, PLANNED, self.target.name, self.clock.now())
         if planned_elsewhere(self.store, keys, batch):
             self._elsewhere += len(letters)
             return
         self._write(rows, batch)
         self._done(letters, batch)
 
-    def _decoded(self, letters: Sequence[StoredLetter], *, count: bool) -> tuple[pa.Table, list[StoredLetter]]:
-        """Rows of the letters that can be read, as they are written, and these letters."""
-        decoded = self.format.decode([one.letter.payload for one in letters])
-        kept = [letters[place] for place in decoded.valid.tolist()]
+    def _read(self, letters: Sequence[StoredLetter], *, count: bool) -> Read:
+        read = self.target.read(letters, self.clock.now())
         if count:
-            self._unreadable.update(reject.reason for reject in decoded.rejects)
-            for reject in decoded.rejects[: 3 - len(self._examples)]:
+            self._unreadable.update(reject.reason for reject in read.rejects)
+            for reject in read.rejects[: 3 - len(self._examples)]:
                 letter = letters[reject.index].letter
                 self._examples.append(f"{letter.topic}/{letter.partition}/{letter.offset}: {reject.reason}, {reject.detail}")
-        rows = self.guard.apply(decoded.rows)
-        columns = (
-            pa.repeat(pa.scalar(self.clock.now(), TS_TYPE), len(kept)),
-            pa.array([one.letter.topic for one in kept], pa.string()),
-            pa.array([one.letter.partition for one in kept], pa.int32()),
-            pa.array([one.letter.offset for one in kept], pa.int64()),
-        )
-        for identity, column in zip(IDENTITY_FIELDS, columns, strict=True):
-            rows = rows.append_column(identity, column)
-        return rows.select(CALL_SCHEMA.names), kept
+        return read
 
-    def _there(self, rows: pa.Table, letters: Sequence[StoredLetter]) -> set[tuple[str, int, int]]:
-        """Coordinates of the letters that have a call already."""
-        if not letters:
-            return set()
-        times = rows.column("ts").to_pylist()
-        return stored_calls(self.store, [one.key for one in letters], min(times), max(times))
+    def _new(self, read: Read) -> tuple[pa.Table, list[StoredLetter]]:
+        """The rows, and the letters, whose coordinates are not in the store yet."""
+        times = pc.min_max(read.rows.column("ts")).as_py()
+        there = self.target.stored(self.store, [one.key for one in read.letters], times["min"], times["max"])
+        if not there:
+            return read.rows, list(read.letters)
+        coordinates = zip(*(read.rows.column(name).to_pylist() for name in ("topic", "partition", "offset")), strict=True)
+        missing = np.fromiter((place not in there for place in coordinates), bool, read.rows.num_rows)
+        return read.rows.filter(pa.array(missing)), [one for one in read.letters if one.key[:3] not in there]
 
     def _write(self, rows: pa.Table, batch: str) -> None:
         if rows.num_rows:
-            insert_calls(self.store, rows, token=f"replay:{batch}")
+            self.target.insert(self.store, rows, f"replay:{batch}")
 
     def _done(self, letters: Sequence[StoredLetter], batch: str) -> None:
-        write_marks(self.store, [one.key for one in letters], batch, DONE, self.format.name, self.clock.now())
+        write_marks(self.store, [one.key for one in letters], batch, DONE, self.target.name, self.clock.now())
         self._replayed += len(letters)
 
 
-def _without(rows: pa.Table, letters: Sequence[StoredLetter], there: set[tuple[str, int, int]]) -> pa.Table:
-    """The rows of those letters whose coordinates are not there."""
-    missing = np.fromiter((one.key[:3] not in there for one in letters), bool, len(letters))
-    return rows if missing.all() else rows.filter(pa.array(missing))
+def joined(reports: Sequence[ReplayReport]) -> ReplayReport:
+    """Several replays as one."""
+    unreadable: Counter[str] = Counter()
+    for one in reports:
+        unreadable.update(one.unreadable)
+    return ReplayReport(
+        replayed=sum(one.replayed for one in reports),
+        there_before=sum(one.there_before for one in reports),
+        cut=sum(one.cut for one in reports),
+        elsewhere=sum(one.elsewhere for one in reports),
+        unreadable=dict(unreadable.most_common()),
+        examples=tuple(example for one in reports for example in one.examples)[:3],
+    )
 
 
 def _batch_of(letters: Sequence[StoredLetter]) -> str:

@@ -103,6 +103,7 @@ class LetterFilter:
     end: datetime | None = None
     replayed: bool | None = None
     without_reasons: tuple[str, ...] = ()
+    without_topics: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +211,9 @@ def _where(wanted: LetterFilter) -> tuple[str, dict[str, Value]]:
     if wanted.without_reasons:
         parts.append("l.reason NOT IN {without:Array(String)}")
         params["without"] = list(wanted.without_reasons)
+    if wanted.without_topics:
+        parts.append("l.topic NOT IN {without_topics:Array(String)}")
+        params["without_topics"] = list(wanted.without_topics)
     return " AND ".join(parts), params
 
 

@@ -35,11 +35,12 @@ OTHER_PLANS = f"""
 SELECT toInt64(count()) AS marks FROM dead_letter_replays
 WHERE batch != {{batch:String}} AND ({LETTER_KEY}) IN (SELECT arrayJoin(arrayZip({_LISTED}, {{hashes:Array(UInt64)}})))
 """
-STORED_CALLS = f"""
-SELECT DISTINCT topic, partition, offset FROM calls
+_STORED = f"""
 WHERE ts >= {{start:DateTime64(3, 'UTC')}} AND ts <= {{end:DateTime64(3, 'UTC')}}
     AND (topic, partition, offset) IN (SELECT arrayJoin(arrayZip({_LISTED})))
 """
+STORED_CALLS = f"SELECT DISTINCT topic, partition, offset FROM calls {_STORED}"
+STORED_SAMPLES = f"SELECT DISTINCT topic, partition, offset FROM samples {_STORED}"
 _SCHEMA = pa.schema(
     [
         pa.field("topic", pa.string()),
@@ -130,7 +131,16 @@ def planned_elsewhere(store: Store, keys: Sequence[Key], batch: str) -> bool:
 
 def stored_calls(store: Store, keys: Sequence[Key], start: datetime, end: datetime) -> set[tuple[str, int, int]]:
     """Which of these coordinates have a call with its time in the span (both ends included)."""
-    rows = store.arrow(STORED_CALLS, {**_coordinates(keys), "start": start, "end": end}).to_pylist()
+    return _stored(store, STORED_CALLS, keys, start, end)
+
+
+def stored_samples(store: Store, keys: Sequence[Key], start: datetime, end: datetime) -> set[tuple[str, int, int]]:
+    """The same for samples."""
+    return _stored(store, STORED_SAMPLES, keys, start, end)
+
+
+def _stored(store: Store, sql: str, keys: Sequence[Key], start: datetime, end: datetime) -> set[tuple[str, int, int]]:
+    rows = store.arrow(sql, {**_coordinates(keys), "start": start, "end": end}).to_pylist()
     return {(row["topic"], row["partition"], row["offset"]) for row in rows}
 
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +14,8 @@ from core.config import Settings
 from core.errors import ConfigError
 from ingest.cardinality import build_guard
 from ingest.formats import build_format
-from ingest.replay import Replay, ReplayReport
+from ingest.replay import Replay, ReplayReport, joined
+from ingest.replay_target import CallTarget, SampleTarget, Target
 from ingest.time_rule import TIME_REASONS
 from storage.cardinality import known_values
 from storage.dead_letters import LetterFilter, StoredLetter, count_dead_letters, find_dead_letters
@@ -75,15 +77,22 @@ def replay(
             counts = count_dead_letters(opened)
             found = Counter(dict(zip(counts["reason"], counts["letters"], strict=True)))
             judged = {why: int(found[why]) for why in TIME_REASONS if found[why]}
-            wanted = _leaving_out(wanted, TIME_REASONS)
+            wanted = replace(wanted, without_reasons=TIME_REASONS)
+        topic = settings.kafka.samples_topic
         guard = build_guard(settings.cardinality)
         guard.seed(known_values(opened, settings.cardinality.limits, datetime.now(UTC)))
-        work = Replay(store=opened, format=format_, guard=guard, clock=SystemClock(), dry_run=dry_run)
-        return work.run(wanted), judged
-
-
-def _leaving_out(wanted: LetterFilter, reasons: tuple[str, ...]) -> LetterFilter:
-    return LetterFilter(topic=wanted.topic, start=wanted.start, end=wanted.end, without_reasons=reasons)
+        targets: list[tuple[Target, LetterFilter]] = [
+            (
+                CallTarget(format=format_, guard=guard, samples_topic=topic),
+                replace(wanted, without_topics=(topic,) if topic else ()),
+            )
+        ]
+        if topic and wanted.topic in (None, topic):
+            targets.append((SampleTarget(topic=topic), replace(wanted, topic=topic)))
+        reports = [
+            Replay(store=opened, target=target, clock=SystemClock(), dry_run=dry_run).run(chosen) for target, chosen in targets
+        ]
+        return joined(reports), judged
 
 
 def _coordinates(place: str) -> tuple[str, int, int]:

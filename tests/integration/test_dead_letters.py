@@ -1,5 +1,6 @@
 """Dead letters over a real store: listed, shown, and replayed once however the replay is interrupted."""
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -20,6 +21,7 @@ from core.types import DeadLetter
 from ingest.cardinality import CardinalityGuard, build_guard
 from ingest.formats import Format, build_format
 from ingest.replay import Replay, ReplayReport
+from ingest.replay_target import CallTarget, SampleTarget
 from storage.calls import insert_calls, read_calls
 from storage.contract import Capabilities, Params, Store
 from storage.dead_letters import LetterFilter, count_dead_letters, find_dead_letters, write_dead_letters
@@ -68,7 +70,8 @@ def letter(offset: int, payload: bytes | None = None, **changes: Any) -> DeadLet
 def replayed(store: Store, format_: Format = MAPPED, wanted: LetterFilter = EVERYTHING, **options: Any) -> ReplayReport:
     guard = options.pop("guard", CardinalityGuard({}))
     clock = options.pop("clock", FakeClock(datetime.now(UTC)))
-    return Replay(store=store, format=format_, guard=guard, clock=clock, **options).run(wanted)
+    target = options.pop("target", CallTarget(format=format_, guard=guard, samples_topic="resources"))
+    return Replay(store=store, target=target, clock=clock, **options).run(wanted)
 
 
 def calls(store: Store) -> pd.DataFrame:
@@ -239,6 +242,26 @@ def test_only_the_letters_of_the_filter_are_replayed(store: Store) -> None:
     page = find_dead_letters(store, LetterFilter(replayed=False), 1, skip=1)
     assert [one.letter.offset for one in page] == [4]
     assert [one.letter.offset for one in find_dead_letters(store, LetterFilter(replayed=True), 9)] == [1, 2]
+
+
+def test_letters_of_the_topic_of_samples_become_samples(store: Store) -> None:
+    records = [
+        {"ts": CALLED.timestamp(), "values": {"cpu": 1, "disk": 2}},
+        {"ts": CALLED.timestamp(), "name": "x", "value": "?"},
+    ]
+    write_dead_letters(store, [letter(at, orjson.dumps(one), topic="resources") for at, one in enumerate(records)])
+    target = SampleTarget(topic="resources")
+    for insert, after in ((2, False), (2, True), (9, False)):
+        with contextlib.suppress(StoreUnavailable):
+            replayed(Watched(store, insert, break_off, after=after), target=target)
+    assert replayed(store, target=target, wanted=LetterFilter(topic="resources")).unreadable == {"bad_value": 1}
+    found = store.arrow("SELECT name, value, topic, partition, offset FROM samples ORDER BY name").to_pylist()
+    assert [(row["name"], row["value"], row["topic"], row["partition"], row["offset"]) for row in found] == [
+        ("cpu", 1.0, "resources", 3, 0),
+        ("disk", 2.0, "resources", 3, 0),
+    ]
+    assert counted(store) == [0] * 5
+    assert replayed(store, NATIVE, wanted=LetterFilter(without_topics=("resources",))).replayed == 0
 
 
 CONFIG = """
