@@ -21,8 +21,9 @@ import pyarrow.parquet as pq
 
 from benchmarks.call_records import call_records
 from core.clock import SystemClock
-from core.config import StoreSettings
+from core.config import CardinalitySettings, StoreSettings
 from core.record import RECORD_SCHEMA
+from ingest.cardinality import build_guard
 from ingest.formats import build_format
 from ingest.importer import import_files
 from storage.calls import count_calls
@@ -102,7 +103,7 @@ def in_process(what: str, file: str, folder: str) -> None:
     if what == "reference":
         store.command(statement)
     else:
-        report = import_files(store, [Path(file)], format_, SystemClock())
+        report = import_files(store, [Path(file)], format_, SystemClock(), guard=build_guard(CardinalitySettings()))
         assert not report.problems, report.problems
     result["wall"], result["processor"] = time.perf_counter() - wall, time.process_time() - processor
     result["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

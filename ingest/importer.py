@@ -19,6 +19,7 @@ from core.clock import Clock
 from core.errors import ConfigError
 from core.record import IMPORT_TOPIC_PREFIX
 from ingest.batch import Batch, Partition, Slice
+from ingest.cardinality import CardinalityGuard
 from ingest.chunks import Chunk, chunks
 from ingest.formats import Format, Reject
 from ingest.import_report import FileReport, ImportReport
@@ -54,8 +55,9 @@ def import_files(
     chunk_rows: int = CHUNK_ROWS,
     dead_letter_bytes: int = _DEAD_LETTER_BYTES,
     writers: int = WRITERS,
+    guard: CardinalityGuard | None = None,
 ) -> ImportReport:
-    """Write the rows of the files that are not in the store yet.
+    """Write the rows of the files that are not in the store yet; `guard` bounds the values of their columns.
 
     Raises
     ------
@@ -69,7 +71,7 @@ def import_files(
     reports = []
     with ThreadPoolExecutor(writers, thread_name_prefix="import") as pool:
         for path, reader in readers:
-            chunk_writer = _ChunkWriter(store, writer, format, path.name)
+            chunk_writer = _ChunkWriter(store, writer, format, guard, path.name)
             reports.append(_File(path, reader, chunk_writer, pool, writers, chunk_rows).run(progress))
     return ImportReport(files=tuple(reports))
 
@@ -80,6 +82,7 @@ class _Written:
 
     position: int
     rows: int
+    skipped: int
     written: int
     reasons: Counter[str]
 
@@ -91,21 +94,25 @@ class _ChunkWriter:
     store: Store
     writer: BatchWriter
     format: Format
+    guard: CardinalityGuard | None
     source: str
 
     def write(self, topic: str, chunk: Chunk, missing: Chunk, position: int) -> _Written:
         if not len(missing):
-            return _Written(position, len(chunk), 0, Counter())
+            return _Written(position, len(chunk), len(chunk), 0, Counter())
         at = Partition(topic, 0)
         slice_ = Slice(partition=at, offsets=missing.numbers, values=missing)
         prepared = located(Batch(slices=(slice_,)), missing.decoded(self.format), self.source)
+        if self.guard is not None:
+            prepared = prepared.with_rows(self.guard.apply(prepared.rows))
         self.writer.write(prepared)
         valid = prepared.rows.num_rows
         done = IngestRange(
             topic=topic, partition=0, first_offset=slice_.first, last_offset=slice_.last, state=_DONE, rows=valid
         )
         write_ranges(self.store, [done])
-        return _Written(position, len(chunk), valid, Counter(reject.reason for reject in prepared.rejects))
+        reasons = Counter(reject.reason for reject in prepared.rejects)
+        return _Written(position, len(chunk), len(chunk) - len(missing), valid, reasons)
 
 
 class _File:
@@ -117,7 +124,7 @@ class _File:
         self._path, self._reader, self._writer = path, reader, writer
         self._pool, self._at_once = pool, writers
         self._chunk_rows = chunk_rows
-        self._rows = self._written = 0
+        self._rows = self._skipped = self._written = 0
         self._reasons: Counter[str] = Counter()
 
     def run(self, progress: Progress) -> FileReport:
@@ -135,7 +142,7 @@ class _File:
             rows=self._rows,
             written=self._written,
             rejected=rejected,
-            skipped=self._rows - self._written - rejected,
+            skipped=self._skipped,
             reasons=dict(self._reasons),
             problem=problem,
         )
@@ -187,6 +194,7 @@ class _File:
 
     def _count(self, one: _Written) -> int:
         self._rows += one.rows
+        self._skipped += one.skipped
         self._written += one.written
         self._reasons.update(one.reasons)
         return one.position

@@ -20,10 +20,12 @@ from rich.progress import (
 
 from core.clock import SystemClock
 from core.config import Settings
+from ingest.cardinality import build_guard
 from ingest.formats import build_format
 from ingest.importer import import_files
 from storage.migrate import migrate
 from storage.open import open_store
+from tpscope.known import KnownValues
 
 
 def run_import(settings: Settings, files: list[Path], format_name: str, *, as_json: bool) -> int:
@@ -32,8 +34,10 @@ def run_import(settings: Settings, files: list[Path], format_name: str, *, as_js
     store = open_store(settings.store, owner=False)
     try:
         migrate(store, settings.retention)
+        clock, guard = SystemClock(), build_guard(settings.cardinality)
+        KnownValues(guard, store, settings, clock).seed()
         with _progress(files) as progress:
-            report = import_files(store, files, format_, SystemClock(), progress)
+            report = import_files(store, files, format_, clock, progress, guard=guard)
     except KeyboardInterrupt:
         _say("tpscope: interrupted; the same command goes on from here")
         raise

@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.clock import FakeClock, floor_to
-from core.config import FormatSettings
+from core.config import CardinalitySettings, FormatSettings
 from core.errors import ConfigError, StoreUnavailable
+from ingest.cardinality import build_guard
 from ingest.formats import Format, build_format
 from ingest.importer import FileReport, ImportReport, import_files
 from storage.calls import count_by, count_calls, read_calls
@@ -240,6 +241,18 @@ def test_a_file_without_a_valid_row_leaves_nothing_behind(
     assert count_dead_letters(store).empty
     # It can be imported once the format fits, since nothing of it is noted as done.
     assert read_ranges(store, report.files[0].topic) == []
+
+
+def test_values_of_columns_are_bounded_and_raw_paths_become_templates(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "a.ndjson"
+    calls = [record(tenant=f"team-{number}", route=f"/users/{1000 + number}") for number in range(50)]
+    path.write_bytes(b"\n".join(encoded(*calls)))
+    guard = build_guard(CardinalitySettings(tenant=20))
+    assert only(imported(store, path, guard=guard, writers=1)).written == 50
+    counted = count_by(store, SOME_DAY, NEXT_DAY, ("tenant",)).set_index("tenant").calls
+    assert len(counted) == 21
+    assert counted["__other__"] == 30
+    assert count_by(store, SOME_DAY, NEXT_DAY, ("route",)).route.tolist() == ["/users/{id}"]
 
 
 def test_a_file_whose_first_rows_are_all_bad_is_imported(store: Store, tmp_path: Path) -> None:
