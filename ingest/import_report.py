@@ -12,9 +12,10 @@ class FileReport:
     topic : str
         Of its rows in the store: `import:` and the file's hash.
     rows : int
-        Rows that the file has, as far as it was read; the sum of the three that follow.
+        Rows that the file has, as far as it was read.
     written, rejected, skipped : int
-        Put into the store now; put into the dead letters now; both done by an earlier import.
+        Calls put into the store now (a row of OpenTelemetry may hold several); rows put into the dead letters now; rows of
+        which both was done by an earlier import.
     reasons : dict of str to int
         The rejected ones by reason.
     problem : str

@@ -53,6 +53,21 @@ def test_what_is_proposed_can_be_used(tmp_path: Path) -> None:
     assert imported.returncode == 0, imported.stderr
 
 
+def test_an_import_counts_rows_and_the_calls_in_them(tmp_path: Path) -> None:
+    mixed = tmp_path / "mixed.ndjson"
+    mixed.write_bytes(b"\n".join([*lines("kong"), *lines("otel"), b"{"]))
+    told = []
+    for code in (1, 0):
+        done = run(tmp_path, "import", str(mixed), "--format", "auto", "--json")
+        assert done.returncode == code, done.stderr
+        file = json.loads(done.stdout)["files"][0]
+        told.append({name: file[name] for name in ("rows", "written", "rejected", "skipped")})
+    assert told == [
+        {"rows": 7, "written": 8, "rejected": 1, "skipped": 0},
+        {"rows": 7, "written": 0, "rejected": 0, "skipped": 7},
+    ]
+
+
 def test_a_format_may_be_given(tmp_path: Path) -> None:
     done = run(tmp_path, "inspect", str(SAMPLES / "kong.ndjson"), "--format", "nginx")
     assert done.returncode == 1
