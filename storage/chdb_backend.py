@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 from chdb.state.sqlitelike import Connection
 
-from core.errors import ConfigError
+from core.errors import ConfigError, StoreError, StoreUnavailable
 from storage.arrow_frames import to_frame
 from storage.binding import quote, render
 from storage.contract import Capabilities, Params
@@ -32,6 +32,13 @@ _SESSION = {
     "output_format_arrow_compression_method": "'none'",  # it never leaves the process
 }
 _CONNECTIONS = 8
+KEEP_FREE_BYTES = 256 * 2**20
+"""Room on the disk that the engine leaves alone. It is more than a safety margin: chdb 4.4 does not notice when a file cannot
+be written to its end (it ignores what `write` answers), so that a disk that fills up in the middle of an insert or of a merge
+would leave a broken part behind. Before either begins the engine asks whether there is room, and this much it does not see."""
+_NOT_WRITABLE = re.compile(
+    r"Read-only file system|No space left on device|Permission denied|Input/output error|Disk quota exceeded"
+)
 _DATETIME = re.compile(r"(Nullable\(|LowCardinality\(|SimpleAggregateFunction\(\w+, )*DateTime(\(|\)|$)")
 _SECONDS = pa.timestamp("s", tz="UTC")
 _REMEMBERED = 1024
@@ -61,9 +68,14 @@ class ChdbStore:
         self.lock = lock
         timeout_s = max(query_timeout.total_seconds(), 0.001)
         settings = _SESSION | {"max_execution_time": f"{timeout_s:g}"}
-        address = f"{directory}?max_server_memory_usage={max_memory_bytes}"
+        keep_free = f"storage_configuration.disks.default.keep_free_space_bytes={KEEP_FREE_BYTES}"
+        address = f"{directory}?max_server_memory_usage={max_memory_bytes}&{keep_free}"
+        # The engine ends with its last connection, and could not start again while the directory cannot be written.
+        self._keeper = _connect(address, settings)
         self._pool = Pool(partial(_connect, address, settings), _disconnect, limit=_CONNECTIONS, wait_s=timeout_s)
         self._times: dict[str, dict[str, pa.DataType]] = {}
+        self._directory = directory
+        self._closed = False
         version = str(self.arrow("SELECT version() AS version").column("version")[0].as_py())
         self._capabilities = Capabilities(name="chdb", version=version, arrow=True, owner=True)
 
@@ -91,13 +103,16 @@ class ChdbStore:
             try:
                 connection.query(sql)
             except RuntimeError as error:
-                raise failure(str(error)) from error
+                raise self._failure(str(error)) from error
 
     def command(self, sql: str, params: Params | None = None) -> None:
         self._bytes(render(sql, params), "CSV")
 
     def close(self) -> None:
         self._pool.close()
+        if not self._closed:
+            self._closed = True
+            _disconnect(self._keeper)
         if self.lock is not None:
             self.lock.release()
 
@@ -110,8 +125,22 @@ class ChdbStore:
                 # A copy: the tables that chdb itself hands out ("ArrowTable") point into memory that it frees.
                 result: bytes = connection.query(sql, output).bytes()
             except RuntimeError as error:
-                raise failure(str(error)) from error
+                raise self._failure(str(error)) from error
         return result
+
+    def _failure(self, message: str) -> StoreError | StoreUnavailable:
+        """What the engine said; of its directory in words that name it, since that is for the operator to put right."""
+        found = failure(message)
+        if "(NOT_ENOUGH_SPACE)" in message:
+            return StoreUnavailable(
+                f"store.url: less than {KEEP_FREE_BYTES // 2**20} MiB are free on the disk of {self._directory.parent}; make "
+                "room there, it goes on by itself"
+            )
+        if problem := _NOT_WRITABLE.search(message):
+            return StoreUnavailable(
+                f"store.url: {self._directory.parent} cannot be written ({problem[0]}); correct that, it goes on by itself"
+            )
+        return found
 
     def _times_of(self, sql: str, params: Params | None) -> dict[str, pa.DataType]:
         """Arrow types of the result's DateTime columns; remembered by statement, since values do not change types."""
