@@ -83,3 +83,8 @@ def test_rows_of_a_table_are_recognised_too() -> None:
     decoded = build_format("auto", {}).decode_objects(objects)
     assert decoded.valid.tolist() == [0, 2]
     assert [(one.index, one.reason) for one in decoded.rejects] == [(1, "not_object"), (3, "unknown_format")]
+
+
+def test_nginx_with_its_own_proxy_host_is_not_taken_for_another_gateway() -> None:
+    given = orjson.loads(lines_of("nginx")[0]) | {"proxy_host": "backend", "proxy_port": "80"}
+    assert build_auto({}).recognise(given)[0] == "nginx"
