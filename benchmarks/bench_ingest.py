@@ -34,7 +34,7 @@ from storage.migrate import migrate
 from storage.open import open_store
 from tests.support.engines import EngineMissing
 from tests.support.kafka_broker import KafkaBroker
-from tpscope.memory import give_memory_back
+from tpscope.memory import collect_less_often, give_memory_back
 
 TOPIC = "bench"
 ROLLUPS = ("route_1m", "model_1m", "tenant_1m", "calls_1s")
@@ -64,6 +64,7 @@ def main() -> None:
         print(f"bench_ingest: not measured, {missing}")
         return
     give_memory_back()  # as the service does at its start
+    collect_less_often()
     with broker:
         broker.create_topic(TOPIC, options.partitions)
         start = datetime.now(UTC) - timedelta(seconds=options.records / options.per_second)

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.clock import Clock
-from core.errors import StoreError
+from core.errors import StoreError, TransientError
 from core.record import CALL_SCHEMA, IDENTITY_FIELDS, TS_TYPE
 from core.types import Watermark
 from ingest.batch import Batch, Partition
@@ -223,6 +223,8 @@ def cautiously(values: Sequence[Any], decode: Callable[[Sequence[Any]], Decoded]
     """
     try:
         return decode(values)
+    except TransientError:  # what the format asks elsewhere (a schema registry) is away: the records are not at fault
+        raise
     except Exception as error:
         if len(values) > 1:
             half = len(values) // 2

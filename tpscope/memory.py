@@ -1,11 +1,13 @@
-"""Makes the C library give memory back: a service that decodes batches frees large blocks all the time, in many threads."""
+"""Memory of a service that decodes batches: large blocks and millions of small objects come and go all the time."""
 
 import ctypes
+import gc
 import sys
 
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # malloc.h of glibc
 _MMAP_THRESHOLD_BYTES = 128 * 1024
 _ARENAS = 2
+_THRESHOLDS = (100_000, 20, 50)
 
 
 def give_memory_back() -> bool:
@@ -22,3 +24,15 @@ def give_memory_back() -> bool:
     except (OSError, AttributeError):
         return False
     return bool(mallopt(_M_MMAP_THRESHOLD, _MMAP_THRESHOLD_BYTES) and mallopt(_M_ARENA_MAX, _ARENAS))
+
+
+def collect_less_often() -> None:
+    """Let the garbage collector look at what is new only, and seldom.
+
+    By default it begins after every 700 new objects, which are a few records; formats that make a dictionary of each decode half
+    as much again without that (benchmarks/bench_formats.py). What is there when the service starts stays, and is not looked at
+    any more. Cycles are rare in this code; they still go, later.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_THRESHOLDS)

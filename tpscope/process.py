@@ -8,7 +8,7 @@ from types import FrameType
 
 from core.errors import ConfigError, TpscopeError
 from core.load import load_settings
-from tpscope.memory import give_memory_back
+from tpscope.memory import collect_less_often, give_memory_back
 from tpscope.wiring import Role, Service, open_service
 
 logger = logging.getLogger(__name__)
@@ -53,6 +53,7 @@ def run_serve(config: Path | None, store: str | None, role: str, log_level: str)
     logger.info("opened %s", settings.store.url)
     try:
         service.start()
+        collect_less_often()
         if not settings.kafka.brokers and role in (Role.ALL, Role.INGEST):
             logger.warning("kafka.brokers is empty: calls come only by import; set it to consume a topic")
         logger.info("role %s is up%s", role, f", pages at {service.address}" if service.address else "")
