@@ -20,6 +20,7 @@ _MAX_POLL_INTERVAL_MS = 600_000
 _QUEUED_KIB = 65_536
 _REFUSED = {KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError.UNSUPPORTED_SASL_MECHANISM}
 _OFFERED = re.compile(r"supported mechanisms: ([A-Z0-9_,-]+)")
+_METADATA_AGE_MS = 30_000  # how soon partitions that were added are found
 _LISTEN_S = 0.5
 _TOKEN_RETRY_S = 10.0
 
@@ -108,7 +109,7 @@ def connect(settings: KafkaSettings, tokens: Tokens | None = None) -> Consumer:
             "fetch.message.max.bytes": 4 * 1024 * 1024,
             "queued.min.messages": 200_000,
             "queued.max.messages.kbytes": _QUEUED_KIB,
-            "topic.metadata.refresh.interval.ms": 30_000,
+            "topic.metadata.refresh.interval.ms": _METADATA_AGE_MS,
             "allow.auto.create.topics": False,
             "error_cb": refusals,
         }

@@ -11,7 +11,7 @@ What its documentation and behaviour say (2.16), on which this relies:
 
 import contextlib
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +23,7 @@ from core.config import KafkaSettings
 from core.errors import BrokerUnavailable, ConfigError
 from core.telemetry import INGEST_LOST
 from ingest.batch import Partition, Slice
+from ingest.beginnings import Beginnings, tell_made_again, wanted_topics
 from ingest.confluent_client import confluent_options, connect
 from ingest.plan import Progress, read_progress
 from ingest.source import Assigned, Polled
@@ -51,6 +52,8 @@ class ConfluentSource:
         self._brokers = ", ".join(settings.brokers)
         self._consumer: Consumer = connect(settings)
         self._admin = AdminClient(confluent_options(settings))
+        with self._translated():
+            self._beginnings = self._known_now()
         self._topic_ids: dict[str, str] = {}
         self._next: dict[Partition, int] = {}
         self._held: set[Partition] = set()
@@ -64,6 +67,7 @@ class ConfluentSource:
 
     def poll(self, timeout_s: float, max_records: int) -> Polled:
         self._hold(max_records <= 0)
+        self._admin.poll(0)  # lets it renew its token
         try:
             with self._translated():
                 # Until it is known where new partitions stand nothing is handed over, and nothing forgotten.
@@ -83,6 +87,11 @@ class ConfluentSource:
 
     def commit(self, progress: Mapping[Partition, Progress]) -> bool:
         if self._in_doubt:
+            return False
+        if again := self._made_again(progress):
+            tell_made_again(again)
+            self._gone |= again
+            self._new |= again
             return False
         places = [TopicPartition(at.topic, at.number, one.offset, metadata=one.text) for at, one in progress.items()]
         try:
@@ -145,21 +154,37 @@ class ConfluentSource:
             return {}
         found: dict[Partition, Assigned] = {}
         committed = self._committed({at.topic for at in new})
-        read_before = {at.topic for at in committed}
+        ids = self._ids_of({at.topic for at in new})
         for at in sorted(new):
             low, _ = self._consumer.get_watermark_offsets(TopicPartition(*at), _ANSWER_S)
             progress, start = None, low
+            as_configured = self._beginnings.as_configured(at, ids[at.topic])
             if at in committed:
                 progress = read_progress(committed[at].offset, committed[at].metadata)
                 start = max(committed[at].offset, low)
                 if low > committed[at].offset:
                     self._lost(at, committed[at].offset, low)
-            elif at.topic not in read_before:
+            elif as_configured:
                 start = self._chosen(at, low)
             self._next[at] = start
             self._consumer.seek(TopicPartition(at.topic, at.number, start))
-            found[at] = Assigned(progress=progress, topic_id=self._topic_id(at.topic))
+            found[at] = Assigned(progress=progress, start=start, topic_id=ids[at.topic])
+        self._topic_ids |= ids
         return found
+
+    def _known_now(self) -> Beginnings:
+        if self._settings.start == "earliest":
+            return Beginnings((), ())
+        listed = self._consumer.list_topics(timeout=_ANSWER_S).topics
+        topics = wanted_topics(self._settings, listed)
+        begun = {at.topic for at in self._committed(set(topics))} if topics else set()
+        return Beginnings([Partition(topic, number) for topic in topics for number in listed[topic].partitions], begun)
+
+    def _made_again(self, partitions: Iterable[Partition]) -> set[Partition]:
+        """Those whose topic is not the one any more that it was: librdkafka reads on at the old offset, without a word."""
+        with self._translated():
+            ids = self._ids_of({at.topic for at in partitions})
+        return {at for at in partitions if ids[at.topic] != self._topic_ids.get(at.topic, ids[at.topic])}
 
     def _committed(self, topics: set[str]) -> dict[Partition, TopicPartition]:
         places = [
@@ -184,17 +209,12 @@ class ConfluentSource:
             return int(found.offset) if found.offset >= 0 else int(end)
         return int(end)
 
-    def _topic_id(self, topic: str) -> str:
-        """As hexadecimal digits; empty where the broker does not say."""
-        try:
-            future = self._admin.describe_topics(TopicCollection([topic]), request_timeout=_ANSWER_S)[topic]
-            found = future.result(_ANSWER_S).topic_id
-        except (KafkaException, TimeoutError) as error:
-            logger.debug("topic %s: the broker does not tell its id: %s", topic, error)
-            return ""
-        high, low = found.get_most_significant_bits(), found.get_least_significant_bits()
-        whole = (high % 2**64) << 64 | low % 2**64
-        return f"{whole:032x}" if whole else ""
+    def _ids_of(self, topics: set[str]) -> dict[str, str]:
+        """As hexadecimal digits; empty where the broker is too old to say."""
+        if not topics:
+            return {}
+        answers = self._admin.describe_topics(TopicCollection(sorted(topics)), request_timeout=_ANSWER_S)
+        return {topic: _hexadecimal(answer.result(_ANSWER_S).topic_id) for topic, answer in answers.items()}
 
     @staticmethod
     def _lost(at: Partition, expected: int, first: int) -> None:
@@ -254,3 +274,11 @@ class ConfluentSource:
             yield
         except KafkaException as error:
             raise BrokerUnavailable(f"kafka.brokers {self._brokers}: {error.args[0].str()}") from error
+        except TimeoutError as error:
+            raise BrokerUnavailable(f"kafka.brokers {self._brokers}: no answer within {_ANSWER_S:g} s") from error
+
+
+def _hexadecimal(identity: Any) -> str:
+    high, low = identity.get_most_significant_bits(), identity.get_least_significant_bits()
+    whole = (high % 2**64) << 64 | low % 2**64
+    return f"{whole:032x}" if whole else ""

@@ -34,6 +34,7 @@ from kafka.structs import OffsetAndMetadata
 from core.config import KafkaSettings
 from core.errors import BrokerUnavailable, ConfigError
 from ingest.batch import Partition, Piece, Slice
+from ingest.beginnings import tell_made_again
 from ingest.kafka_client import connect, finish_join
 from ingest.plan import Progress
 from ingest.positions import Positions
@@ -75,7 +76,8 @@ class KafkaSource:
             self._consumer.subscribe(pattern=settings.read_pattern, listener=self._changes)
         else:
             self._consumer.subscribe(list(settings.read_topics), listener=self._changes)
-        self._positions = Positions(self._consumer, settings)
+        with self._translated():
+            self._positions = Positions(self._consumer, settings)
         self._silence, self._unknown = Trouble(logger), Trouble(logger)
         self._heard_at = self._collected_at = time.monotonic()
         self._closed = False
@@ -100,6 +102,10 @@ class KafkaSource:
 
     def commit(self, progress: Mapping[Partition, Progress]) -> bool:
         if self._changes.in_doubt:
+            return False
+        if again := self._positions.made_again(progress):
+            tell_made_again(again)
+            self._changes.begin_anew(again)
             return False
         offsets = {TopicPartition(*at): OffsetAndMetadata(one.offset, one.text, -1) for at, one in progress.items()}
         try:
@@ -233,6 +239,12 @@ class _Changes(ConsumerRebalanceListener):  # type: ignore[misc]
         """What was taken as new could not be used yet; what has left since is not new any more."""
         with self._lock:
             self._new |= new - self._gone
+
+    def begin_anew(self, partitions: set[Partition]) -> None:
+        """What was read of them is worth nothing."""
+        with self._lock:
+            self._gone |= partitions
+            self._new |= partitions
 
     def on_partitions_revoked(self, revoked: Any) -> None:
         """A rebalance begins: only the new assignment tells which of them stay."""

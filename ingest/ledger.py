@@ -77,6 +77,7 @@ class _Track:
     repeat: deque[int]
     read_to: int | None
     floor: int = 0
+    began: int | None = None
     pieces: list[Piece] = field(default_factory=list)
     records: int = 0
     size_bytes: int = 0
@@ -125,16 +126,21 @@ class Ledger:
                 recorded=progress,
                 repeat=deque(() if progress is None else progress.bounds),
                 read_to=None if progress is None else progress.offset,
+                began=one.start,
             )
         return {at: self._tracks[at].tenure for at in assigned if self._tracks[at].unsure}
 
     def settle(self, at: Partition, tenure: Tenure, written_before: int) -> None:
-        """The store has all records before this offset: those that come again are left out."""
+        """The store has all records before this offset: those that come again are left out.
+
+        Where reading began is committed even before the first record: else a restart before that would begin somewhere else.
+        """
         if tenure.over:
             return
         track = self._tracks[at]
         track.unsure, track.floor = False, written_before
-        held, since, track.start = track.pieces, track.since, None
+        held, since = track.pieces, track.since
+        track.start = None if track.began is None else max(track.began, written_before)
         track.hold([])
         for one in held:
             self._take_in(track, one)

@@ -11,6 +11,7 @@ from kafka.errors import KafkaError
 from core.config import KafkaSettings
 from core.telemetry import INGEST_LOST
 from ingest.batch import Partition
+from ingest.beginnings import Beginnings, wanted_topics
 from ingest.plan import read_progress
 from ingest.source import Assigned
 
@@ -22,12 +23,14 @@ _ANSWER_MS = 5_000
 class Positions:
     """Of the partitions of one kafka-python consumer.
 
-    Every method may raise KafkaError; then nothing has changed, and it may be called again.
+    Every method, and building it, may raise KafkaError; then nothing has changed, and it may be called again.
     """
 
     def __init__(self, consumer: Any, settings: KafkaSettings) -> None:
         self._consumer = consumer
         self._start = settings.start
+        self._beginnings = self._known_now(settings)
+        self._ids: dict[str, str] = {}
         self._started: dict[Partition, int] = {}
         self._next: dict[Partition, int] = {}
 
@@ -39,7 +42,10 @@ class Positions:
         committed = self._committed(places)
         first = self._consumer.beginning_offsets(places, timeout_ms=_ANSWER_MS)
         fresh = {TopicPartition(*at) for at in new} - committed.keys()
-        chosen = {at: one.offset for at, one in committed.items()} | self._chosen(fresh, {at.topic for at in committed}, first)
+        ids = {at.topic: self._topic_id(at.topic) for at in places}
+        as_configured = {at for at in places if self._beginnings.as_configured(Partition(*at), ids[at.topic])}
+        chosen = {at: one.offset for at, one in committed.items()} | self._chosen(fresh, fresh & as_configured, first)
+        self._ids |= ids
         found: dict[Partition, Assigned] = {}
         for at in places:
             here = Partition(at.topic, at.partition)
@@ -49,12 +55,17 @@ class Positions:
                 self._lost(here, chosen[at], offset)
             self._consumer.seek(at, offset)
             self._started[here] = self._next[here] = offset
-            found[here] = Assigned(progress=progress, topic_id=self._topic_id(here))
+            found[here] = Assigned(progress=progress, start=offset, topic_id=ids[at.topic])
         return found
 
     def start_of(self, at: Partition) -> int:
         """The first offset that is wanted."""
         return self._started.get(at, 0)
+
+    def made_again(self, partitions: Collection[Partition]) -> set[Partition]:
+        """Those whose topic is, as far as is known here, not the one any more that it was."""
+        now = {at.topic: self._topic_id(at.topic) for at in partitions}
+        return {at for at in partitions if self._ids.get(at.topic) and now[at.topic] and now[at.topic] != self._ids[at.topic]}
 
     def advance(self, at: Partition, records: list[Any]) -> None:
         """Records were read: the log may have lost some before them, or have been made again."""
@@ -86,12 +97,17 @@ class Positions:
         found = self._consumer._coordinator.fetch_committed_offsets(sorted(every | {*places}), timeout_ms=_ANSWER_MS)
         return {at: one for at, one in found.items() if one is not None and one.offset >= 0}
 
-    def _chosen(self, fresh: Collection[Any], read_before: Collection[str], first: dict[Any, int]) -> dict[Any, int]:
-        """Where partitions start that the group has never committed.
+    def _known_now(self, settings: KafkaSettings) -> Beginnings:
+        if settings.start == "earliest":
+            return Beginnings((), ())
+        topics = wanted_topics(settings, self._consumer.topics())
+        numbers = {topic: self._consumer.partitions_for_topic(topic) or () for topic in topics}
+        there = [TopicPartition(topic, number) for topic in topics for number in numbers[topic]]
+        begun = {at.topic for at in self._committed(there)} if there else set()
+        return Beginnings([Partition(*at) for at in there], begun)
 
-        A partition that was added to a topic which the group reads is read from its beginning, whatever `kafka.start` says.
-        """
-        begun = [] if self._start == "earliest" else [at for at in fresh if at.topic not in read_before]
+    def _chosen(self, fresh: Collection[Any], begun: Collection[Any], first: dict[Any, int]) -> dict[Any, int]:
+        """Where partitions start that the group has never committed; of these `begun` as the settings say."""
         chosen = {at: first[at] for at in fresh}
         if not begun:
             return chosen
@@ -122,8 +138,8 @@ class Positions:
             at.topic, at.number, first - expected, expected, first - 1,
         )  # fmt: skip
 
-    def _topic_id(self, at: Partition) -> str:
-        found = self._consumer._cluster.topic_id(at.topic)
+    def _topic_id(self, topic: str) -> str:
+        found = self._consumer._cluster.topic_id(topic)
         return found.hex if found is not None and found.int else ""
 
     @staticmethod

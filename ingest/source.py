@@ -16,11 +16,14 @@ class Assigned:
     ----------
     progress : Progress or None
         What the last owner committed; None where nobody of tpscope has, or what was committed is not its own.
+    start : int or None
+        Where reading starts; None where only the first record tells.
     topic_id : str
         Tells this topic from an earlier one of the same name; empty where the broker does not say.
     """
 
     progress: Progress | None = None
+    start: int | None = None
     topic_id: str = ""
 
 
