@@ -63,12 +63,12 @@ SELECT min(hour) AS first, max(hour) AS last FROM (
     SELECT DISTINCT toStartOfHour(toDateTime(t.ts, 'UTC')) AS hour FROM calls AS t WHERE {GONE})
 GROUP BY intDiv(toUnixTimestamp(hour), {{width:Int64}}) ORDER BY first
 """
-# Hours that are made of the calls that are kept; one with more was given as a whole, or has lost single calls to retention.
+# Hours that were made, and of calls that are kept: one with more was given as a whole, or has lost calls to retention.
 NOTE_HOURS = f"""
 INSERT INTO deletion_keys (job, rollup, bucket)
 SELECT {{job:String}}, 'hours', a.hour
 FROM (SELECT hour, max(h.calls) AS counted FROM hours AS h FINAL WHERE h.scope = 'global' GROUP BY hour) AS b
-RIGHT JOIN (SELECT toStartOfHour(toDateTime(t.ts, 'UTC')) AS hour, count() AS kept, countIf({GONE}) AS gone
+INNER JOIN (SELECT toStartOfHour(toDateTime(t.ts, 'UTC')) AS hour, count() AS kept, countIf({GONE}) AS gone
     FROM calls AS t GROUP BY hour HAVING gone > 0) AS a ON a.hour = b.hour
 WHERE a.kept >= b.counted SETTINGS insert_deduplicate = 0
 """

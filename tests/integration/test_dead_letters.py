@@ -282,10 +282,10 @@ def test_the_commands(tmp_path: Path) -> None:
     assert listed["open"] == {"bad_ts": 2, "not_json": 1}
     assert (len(listed["letters"]), listed["more"]) == (2, True)
     place = "{topic}/{partition}/{offset}".format(**listed["letters"][0])
-    assert json.loads(run(tmp_path, "dead-letters", "show", place, "--json", *configured).stdout)[0]["payload"].startswith("{")
-    assert "\x1b" not in run(tmp_path, "dead-letters", "show", place.rsplit("/", 1)[0] + "/2", *configured).stdout
+    shown = run(tmp_path, "dead-letters", "show", place.rsplit("/", 1)[0] + "/2", *configured).stdout
+    assert "not_json" in shown
+    assert "\x1b" not in shown
     assert "no such dead letter" in one_line(run(tmp_path, "dead-letters", "show", "x/0/1", *configured))
-    assert "TOPIC/PARTITION/OFFSET" in one_line(run(tmp_path, "dead-letters", "show", "x", *configured))
     replay = run(tmp_path, "dead-letters", "replay", "--json", *configured)
     assert replay.returncode == 1, replay.stderr  # one is no JSON for ever
     assert json.loads(replay.stdout) | {"examples": []} == {
