@@ -83,6 +83,11 @@ class ChdbStore:
     def capabilities(self) -> Capabilities:
         return self._capabilities
 
+    @property
+    def directory(self) -> Path:
+        """The engine's own directory."""
+        return self._directory
+
     def frame(self, sql: str, params: Params | None = None) -> pd.DataFrame:
         return to_frame(self.arrow(sql, params))
 

@@ -1,13 +1,17 @@
-"""Whether the store answers, and how much it holds."""
+"""Whether the store answers and can be written, and how much it holds."""
 
+import os
 from dataclasses import dataclass
 from datetime import datetime
 
 from storage.calls import SPAN_OF_CALLS
+from storage.chdb_backend import ChdbStore
 from storage.contract import Store
 from storage.frames import moment
 
 PING = "SELECT 1 AS one"
+FULL_DISKS = "SELECT name FROM system.disks WHERE free_space < 4194304 AND NOT is_read_only ORDER BY name"
+"""Disks without room for the smallest part, beyond what the engine leaves free."""
 BYTES = "SELECT toInt64(sum(bytes_on_disk)) AS bytes FROM system.parts WHERE active AND database = currentDatabase()"
 
 
@@ -48,3 +52,11 @@ def stats(store: Store) -> StoreStats:
 def ping(store: Store) -> None:
     """Returns when the store has answered; raises StoreUnavailable when it does not."""
     store.arrow(PING)
+
+
+def write_obstacle(store: Store) -> str:
+    """Why nothing can be written now, in a sentence; empty: nothing is in the way. Raises what a read of the store does."""
+    if isinstance(store, ChdbStore) and not os.access(store.directory, os.W_OK):
+        return f"the store's directory {store.directory} cannot be written"
+    full = store.arrow(FULL_DISKS).column("name").to_pylist()
+    return f"the store's disk is full ({', '.join(full)}); make room" if full else ""

@@ -14,7 +14,7 @@ from storage.calls import count_calls
 from storage.cardinality import other_calls
 from storage.contract import Store
 from storage.dead_letters import count_dead_letters
-from storage.health import stats
+from storage.health import stats, write_obstacle
 from storage.incidents import read_incidents
 from storage.jobs import read_jobs
 from storage.watermarks import read_watermarks
@@ -40,7 +40,9 @@ def read_status(store: Store) -> dict[str, Any]:
     jobs = read_jobs(store)
     letters = count_dead_letters(store)
     firing = read_incidents(store, firing_only=True)
-    attention = [f"job {job.name} fails: {job.last_error}" for job in jobs if _fails(job)]
+    obstacle = write_obstacle(store)
+    attention = [f"nothing can be written: {obstacle}"] if obstacle else []
+    attention += [f"job {job.name} fails: {job.last_error}" for job in jobs if _fails(job)]
     attention += [f"incident since {incident.started_at:%H:%M} UTC: {incident.title}" for incident in firing]
     return {
         "at": _text(datetime.now(UTC)),

@@ -43,13 +43,15 @@ def reasons_not_ready(web: Web) -> list[str]:
     """One sentence for each thing that is not as it should be; empty: ready."""
     try:
         health.ping(web.store)
+        obstacle = health.write_obstacle(web.store)
         waiting = pending_migrations(web.store)
         states = jobs.read_jobs(web.store)
     except StoreUnavailable:
         return ["the store does not answer"]
     except StoreError as error:
         return [f"the store refuses to answer: {error}"]
-    reasons = [f"migration {name} has not been applied" for name in waiting]
+    reasons = [obstacle] if obstacle else []
+    reasons += [f"migration {name} has not been applied" for name in waiting]
     return reasons + [words for job in states if (words := lateness(job, web))]
 
 
