@@ -81,7 +81,7 @@ class Positions:
                 at.topic, at.number, expected, first,
             )  # fmt: skip
         elif first > expected:
-            self._report_loss(at, expected)
+            self._report_loss(at, expected, first)
 
     def rewind(self, firsts: Mapping[Partition, Any]) -> None:
         """Read on from these records, again."""
@@ -118,16 +118,17 @@ class Positions:
             return chosen | {at: end[at] if found.get(at) is None else found[at].offset for at in begun}
         return chosen | {at: end[at] for at in begun}
 
-    def _report_loss(self, at: Partition, expected: int) -> None:
+    def _report_loss(self, at: Partition, expected: int, read: int) -> None:
         """A gap is normal (compaction, transactions), unless the log begins after it."""
         try:
             place = TopicPartition(*at)
-            first = self._consumer.beginning_offsets([place], timeout_ms=_ANSWER_MS)[place]
+            begins = self._consumer.beginning_offsets([place], timeout_ms=_ANSWER_MS)[place]
         except KafkaError:
             logger.warning("topic %s, partition %d: a gap at offset %d, and no broker tells why", at.topic, at.number, expected)
             return
-        if first > expected:
-            self._lost(at, expected, first)
+        if begins > expected:
+            # A batch that the log's beginning lies in is read whole.
+            self._lost(at, expected, min(begins, read))
 
     @staticmethod
     def _lost(at: Partition, expected: int, first: int) -> None:
