@@ -2,8 +2,8 @@
 
 `python -m benchmarks.bench_freshness [--rate 20000] [--seconds 30] [--partitions 4]`. A process of its own produces call
 records to a real Apache Kafka of this machine at that rate, each with the time at which it is produced; the consumer writes
-them into the embedded engine, and every 50 ms the rollup is asked how many calls of each partition it has. The reference of the P99
-is the 2 seconds that it should stay below.
+them into the embedded engine, and every 50 ms the rollup is asked how many calls of each partition it has. The reference of
+the P99 is the 2 seconds that it should stay below.
 """
 
 import argparse

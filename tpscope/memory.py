@@ -30,8 +30,8 @@ def collect_less_often() -> None:
     """Let the garbage collector look at what is new only, and seldom.
 
     By default it begins after every 700 new objects, which are a few records; formats that make a dictionary of each decode
-    half as much again without that (benchmarks/bench_formats.py). What is there when the service starts stays, and is not looked at
-    any more. Cycles are rare in this code; they still go, later.
+    half as much again without that (benchmarks/bench_formats.py). What is there when the service starts stays, and is not
+    looked at any more. Cycles are rare in this code; they still go, later.
     """
     gc.collect()
     gc.freeze()
