@@ -6,6 +6,7 @@ that do not end where their line ends) this module looks for itself.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,14 +33,18 @@ class Refused:
 
 def read_columns(lines: Lines, shape: Shape) -> Columns | Refused:
     """All records (one at least) in columns of the call record, those that need a closer look marked odd."""
-    table = _table(lines, shape)
-    if isinstance(table, Refused):
-        return table
-    by_name = {name: _one_chunk(table.column(name)) for name in table.column_names}
-    return record_columns(by_name, len(lines))
+    table = read_table(lines, shape)
+    return table if isinstance(table, Refused) else converted([table])
 
 
-def _table(lines: Lines, shape: Shape) -> pa.Table | Refused:
+def converted(tables: Sequence[pa.Table]) -> Columns:
+    """Tables of one shape, together in columns of the call record."""
+    table = tables[0] if len(tables) == 1 else pa.concat_tables(tables)
+    return record_columns({name: _one_chunk(table.column(name)) for name in table.column_names}, table.num_rows)
+
+
+def read_table(lines: Lines, shape: Shape) -> pa.Table | Refused:
+    """All records in columns of the shape."""
     text = memoryview(lines.text)
     if not shape.fields or not 0 < len(text) < MAX_TEXT_BYTES:
         return Refused()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import numpy as np
 import orjson
@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from core.record import RECORD_SCHEMA
 from ingest.formats.base import Decoded, Reject
-from ingest.formats.columnar import Refused, read_columns
+from ingest.formats.columnar import Refused, converted, read_table
 from ingest.formats.shape import Shape
 from ingest.lines import Lines
 
@@ -19,7 +19,7 @@ BLOCK_BYTES = 16 * 1024 * 1024
 """Most of what is read at once: few enough to stay in the processor's cache, enough to make the overhead small."""
 
 LEAST = 64
-_PIECE = 2_048
+_PIECE = 512
 _REFUSALS = 4
 _GAP = 1_000
 """A block may be cut this many times, and once more for as many records as `_GAP`, before the rest of it is read exactly. What
@@ -64,6 +64,7 @@ class _Found:
     lines: Lines
     shapes: Shapes
     least: int
+    read_so_far: list[tuple[np.ndarray, pa.Table]] = field(default_factory=list)
     rows: list[pa.Table] = field(default_factory=list)
     places: list[np.ndarray] = field(default_factory=list)
     left: list[np.ndarray] = field(default_factory=list)
@@ -80,6 +81,7 @@ class _Found:
             elif (refused := self._read_at_once(start, end)) is not None:
                 refusals += 1
                 waiting.extend(reversed(self._cut(start, end, refused, look=refusals == 1)))
+        self._convert()
 
     def decoded(self, exact: Exact) -> Decoded:
         places = np.concatenate([np.empty(0, np.int64), *self.places])
@@ -98,17 +100,25 @@ class _Found:
         return Decoded(rows=table, valid=places, rejects=rejects)
 
     def _read_at_once(self, start: int, end: int) -> Refused | None:
-        found = read_columns(self.lines[start:end], self.shapes.latest)
+        found = read_table(self.lines[start:end], self.shapes.latest)
         if isinstance(found, Refused):
             return found
-        rows, places = found.rows, np.arange(start, end)
-        if found.odd.any():
-            self.left.append(places[found.odd])
-            places = places[~found.odd]
-            rows = rows.filter(pa.array(~found.odd))
-        self.rows.append(rows)
-        self.places.append(places)
+        self.read_so_far.append((np.arange(start, end), found))
         return None
+
+    def _convert(self) -> None:
+        """What was read of a block, together as far as it has one shape: small pieces take as long as large ones."""
+        for _, alike in groupby(self.read_so_far, key=lambda piece: piece[1].schema):
+            pieces = list(alike)
+            found = converted([table for _, table in pieces])
+            places, rows = np.concatenate([part for part, _ in pieces]), found.rows
+            if found.odd.any():
+                self.left.append(places[found.odd])
+                places = places[~found.odd]
+                rows = rows.filter(pa.array(~found.odd))
+            self.rows.append(rows)
+            self.places.append(places)
+        self.read_so_far = []
 
     def _cut(self, start: int, end: int, refused: Refused, *, look: bool) -> list[tuple[int, int]]:
         """What to try in place of the span that was refused, in order. `look`: whether it is worth trying at all."""
@@ -128,7 +138,7 @@ class _Found:
 
     def _many_refused(self, samples: list[bytes]) -> bool:
         """Whether cutting is of no use, going by the samples."""
-        refused = sum(isinstance(read_columns(Lines.of([one]), self.shapes.latest), Refused) for one in samples)
+        refused = sum(isinstance(read_table(Lines.of([one]), self.shapes.latest), Refused) for one in samples)
         return refused > _SAMPLES // 8
 
     def _leave(self, start: int, end: int) -> None:
