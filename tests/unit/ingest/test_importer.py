@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.clock import FakeClock, floor_to
-from core.config import CardinalitySettings, FormatSettings
+from core.config import CardinalitySettings, FormatSettings, StoreSettings
 from core.errors import ConfigError, StoreUnavailable
 from ingest.cardinality import build_guard
 from ingest.formats import Format, build_format
@@ -21,7 +22,9 @@ from storage.calls import count_by, count_calls, read_calls
 from storage.contract import Store
 from storage.dead_letters import count_dead_letters, read_dead_letters
 from storage.ranges import read_ranges
+from storage.remote import RemoteStore
 from storage.watermarks import read_watermarks
+from tests.support.store_api import store_api
 from tests.support.stores import chdb_store
 from tests.unit.ingest.builders import NOON, encoded, record
 
@@ -241,6 +244,28 @@ def test_a_file_without_a_valid_row_leaves_nothing_behind(
     assert count_dead_letters(store).empty
     # It can be imported once the format fits, since nothing of it is noted as done.
     assert read_ranges(store, report.files[0].topic) == []
+
+
+def test_an_import_goes_through_the_owner_of_the_directory_even_where_answers_are_lost(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "a.ndjson"
+    path.write_bytes(lines(2000))
+    (tmp_path / "token").write_text("secret")
+
+    def every_fifth_insert(action: str, number: int) -> str:
+        return ("before", "after")[number % 2] if action == "insert" and number % 5 == 0 else ""
+
+    with store_api(store, "secret", every_fifth_insert) as api:
+        remote = RemoteStore(api.address, tmp_path / "token", StoreSettings())
+        with closing(remote):
+            for _ in range(20):
+                try:
+                    report = only(imported(remote, path, chunk_rows=100))
+                    break
+                except StoreUnavailable:  # a range that was perhaps noted: the import is started again
+                    continue
+    assert report.written + report.skipped == 2000
+    assert request_ids(store) == [str(number) for number in range(2000)]
+    assert store.frame("SELECT toInt64(sum(calls)) AS calls FROM route_1m").calls.tolist() == [2000]
 
 
 def test_values_of_columns_are_bounded_and_raw_paths_become_templates(store: Store, tmp_path: Path) -> None:
