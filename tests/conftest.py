@@ -20,6 +20,7 @@ from tests.support.clickhouse18 import ClickHouse18
 from tests.support.clickhouse_native import ClickHouseNativeServer
 from tests.support.engines import started
 from tests.support.kafka_broker import KafkaBroker
+from tests.support.kafka_operator import Operator
 from tests.support.receiver import Receiver
 from tests.support.secure_kafka import SecureKafkaBroker
 from tests.support.tansu_broker import TansuBroker
@@ -29,6 +30,7 @@ _MARK_OF_FIXTURE = {
     "kafka_broker": "kafka",
     "own_kafka_broker": "kafka",
     "secure_kafka_broker": "kafka",
+    "kafka_operator": "kafka",
     "tansu_broker": "tansu",
     "clickhouse18": "server18",
     "browser": "browser",
@@ -65,6 +67,14 @@ def secure_kafka_broker() -> Iterator[SecureKafkaBroker]:
     """A running Apache Kafka that also listens with TLS and SASL; use `unique_name` for topics and groups."""
     with started(SecureKafkaBroker) as broker:
         yield broker
+
+
+@pytest.fixture(scope="session")
+def kafka_operator(secure_kafka_broker: SecureKafkaBroker) -> Iterator[Operator]:
+    """Who makes and changes the topics of `secure_kafka_broker`, and writes to them."""
+    operator = Operator(secure_kafka_broker.bootstrap)
+    yield operator
+    operator.close()
 
 
 @pytest.fixture

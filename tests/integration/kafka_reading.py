@@ -1,15 +1,13 @@
-"""A source read by hand, and what people do to Kafka's topics and groups."""
+"""A source read by hand."""
 
 import contextlib
-import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
-from kafka.structs import OffsetAndMetadata
+from kafka import KafkaProducer
 
 from core.config import KafkaSettings
 from ingest.batch import Partition
@@ -86,62 +84,3 @@ def producing(bootstrap: str, **options: Any) -> Iterator[KafkaProducer]:
     with contextlib.closing(KafkaProducer(bootstrap_servers=bootstrap, **options)) as producer:
         yield producer
         producer.flush(timeout=30)
-
-
-def write(bootstrap: str, topic: str, values: Iterable[bytes | None], partition: int = 0, **options: Any) -> list[int]:
-    """Write to one partition; returns the offsets."""
-    with producing(bootstrap, **options) as producer:
-        sent = [producer.send(topic, value, partition=partition) for value in values]
-    return [one.get(timeout=10).offset for one in sent]
-
-
-class Operator:
-    """What an operator does; each returns when the broker has done it."""
-
-    def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
-
-    @contextlib.contextmanager
-    def _admin(self) -> Iterator[KafkaAdminClient]:
-        with contextlib.closing(KafkaAdminClient(bootstrap_servers=self._bootstrap)) as admin:
-            yield admin
-
-    def create(self, topic: str, partitions: int = 1, **configs: str) -> None:
-        with self._admin() as admin:
-            admin.create_topics(
-                {topic: {"num_partitions": partitions, "replication_factor": 1, "configs": _dotted(configs)}},
-                wait_for_metadata=True,
-            )
-
-    def delete(self, topic: str) -> None:
-        with self._admin() as admin:
-            admin.delete_topics([topic])
-            wait_until(lambda: topic not in admin.list_topics(), 10, f"the end of {topic}")
-
-    def add_partitions(self, topic: str, count: int) -> None:
-        with self._admin() as admin:
-            admin.create_partitions({topic: count})
-            wait_until(lambda: len(admin.describe_topics([topic])[0]["partitions"]) == count, 10, "the partitions")
-
-    def delete_records(self, topic: str, before: int, partition: int = 0) -> None:
-        with self._admin() as admin:
-            admin.delete_records({TopicPartition(topic, partition): before}, timeout_ms=10_000)
-
-    def set_group(self, group: str, offsets: Mapping[tuple[str, int], int]) -> None:
-        with self._admin() as admin:
-            places = {TopicPartition(*at): OffsetAndMetadata(offset, "", -1) for at, offset in offsets.items()}
-            answers = admin.alter_group_offsets(group, places)
-            assert all(error.errno == 0 for error in answers.values()), answers
-
-    def delete_group(self, group: str) -> None:
-        with self._admin() as admin:
-            answers = admin.delete_groups([group])
-            assert set(answers.values()) == {"OK"}, answers
-
-
-def _dotted(configs: Mapping[str, str]) -> dict[str, str]:
-    return {name.replace("_", "."): value for name, value in configs.items()}
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -10,7 +10,8 @@ from kafka import KafkaProducer
 
 from ingest.plan import Progress
 from tests.integration.ingesting import kafka_settings
-from tests.integration.kafka_reading import CLIENTS, Operator, call, producing, reading, write
+from tests.integration.kafka_reading import CLIENTS, call, producing, reading
+from tests.support.kafka_operator import Operator
 from tests.support.secure_kafka import SecureKafkaBroker
 from tests.support.topics import read_all
 from tests.support.wait import wait_until
@@ -24,29 +25,24 @@ def broker(secure_kafka_broker: SecureKafkaBroker) -> str:
     return secure_kafka_broker.bootstrap
 
 
-@pytest.fixture(scope="module")
-def operator(broker: str) -> Operator:
-    return Operator(broker)
-
-
 @pytest.fixture(params=CLIENTS)
 def client(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture
-def topic(operator: Operator, unique_name: Callable[[str], str]) -> str:
+def topic(kafka_operator: Operator, unique_name: Callable[[str], str]) -> str:
     name = unique_name("reading")
-    operator.create(name)
+    kafka_operator.create(name)
     return name
 
 
 @pytest.fixture(scope="module")
-def mixed(broker: str, operator: Operator, unique_name: Callable[[str], str]) -> tuple[str, Expected]:
+def mixed(broker: str, kafka_operator: Operator, unique_name: Callable[[str], str]) -> tuple[str, Expected]:
     """A partition in which batches of every codec, of transactions, with keys, headers and tombstones follow one another."""
     topic = unique_name("mixed")
     expected: Expected = []
-    operator.create(topic)
+    kafka_operator.create(topic)
 
     def send(producer: KafkaProducer, count: int, **options: Any) -> None:
         values = [call(len(expected) + number) for number in range(count)]
@@ -79,10 +75,10 @@ def mixed(broker: str, operator: Operator, unique_name: Callable[[str], str]) ->
 
 
 @pytest.fixture(scope="module")
-def compacted(broker: str, operator: Operator, unique_name: Callable[[str], str]) -> tuple[str, Expected]:
+def compacted(broker: str, kafka_operator: Operator, unique_name: Callable[[str], str]) -> tuple[str, Expected]:
     """A partition whose batches have lost records to compaction, at their beginning, in their middle and at their end."""
     topic = unique_name("compacted")
-    operator.create(topic, cleanup_policy="compact", segment_ms="100", min_cleanable_dirty_ratio="0.01")
+    kafka_operator.create(topic, cleanup_policy="compact", segment_ms="100", min_cleanable_dirty_ratio="0.01")
     written: dict[str, tuple[int, bytes]] = {}
 
     def send(keys: str) -> None:
@@ -137,8 +133,8 @@ def test_reading_goes_on_in_the_middle_of_a_batch(broker: str, client: str, mixe
 
 
 @pytest.mark.parametrize("start", ["earliest", "latest", "time"])
-def test_a_new_group_starts_where_it_should(broker: str, client: str, topic: str, start: str) -> None:
-    write(broker, topic, [call(0), call(1)])
+def test_a_new_group_starts_where_it_should(broker: str, kafka_operator: Operator, client: str, topic: str, start: str) -> None:
+    kafka_operator.write(topic, [call(0), call(1)])
     between = datetime.now(UTC)
     with producing(broker) as producer:
         late = producer.send(topic, call(2), partition=0, timestamp_ms=int(between.timestamp() * 1000) + 60_000)
@@ -147,6 +143,6 @@ def test_a_new_group_starts_where_it_should(broker: str, client: str, topic: str
     first = {"earliest": 0, "latest": 3, "time": 2}[start]
     with reading(kafka_settings(broker, topic, client=client, start=given)) as reader:
         reader.poll_assigned()
-        write(broker, topic, [call(3)])
+        kafka_operator.write(topic, [call(3)])
         reader.poll_until(4 - first)
         assert [offset for _, _, offset, _ in reader.records] == list(range(first, 4))
