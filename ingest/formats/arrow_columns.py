@@ -71,6 +71,7 @@ def _numbers(name: str, array: pa.Array, bounds: Range, odd: np.ndarray) -> pa.A
         array = _numbers_of_texts(array, odd)
     elif not _is_number(array.type):
         return None
+    array = _signed(array, odd)
     if name == "status":
         array = pc.if_else(pc.equal(array, 0), pa.scalar(None, array.type), array)
     if not _fits(array, bounds):
@@ -119,6 +120,7 @@ def _flags(array: pa.Array, odd: np.ndarray) -> pa.Array | None:
         return array
     if not _is_number(array.type):
         return None
+    array = _signed(array, odd)
     mark(odd, pc.invert(pc.or_(pc.equal(array, 0), pc.equal(array, 1))))
     return pc.equal(array, 1)
 
@@ -151,6 +153,15 @@ def _texts(name: str, array: pa.Array, odd: np.ndarray) -> pa.Array | None:
             mark(odd, pc.invert(known))
         return array
     return finished_text(name, array)
+
+
+def _signed(array: pa.Array, odd: np.ndarray) -> pa.Array:
+    """Whole numbers as int64, where they can be compared with any bound; null where they do not fit."""
+    if array.type == pa.uint64():
+        large = pc.greater_equal(array, pa.scalar(2**53, pa.uint64()))
+        mark(odd, large)
+        array = pc.if_else(large, pa.scalar(None, pa.uint64()), array)
+    return pc.cast(array, pa.int64()) if pa.types.is_integer(array.type) else array
 
 
 def _is_number(kind: pa.DataType) -> bool:

@@ -96,6 +96,26 @@ def test_times_that_python_has_not_are_rejected_alone() -> None:
     assert decoded.valid.tolist() == [1]
 
 
+@pytest.mark.parametrize("name", ["status", "bytes_in", "latency_ms", "cache_hit", "prompt_hash", "ts", "zone", "tenant"])
+@pytest.mark.parametrize("kind", [pa.uint64(), pa.int64(), pa.uint8(), pa.int32(), pa.float32(), pa.float64()], ids=str)
+def test_the_ends_of_all_numbers_are_read_as_objects(name: str, kind: pa.DataType) -> None:
+    ends = [0, 1, 200, 2**24 + 1, 2**31, 2**32 - 1, 2**53, 2**53 + 1, 2**63 - 1, 2**63, 2**64 - 1, -1, -(2**63)]
+    if pa.types.is_floating(kind):
+        ends = [float(one) for one in ends]  # type: ignore[misc]
+        column = pa.array([*ends, 1.5, float("nan"), float("inf"), -0.0, None], pa.float64()).cast(kind)
+    else:
+        signed = pa.types.is_signed_integer(kind)
+        low, high = (-(2 ** (kind.bit_width - 1)), 2 ** (kind.bit_width - 1) - 1) if signed else (0, 2**kind.bit_width - 1)
+        column = pa.array([*(one for one in ends if low <= one <= high), None], kind)
+    table = pa.table({"ts": pa.array([NOON] * len(column), pa.timestamp("ms", "UTC")), name: column})
+    if name == "ts":
+        table = pa.table({"ts": column})
+    same(decode_table(NATIVE, table), NATIVE.decode_objects(objects_of(table)))
+    for row in range(table.num_rows):
+        one = table.slice(row, 1)
+        same(decode_table(NATIVE, one), NATIVE.decode_objects(objects_of(one)))
+
+
 def test_an_empty_table_has_no_rows() -> None:
     assert decode_table(NATIVE, CALL_SCHEMA.empty_table()).rows.num_rows == 0
 
