@@ -25,7 +25,7 @@ _LISTEN_S = 0.5
 _TOKEN_RETRY_S = 10.0
 
 
-def confluent_options(settings: KafkaSettings, tokens: Tokens | None = None) -> dict[str, Any]:
+def confluent_options(settings: KafkaSettings, tokens: Tokens) -> dict[str, Any]:
     """Connection options of every confluent-kafka client of this process."""
     options: dict[str, Any] = {
         "bootstrap.servers": ",".join(settings.brokers),
@@ -44,7 +44,7 @@ def confluent_options(settings: KafkaSettings, tokens: Tokens | None = None) -> 
     if settings.security.startswith("SASL_"):
         options["sasl.mechanism"] = settings.sasl_mechanism
         if settings.sasl_mechanism == "OAUTHBEARER":
-            options["oauth_cb"] = _TokenCallback(tokens or Tokens(settings))
+            options["oauth_cb"] = _TokenCallback(tokens)
         else:
             options["sasl.username"] = settings.username
             options["sasl.password"] = settings.password.reveal() if settings.password else ""
@@ -52,21 +52,39 @@ def confluent_options(settings: KafkaSettings, tokens: Tokens | None = None) -> 
 
 
 class Refusals:
-    """Callback for errors: keeps the last reason for which a broker will not have us, in the operator's words."""
+    """Callback for errors: keeps why the brokers will not have us, or that none answers, in the operator's words.
+
+    Attributes
+    ----------
+    last : ConfigError or None
+        The last refusal.
+    """
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
+        self._news = ""
         self.last: ConfigError | None = None
 
     def __call__(self, error: KafkaError) -> None:
+        refusal = self._explained(error)
+        if refusal is not None:
+            self.last, self._news = refusal, str(refusal)
+        elif error.code() == KafkaError._ALL_BROKERS_DOWN and not self._news:
+            self._news = f"kafka.brokers {', '.join(self._settings.brokers)}: no broker answers"
+
+    def take_news(self) -> str:
+        """What was said since the last time; empty: nothing."""
+        news, self._news = self._news, ""
+        return news
+
+    def _explained(self, error: KafkaError) -> ConfigError | None:
         said = error.str()
         if error.code() not in _REFUSED:
-            self.last = tls_refusal(self._settings, said) or self.last
-        elif "nsupported SASL mechanism" in said:
+            return tls_refusal(self._settings, said)
+        if "nsupported SASL mechanism" in said:
             offered = _OFFERED.search(said)
-            self.last = unknown_mechanism(self._settings, offered[1] if offered else "")
-        else:
-            self.last = refused_login(self._settings, said)
+            return unknown_mechanism(self._settings, offered[1] if offered else "")
+        return refused_login(self._settings, said)
 
 
 class _TokenCallback:
@@ -86,13 +104,11 @@ class _TokenCallback:
         return token.value, token.expires_at
 
 
-def connect(settings: KafkaSettings, tokens: Tokens | None = None) -> Consumer:
+def connect(settings: KafkaSettings, refusals: Refusals, tokens: Tokens) -> Consumer:
     """A consumer of the configured group that has seen a broker; raises ConfigError or BrokerUnavailable, in one line."""
     check_files(settings)
     if settings.security.startswith("SASL_") and settings.sasl_mechanism == "OAUTHBEARER":
-        tokens = tokens or Tokens(settings)
         tokens.token()
-    refusals = Refusals(settings)
     session_ms = int(settings.session_timeout.total_seconds() * 1000)
     consumer = Consumer(
         confluent_options(settings, tokens)

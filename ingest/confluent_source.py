@@ -24,7 +24,8 @@ from core.errors import BrokerUnavailable, ConfigError
 from core.telemetry import INGEST_LOST
 from ingest.batch import Partition, Slice
 from ingest.beginnings import Beginnings, tell_made_again, wanted_topics
-from ingest.confluent_client import confluent_options, connect
+from ingest.confluent_client import Refusals, confluent_options, connect
+from ingest.oauth import Tokens
 from ingest.plan import Progress, read_progress
 from ingest.source import Assigned, Polled
 from ingest.trouble import Trouble
@@ -50,8 +51,9 @@ class ConfluentSource:
             raise ConfigError("kafka.brokers", "is empty; name at least one broker as host:port")
         self._settings = settings
         self._brokers = ", ".join(settings.brokers)
-        self._consumer: Consumer = connect(settings)
-        self._admin = AdminClient(confluent_options(settings))
+        self._refusals, tokens = Refusals(settings), Tokens(settings)
+        self._consumer: Consumer = connect(settings, self._refusals, tokens)
+        self._admin = AdminClient(confluent_options(settings, tokens))
         with self._translated():
             self._beginnings = self._known_now()
         self._topic_ids: dict[str, str] = {}
@@ -79,6 +81,8 @@ class ConfluentSource:
             if not gone:
                 raise
             return Polled(revoked=gone)
+        if news := self._refusals.take_news():
+            self._trouble.tell("%s; it is tried again", news)
         # Of new ones reading has been set to where it should begin, whatever has come of them.
         read = [one for one in self._waiting if Partition(one.topic(), one.partition()) not in assigned]
         gone = frozenset(self._gone)

@@ -184,7 +184,11 @@ class KafkaSource:
         elif now - self._heard_at < _SILENCE_S:
             return
         elif not connected:
-            self._silence.tell("kafka.brokers %s: no broker answers; waiting for one", self._brokers)
+            refusal = self._consumer._client.refusal
+            if refusal is None:
+                self._silence.tell("kafka.brokers %s: no broker answers; waiting for one", self._brokers)
+            else:
+                self._silence.tell("%s; it is tried again", refusal)
             self._collect_sockets(now)
         elif not self._consumer.subscription():
             self._silence.tell("kafka.topic %r fits no topic on %s; waiting for one", self._settings.topic, self._brokers)
