@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core.config import KafkaSettings, RetentionSettings
 from core.record import TS_TYPE
-from ingest.formats import build_format
+from ingest.formats import Decoded, build_format
 from ingest.time_rule import TIME_REASONS, TOO_NEW, TOO_OLD, TimeRule, judge, judged
 from tests.unit.ingest.builders import NOON_MS, encoded, record
 
@@ -71,6 +71,15 @@ def test_refused_rows_take_their_place_among_the_rejects_of_the_batch() -> None:
     assert found.valid.tolist() == [0, 3]
     assert [(one.index, one.reason) for one in found.rejects] == [(1, "not_json"), (2, TOO_NEW), (4, TOO_OLD)]
     assert judged(decoded, np.full(5, -1, np.int64), RULE) is decoded  # no time in Kafka: nothing to judge by
+
+
+def test_a_record_of_several_calls_is_kept_or_refused_as_a_whole() -> None:
+    times = [NOON_MS, NOON_MS - 40 * DAY_MS, NOON_MS + 2 * DAY_MS, NOON_MS, NOON_MS]
+    decoded = Decoded(rows=rows(*times), valid=np.asarray([0, 0, 0, 1, 2]), rejects=())
+    result = judged(decoded, np.full(3, NOON_MS), RULE)
+    assert result.valid.tolist() == [1, 2]
+    assert result.rows.num_rows == 2
+    assert [(one.index, one.reason) for one in result.rejects] == [(0, TOO_OLD)]
 
 
 def test_the_rule_of_the_configuration() -> None:
