@@ -26,6 +26,8 @@ from storage.contract import Capabilities, Params, Store
 from storage.migrate import migrate
 from storage.open import open_store
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
@@ -86,6 +88,7 @@ class FaultyStore:
     def insert(self, table: str, rows: pa.Table, *, token: str | None = None) -> None:
         if table == "calls":
             print("insert", flush=True)
+            logger.info("insert of %d calls under %s", rows.num_rows, token)
         with self._lock:
             fails, late, refused = self._random.random() < self._share, self._random.random() < 0.5, self._random.random() < 0.5
         if not fails or late:

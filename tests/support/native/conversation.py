@@ -70,6 +70,8 @@ class Conversation:
             return False
         if kind == wire.Client.PING:
             self._send(wire.varint(wire.Server.PONG))
+        elif kind == wire.Client.TABLES_STATUS:
+            self._send(wire.tables_packet([one for one in wire.read_tables(self._source) if session.has_table(*one)]))
         elif kind == wire.Client.QUERY:
             return self._answer_query(session, wire.read_query(self._source, self._revision))
         elif kind != wire.Client.CANCEL:  # a cancel that came after the query's end
@@ -120,12 +122,15 @@ class Conversation:
         self._send(wire.profile_packet(self._revision))
 
     def _read_external_tables(self) -> None:
-        table, block = self._read_data()
+        table, block = self._read_data(scalars=True)
         if not block.ends_stream:
             raise UnknownType(f"external tables, such as {table!r}")
 
-    def _read_data(self) -> tuple[str, wire.Block]:
-        if (kind := self._source.varint()) != wire.Client.DATA:
+    def _read_data(self, *, scalars: bool = False) -> tuple[str, wire.Block]:
+        """The next data packet; `scalars` may come before it, by which another engine shares what it has worked out."""
+        while (kind := self._source.varint()) == wire.Client.SCALAR and scalars:
+            wire.read_data(self._source, self._revision)
+        if kind != wire.Client.DATA:
             raise EOFError(f"the client gave up its query with packet {kind}")
         return wire.read_data(self._source, self._revision)
 

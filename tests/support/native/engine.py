@@ -74,6 +74,9 @@ class Session:
                 self._run(f"SET {name} = {_quoted(value)}")
                 applied.append(name)
             except EngineError as error:
+                # Another engine sends every setting that it has changed, also what only it can use.
+                if "cannot be changed with SET" in error.message:
+                    continue
                 if important or error.code != _UNKNOWN_SETTING:
                     self.reset(applied)
                     raise
@@ -114,6 +117,10 @@ class Session:
     def spool(self) -> IO[bytes]:
         """A file for the blocks of an insert until the client has sent them all; it is gone when it is closed."""
         return tempfile.NamedTemporaryFile(dir=self._folder, prefix="insert-", suffix=".native")
+
+    def has_table(self, database: str, table: str) -> bool:
+        """Whether the table is there."""
+        return self.scalar(f"EXISTS TABLE {_quoted(database, '`')}.{_quoted(table, '`')}") == "1"
 
     def scalar(self, sql: str) -> str:
         """The one value of a query, as text."""

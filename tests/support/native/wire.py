@@ -23,6 +23,7 @@ _WITH_PARAMETERS = 54_459
 _WITH_INTERSERVER_SECRET = 54_441
 OLDEST_REVISION = 54_429  # settings as strings
 
+_TCP = 1
 _BLOCK_INFO = b"\x01\x00\x02\xff\xff\xff\xff\x00"  # no overflow rows, no bucket
 IMPORTANT = 0x1  # flag of a setting that must not be skipped when it is unknown
 
@@ -35,6 +36,8 @@ class Client(IntEnum):
     DATA = 2
     CANCEL = 3
     PING = 4
+    TABLES_STATUS = 5
+    SCALAR = 7
 
 
 class Server(IntEnum):
@@ -45,6 +48,7 @@ class Server(IntEnum):
     EXCEPTION = 2
     PONG = 4
     END_OF_STREAM = 5
+    TABLES_STATUS = 9
     PROFILE_EVENTS = 14
 
 
@@ -107,6 +111,17 @@ def read_addendum(source: Source, revision: int) -> None:
     """What newer clients send after our hello: a quota key."""
     if revision >= _WITH_ADDENDUM:
         source.string()
+
+
+def read_tables(source: Source) -> list[tuple[str, str]]:
+    """Databases and tables that a client asks the status of, as another server does before it sends a query."""
+    return [(source.string(), source.string()) for _ in range(source.varint())]
+
+
+def tables_packet(tables: list[tuple[str, str]]) -> bytes:
+    """The tables that are there, none of them replicated."""
+    listed = (string(database) + string(table) + b"\0" for database, table in tables)
+    return varint(Server.TABLES_STATUS) + varint(len(tables)) + b"".join(listed)
 
 
 def read_query(source: Source, revision: int) -> Query:
@@ -209,15 +224,17 @@ def _skip_client_info(source: Source, revision: int) -> None:
         source.string()
     if revision >= _WITH_QUERY_START_TIME:
         source.skip(8)
-    source.skip(1)  # interface: TCP
-    for _ in range(3):  # the client's user, host and name
-        source.string()
-    for _ in range(3):  # its version and revision
-        source.varint()
+    over_tcp = source.number(1) == _TCP  # an engine within a process says that it is local, and no more of itself
+    if over_tcp:
+        for _ in range(3):  # the client's user, host and name
+            source.string()
+        for _ in range(3):  # its version and revision
+            source.varint()
     source.string()  # quota key
     if revision >= _WITH_DISTRIBUTED_DEPTH:
         source.varint()
-    source.varint()  # the version's patch
+    if over_tcp:
+        source.varint()  # the version's patch
     if revision >= _WITH_TRACE_CONTEXT and source.number(1):
         source.skip(24)
         source.string()
