@@ -192,3 +192,27 @@ def test_a_batch_is_named_by_its_bounds_or_by_its_owner() -> None:
 def test_bounds_ascend_from_the_offset_on_and_are_few(bounds: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="bounds"):
         Progress(offset=5, bounds=bounds)
+
+
+def test_where_reading_began_is_committed_before_anything_came() -> None:
+    books = Ledger(max_records=10, max_age=SECOND)
+    (tenure,) = books.assign({P0: Assigned(start=50)}).values()
+    assert books.unrecorded() == {}  # not before it is known what the store has
+    books.settle(P0, tenure, 0)
+    assert books.unrecorded() == {P0: Progress(offset=50)}
+    books.record(books.unrecorded())
+    books.add([slice_of(P0, 53, 10)], NOON)
+    books.cut(NOON)
+    assert books.unrecorded() == {P0: Progress(offset=50, bounds=(62,))}
+
+
+def test_where_reading_began_before_what_the_store_has_it_goes_on_behind_that() -> None:
+    books = Ledger(max_records=10, max_age=SECOND)
+    (tenure,) = books.assign({P0: Assigned(start=5)}).values()
+    books.add([slice_of(P0, 5, 10)], NOON)
+    books.settle(P0, tenure, 20)
+    assert books.unrecorded() == {P0: Progress(offset=20)}
+    books.add([slice_of(P0, 15, 10)], NOON)
+    assert books.take_left_out() == 15
+    books.cut(NOON + SECOND)
+    assert books.unrecorded() == {P0: Progress(offset=20, bounds=(24,))}
