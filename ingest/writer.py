@@ -24,7 +24,7 @@ from ingest.batch import Batch, Partition
 from ingest.dead_letter import dead_letters
 from ingest.formats import Decoded, Format, Reject
 from ingest.record_batches import joined
-from storage.calls import insert_calls
+from storage.calls import all_stored, insert_calls
 from storage.contract import Store
 from storage.dead_letters import write_dead_letters
 from storage.failures import is_of_data
@@ -142,7 +142,8 @@ class BatchWriter:
     def _insert(self, prepared: Prepared, rows: pa.Table, now: datetime, token: str) -> list[Reject]:
         """Insert rows of the batch; where the store refuses some for what they are, halve until those are alone.
 
-        A repeat is refused alike, so that its halves have the same tokens.
+        A repeat is refused alike, so that its halves have the same tokens. Rows that are in the calls all the same were refused
+        by a view that the operator made, after the calls had them: halves would store them twice, so that is raised.
         """
         if not rows.num_rows:
             return []
@@ -152,7 +153,7 @@ class BatchWriter:
             else:
                 insert_calls(self.store, _arrived(rows, now, CALL_SCHEMA), token=token)
         except StoreError as error:
-            if not is_of_data(error):
+            if not is_of_data(error) or (not prepared.samples and all_stored(self.store, rows)):
                 raise
             if rows.num_rows == 1:
                 return [Reject(index=prepared.place_of(rows), reason="refused", detail=str(error))]

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from core.record import CALL_SCHEMA
 from core.series import ALL_CALLS, Selector
@@ -14,6 +15,11 @@ from storage.rollups import IS_ERROR
 from storage.selection import check_dimensions, matching
 
 SPAN_OF_CALLS = "SELECT count() AS calls, min(ts) AS first, max(ts) AS last FROM calls"
+STORED = """
+SELECT toInt64(count()) AS calls FROM calls
+WHERE topic = {topic:String} AND partition = {partition:Int32} AND offset BETWEEN {offset_min:Int64} AND {offset_max:Int64}
+    AND ts BETWEEN {from:DateTime64(3, 'UTC')} AND {to:DateTime64(3, 'UTC')}
+"""
 _SINCE = "t.ts >= {start:DateTime64(3, 'UTC')}"
 _UNTIL = "t.ts < {end:DateTime64(3, 'UTC')}"
 _HOUR = "intDiv(toUnixTimestamp64Milli(t.ts), 3600000) * 3600"
@@ -31,6 +37,18 @@ def insert_calls(store: Store, batch: pa.Table, *, token: str | None = None) -> 
     _check(batch)
     if batch.num_rows:
         store.insert("calls", batch.select(CALL_SCHEMA.names), token=token)
+
+
+def all_stored(store: Store, batch: pa.Table) -> bool:
+    """Whether the calls hold every row of a batch already, told by its coordinates."""
+    coordinates = batch.group_by(["topic", "partition"]).aggregate([("offset", "min"), ("offset", "max"), ("offset", "count")])
+    span = pc.min_max(batch.column("ts")).as_py()
+    for one in coordinates.to_pylist():
+        rows = one.pop("offset_count")
+        stored = store.arrow(STORED, {**one, "from": span["min"], "to": span["max"]})
+        if int(stored.column("calls")[0].as_py()) < rows:
+            return False
+    return True
 
 
 def count_calls(

@@ -53,7 +53,10 @@ _MAX_CHARACTERS = 500
 
 
 def is_of_data(error: StoreError) -> bool:
-    """Whether rows, and not the statement or the store, are why it was refused. Nothing was written then, in any table."""
+    """Whether rows, and not the statement or the store, are why it was refused.
+
+    Nothing was written then if the table itself refused them; if a view did, the table has them.
+    """
     return error.code in _OF_DATA
 
 

@@ -94,7 +94,7 @@ class FaultyStore:
         if not fails or late:
             self._store.insert(table, rows, token=token)
         if fails:
-            raise StoreError("store: a fault of the test", 395) if refused else StoreUnavailable("store: a fault of the test")
+            raise StoreError("store: a fault of the test", 1001) if refused else StoreUnavailable("store: a fault of the test")
 
     def command(self, sql: str, params: Params | None = None) -> None:
         self._store.command(sql, params)

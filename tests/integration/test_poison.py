@@ -50,6 +50,26 @@ def test_refused_rows_are_dead_letters_and_the_others_are_written_once(tmp_path:
             assert all(b"poison" in one.payload and "no_poison" in one.detail for one in letters)
 
 
+def test_rows_that_a_view_refuses_after_the_calls_have_them_are_not_stored_twice(tmp_path: Path) -> None:
+    with chdb_store(tmp_path) as store:
+        migrate(store)
+        store.command("CREATE TABLE own (tenant String, n UInt8) ENGINE = MergeTree ORDER BY n")
+        store.command(
+            "CREATE MATERIALIZED VIEW own_mv TO own AS "
+            "SELECT tenant, throwIf(tenant = 'poison' AND sleep(0.3) = 0) AS n FROM calls"
+        )
+        writer = BatchWriter(store=store, clock=SystemClock(), dead_letter_bytes=1000)
+        prepared = batch(100, {7})
+        for _ in range(2):
+            with pytest.raises(StoreError):
+                writer.write(prepared)
+        assert counts(store)[:2] == [100, 100]
+        store.command("DROP VIEW own_mv")  # the operator has read what the log says
+        writer.write(prepared)
+        assert counts(store) == [100, 100, 100]
+        assert read_dead_letters(store, 10) == []
+
+
 def test_a_refusal_that_no_row_is_at_fault_for_stays_one(tmp_path: Path) -> None:
     with chdb_store(tmp_path) as store:
         migrate(store)

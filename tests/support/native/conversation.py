@@ -12,7 +12,7 @@ from tests.support.native.source import Source
 _NOT_IMPLEMENTED = 48
 _AUTHENTICATION_FAILED = 516
 _UNKNOWN_PACKET = 99
-_INJECTED = 395  # FUNCTION_THROW_IF_VALUE_IS_NON_ZERO
+_INJECTED = 1001  # STD_EXCEPTION: no fault of the rows
 
 
 class Conversation:
