@@ -21,7 +21,7 @@ _QUEUED_KIB = 65_536
 _REFUSED = {KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError.UNSUPPORTED_SASL_MECHANISM}
 _OFFERED = re.compile(r"supported mechanisms: ([A-Z0-9_,-]+)")
 _METADATA_AGE_MS = 30_000  # how soon partitions that were added are found
-_LISTEN_S = 0.5
+_FIRST_LISTEN_S = 0.35  # doubled each time: soon enough for a refusal, long enough for a distant broker
 _TOKEN_RETRY_S = 10.0
 
 
@@ -131,12 +131,14 @@ def connect(settings: KafkaSettings, refusals: Refusals, tokens: Tokens) -> Cons
         }
     )
     deadline = time.monotonic() + settings.connect_timeout.total_seconds()
+    listen_s = _FIRST_LISTEN_S
     while True:
         try:
-            consumer.list_topics(timeout=max(0.1, min(_LISTEN_S, deadline - time.monotonic())))
+            consumer.list_topics(timeout=max(0.1, min(listen_s, deadline - time.monotonic())))
         except KafkaException as error:
             consumer.poll(0)  # lets it say what went wrong
             if refusals.last is None and time.monotonic() < deadline:
+                listen_s *= 2
                 continue
             consumer.close()
             raise refusals.last or no_answer(settings) from error

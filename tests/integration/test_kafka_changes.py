@@ -1,5 +1,6 @@
 """Topics and groups that change under the consumer, with both Kafka clients and a store: each call is counted once."""
 
+import gc
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +29,13 @@ SELECT toInt64(uniqExact(request_id)) AS kept, toInt64(count()) AS calls FROM ca
 _ROLLED_UP = "SELECT toInt64(sum(calls)) AS calls FROM tenant_1m WHERE tenant = {tenant:String}"
 
 pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in. <s(ocket|sl)[.]:pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture(autouse=True)
+def _sockets_are_collected_here() -> Iterator[None]:
+    """kafka-python leaves the sockets of failed connections to the garbage collector, which warns of them."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="module")

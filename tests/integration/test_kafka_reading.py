@@ -1,7 +1,8 @@
 """What lies in topics as people have them, read by both Kafka clients: each record once, with its own offset."""
 
+import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,8 +17,17 @@ from tests.support.secure_kafka import SecureKafkaBroker
 from tests.support.topics import read_all
 from tests.support.wait import wait_until
 
+pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in. <s(ocket|sl)[.]:pytest.PytestUnraisableExceptionWarning")
+
 CODECS = (None, "gzip", "snappy", "lz4", "zstd")
 Expected = list[tuple[str, int, int, bytes]]
+
+
+@pytest.fixture(autouse=True)
+def _sockets_are_collected_here() -> Iterator[None]:
+    """kafka-python leaves the sockets of failed connections to the garbage collector, which warns of them."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="module")

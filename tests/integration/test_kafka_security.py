@@ -1,9 +1,10 @@
 """Both Kafka clients against a broker with TLS and SASL: each way in is read from, each refusal is one clear line."""
 
+import gc
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -30,6 +31,13 @@ pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in. <s(ocket|s
 
 TOPIC = "secured"
 SECRETS = {"RIGHT": PASSWORD, "WRONG": "not the password", "KEY": "key words", "CLIENT": "client's secret"}
+
+
+@pytest.fixture(autouse=True)
+def _sockets_are_collected_here() -> Iterator[None]:
+    """kafka-python leaves the sockets of failed connections to the garbage collector, which warns of them."""
+    yield
+    gc.collect()
 
 
 @dataclass(frozen=True, kw_only=True)
