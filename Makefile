@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 EXTRAS := demo,xlsx,test,dev
-JOBS ?= 2
+JOBS ?= 3
 # Seconds after which the tests are stopped, whatever they are doing.
 TEST_TIMEOUT ?= 580
 BENCHMARKS := $(patsubst benchmarks/bench_%.py,bench-%,$(sort $(wildcard benchmarks/bench_*.py)))
