@@ -46,8 +46,11 @@ class Progress:
 
 
 def read_progress(offset: int, text: str | None) -> Progress | None:
-    """The progress that a commit of `offset` with this metadata tells; None where the metadata is not ours."""
-    mark, *bounds = (text or "").split(" ")
+    """The progress that a commit of `offset` with this metadata tells; None where the metadata is not ours.
+
+    librdkafka ends what it writes with a NUL, and takes it off again when it reads; other clients see it.
+    """
+    mark, *bounds = (text or "").rstrip("\0").split(" ")
     if mark != _MARK:
         return None
     try:

@@ -23,3 +23,8 @@ def test_what_is_written_is_read(offset: int, steps: list[int]) -> None:
 )
 def test_what_is_not_ours_is_no_progress(text: str | None) -> None:
     assert read_progress(5, text) is None
+
+
+def test_what_librdkafka_has_committed_is_read_by_other_clients() -> None:
+    assert read_progress(5, "tpscope/1 7 9\0") == Progress(offset=5, bounds=(7, 9))
+    assert read_progress(5, "tpscope/1\0") == Progress(offset=5)
