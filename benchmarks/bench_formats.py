@@ -8,6 +8,7 @@ import argparse
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -29,14 +30,18 @@ def main() -> None:
         values = (lines * (records // len(lines) + 1))[:records]
         format_ = build_format(name, {})
         calls = format_.decode(values[:1_000]).rows.num_rows and format_.decode(values).rows.num_rows
-        decoded_s = _cpu_seconds(lambda format_=format_, values=values: format_.decode(values))
-        parsed_s = _cpu_seconds(lambda values=values: deque(map(orjson.loads, values), maxlen=0))
+        decoded_s = _cpu_seconds(partial(format_.decode, values))
+        parsed_s = _cpu_seconds(partial(_parsed, values))
         size = sum(map(len, values)) // records
         print(f"{name:<10}{size:>7}{records / decoded_s:>12,.0f}{calls / decoded_s:>12,.0f}{records / parsed_s:>12,.0f}")
         print(
             f"RESULT name=decode_{name} value={calls / decoded_s:.0f} unit=calls/s/core "
             f"reference=orjson:{records / parsed_s:.0f}records/s"
         )
+
+
+def _parsed(values: list[bytes]) -> None:
+    deque(map(orjson.loads, values), maxlen=0)
 
 
 def _lines(name: str) -> list[bytes]:

@@ -138,4 +138,3 @@ class _Taken:
 
     def rows(self) -> list[Row]:
         return [*self._head, *sorted(self._middle, key=lambda row: row.number), *self._tail]
-

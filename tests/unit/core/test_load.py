@@ -45,7 +45,11 @@ def test_everything_runs_with_no_file_at_all() -> None:
         ("receivers: [{name: a, url: 'ftp://x'}]", "receivers.0.url", "a secret must not stand here"),
         ("formats: {f: {fields: {status: s}}}", "formats.f.fields", "where `ts` comes from"),
         ("formats: {f: {fields: {ts: t, latency: l}}}", "formats.f.fields", "'latency' is no column"),
-        ("formats: {f: {fields: {ts: {path: t, const: 1}}}}", "formats.f.fields.ts", "exactly one of path, paths, first, template or const"),
+        (
+            "formats: {f: {fields: {ts: {path: t, const: 1}}}}",
+            "formats.f.fields.ts",
+            "exactly one of path, paths, first, template or const",
+        ),
         ("kafka: {format: mine}", "tpscope.yaml", "kafka.format 'mine'"),
         ("- a\n- b", "tpscope.yaml", "must hold a mapping"),
         ("a: [", "tpscope.yaml:1", "is no valid YAML"),
