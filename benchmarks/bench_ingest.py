@@ -71,8 +71,7 @@ def main() -> None:
         fill(broker.bootstrap, TOPIC, options.partitions, options.records, start, options.per_second)
         settings = KafkaSettings(brokers=(broker.bootstrap,), topic=TOPIC, batch_records=options.batch, client=options.client)
         with fresh_store() as store:
-            took = ingest(store, settings, options.records)
-            peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            took, peak_mib = ingest(store, settings, options.records)
             settle(store)
             disk = bytes_on_disk(store) / options.records
     reference = from_file(min(options.records, REFERENCE_RECORDS), start, options.per_second)
@@ -86,8 +85,8 @@ def main() -> None:
     print(f"RESULT name=ingest_disk client={options.client} value={disk:.1f} unit=bytes/call reference={mean_bytes():.0f}")
 
 
-def ingest(store: Store, settings: KafkaSettings, records: int) -> Seconds:
-    """From the start of the consumer until every record can be queried, in every rollup."""
+def ingest(store: Store, settings: KafkaSettings, records: int) -> tuple[Seconds, float]:
+    """From the start of the consumer until every record can be queried, in every rollup; and the peak of memory until then."""
     intake = build_intake(Settings(kafka=settings), build_format("tpscope", {}))
     consumer = Consumer(open_source(settings), intake, store, settings, SystemClock())
     stop = threading.Event()
@@ -100,6 +99,7 @@ def ingest(store: Store, settings: KafkaSettings, records: int) -> Seconds:
                 sys.exit(f"bench_ingest: not all of {records} records were written")
             time.sleep(0.2)
         seconds = Seconds(wall=time.perf_counter() - wall, processor=time.process_time() - processor)
+        peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # before counting, which takes memory, too
     finally:
         stop.set()
         thread.join()
@@ -107,7 +107,7 @@ def ingest(store: Store, settings: KafkaSettings, records: int) -> Seconds:
     totals = {table: counted(store, "sum(calls)", table) for table in ROLLUPS} | {"calls": counted(store, "count()", "calls")}
     assert distinct == records, distinct
     assert set(totals.values()) == {records}, totals
-    return seconds
+    return seconds, peak_mib
 
 
 def from_file(records: int, start: datetime, per_second: int) -> float:

@@ -99,7 +99,7 @@ class KafkaSettings(Part):
     schema_registry: SchemaRegistrySettings = Field(
         default_factory=SchemaRegistrySettings, description="For records in Avro or Protobuf; of the extra `schema-registry`."
     )
-    batch_records: int = Field(50_000, ge=1, le=1_000_000, description="Most records written at once.")
+    batch_records: int = Field(60_000, ge=1, le=1_000_000, description="Most records written at once.")
     batch_age: Duration = Field(timedelta(seconds=1), description="Longest wait before a batch is written.")
     connect_timeout: Duration = Field(timedelta(seconds=10), description="Longest wait for the broker at start.")
     session_timeout: Duration = Field(
