@@ -9,6 +9,8 @@ after that. docs/decisions/0008-exactly-once.md has the proof.
 from dataclasses import dataclass
 
 _MARK = "tpscope/1"
+_END = ";"
+_NUL = "\0"
 MAX_BOUNDS = 16
 """Bounds kept at most: their text stays far below the broker's 4,096 bytes (`offset.metadata.max.bytes`)."""
 
@@ -42,16 +44,18 @@ class Progress:
     @property
     def text(self) -> str:
         """For the commit's metadata."""
-        return " ".join([_MARK, *(str(bound) for bound in self.bounds)])
+        return " ".join([_MARK, *(str(bound) for bound in self.bounds)]) + _END + _NUL
 
 
 def read_progress(offset: int, text: str | None) -> Progress | None:
     """The progress that a commit of `offset` with this metadata tells; None where the metadata is not ours.
 
-    librdkafka ends what it writes with a NUL, and takes it off again when it reads; other clients see it.
+    librdkafka 2.16 reads what another client committed as a C string, up to the first NUL, whatever lies in its memory before
+    that: the text has an end of its own, so that no stray digit becomes a part of a bound, and a NUL, so that it stops there.
     """
-    mark, *bounds = (text or "").rstrip("\0").split(" ")
-    if mark != _MARK:
+    told, end, _ = (text or "").partition(_END)
+    mark, *bounds = told.split(" ")
+    if mark != _MARK or not end:
         return None
     try:
         return Progress(offset=offset, bounds=tuple(int(bound) for bound in bounds))

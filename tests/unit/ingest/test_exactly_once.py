@@ -40,7 +40,7 @@ class Group(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.end = 0
-        self.offset, self.metadata = 0, "tpscope/1"
+        self.offset, self.metadata = 0, "tpscope/1;"
         self.generation = 0
         self.members = [Member(), Member()]
         self.stored = {table: Counter[int]() for table in TABLES}

@@ -19,12 +19,23 @@ def test_what_is_written_is_read(offset: int, steps: list[int]) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [None, "", "of somebody else", "tpscope/2 7", "tpscope/1 x", "tpscope/1 3", "tpscope/1 9 8", "tpscope/1  9"]
+    "text",
+    [
+        None,
+        "",
+        "of somebody else",
+        "tpscope/2 7;",
+        "tpscope/1 x;",
+        "tpscope/1 3;",
+        "tpscope/1 9 8;",
+        "tpscope/1  9;",
+        "tpscope/1 7",
+    ],
 )
 def test_what_is_not_ours_is_no_progress(text: str | None) -> None:
     assert read_progress(5, text) is None
 
 
 def test_what_librdkafka_has_committed_is_read_by_other_clients() -> None:
-    assert read_progress(5, "tpscope/1 7 9\0") == Progress(offset=5, bounds=(7, 9))
-    assert read_progress(5, "tpscope/1\0") == Progress(offset=5)
+    assert read_progress(5, "tpscope/1 7 9;12\x1c\0") == Progress(offset=5, bounds=(7, 9))
+    assert read_progress(5, "tpscope/1;7") == Progress(offset=5)
