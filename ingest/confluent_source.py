@@ -97,7 +97,9 @@ class ConfluentSource:
             self._gone |= again
             self._new |= again
             return False
-        places = [TopicPartition(at.topic, at.number, one.offset, metadata=one.text.rstrip("\0")) for at, one in progress.items()]
+        places = [
+            TopicPartition(at.topic, at.number, one.offset, metadata=one.text.rstrip("\0")) for at, one in progress.items()
+        ]
         try:
             answers = self._consumer.commit(offsets=places, asynchronous=False)
             refused = [one.error for one in answers or () if one.error is not None]
