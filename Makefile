@@ -37,7 +37,7 @@ test: $(VENV)/.installed-all  ## all tests but the soak ones, in less than 10 mi
 	@scripts/test-deps.sh
 	@$(FETCH_KAFKA)
 	@echo 'Running the tests on $(JOBS) processes, for $(TEST_TIMEOUT) s at most ...'
-	@$(LIMIT) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m 'not soak' --durations 5 tests $(ARGS) || { status=$$?; \
+	@$(LIMIT) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m 'not soak' --durations 5 tests $(ARGS) || { status=$$?; \
 	    if [ $$status -eq 124 ]; then echo 'make test: stopped after $(TEST_TIMEOUT) s; TEST_TIMEOUT=SECONDS allows more' >&2; fi; \
 	    exit $$status; }
 

@@ -100,7 +100,7 @@ def _head(incident: Incident, zone: ZoneInfo, now: datetime) -> Any:
         pairs.append(("Value", _value(incident)))
     pairs += [(name, value or "(none)") for name, value in sorted(incident.labels.items())]
     if incident.runbook.startswith(("http://", "https://")):
-        pairs.append(("Runbook", html.A("Open", href=incident.runbook, target="_blank", rel="noopener noreferrer")))
+        pairs.append(("Runbook", html.A("Open the runbook", href=incident.runbook, target="_blank", rel="noopener noreferrer")))
     elif incident.runbook:
         pairs.append(("Runbook", incident.runbook))
     return html.Section(

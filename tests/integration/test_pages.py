@@ -177,7 +177,7 @@ def test_pages_lead_to_one_another_without_a_reload(browser: Browser, service: S
         page.get_by_role("link", name="Incidents", exact=True).click()
         expect(page.locator(".incident-title")).to_be_visible()
         page.get_by_role("link", name="Overview").click()
-        page.get_by_role("link", name="Open", exact=True).click()
+        page.locator("#overview-notes").get_by_role("link", name="Open", exact=True).click()
         page.wait_for_url("**/incidents?incident=i-slow")
         expect(page.locator(".incident-title")).to_have_text(service.filled.firing.title)
         assert page.evaluate("window.stayed") is True
