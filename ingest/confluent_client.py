@@ -18,6 +18,7 @@ _quiet.setLevel(logging.CRITICAL)  # it logs each attempt to connect; what matte
 _SOCKET_MS = 6_000
 _MAX_POLL_INTERVAL_MS = 600_000
 _QUEUED_KIB = 65_536
+_FULL_QUEUE_MS = 10  # how long it waits where its queue is full; by default a second, in which everything is idle
 _REFUSED = {KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError.UNSUPPORTED_SASL_MECHANISM}
 _OFFERED = re.compile(r"supported mechanisms: ([A-Z0-9_,-]+)")
 _METADATA_AGE_MS = 30_000  # how soon partitions that were added are found
@@ -125,6 +126,7 @@ def connect(settings: KafkaSettings, refusals: Refusals, tokens: Tokens) -> Cons
             "fetch.message.max.bytes": 4 * 1024 * 1024,
             "queued.min.messages": 200_000,
             "queued.max.messages.kbytes": _QUEUED_KIB,
+            "fetch.queue.backoff.ms": _FULL_QUEUE_MS,
             "topic.metadata.refresh.interval.ms": _METADATA_AGE_MS,
             "allow.auto.create.topics": False,
             "error_cb": refusals,

@@ -11,6 +11,7 @@ What its documentation and behaviour say (2.16), on which this relies:
 
 import contextlib
 import logging
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -35,6 +36,8 @@ logger = logging.getLogger(__name__)
 _ANSWER_S = 5.0
 _AT_ONCE = 5_000
 """Records of one `consume`: it would wait for more, up to its timeout, while others could be written."""
+_BEFORE_PAUSE_S = 1.0
+"""How long reading may wait for room without a word to librdkafka, which waits with a rebalance until then."""
 _MOVED_ON = {
     KafkaError.ILLEGAL_GENERATION,
     KafkaError.UNKNOWN_MEMBER_ID,
@@ -63,11 +66,15 @@ class ConfluentSource:
         self._new: set[Partition] = set()
         self._waiting: list[Any] = []
         self._paused = self._closed = self._in_doubt = False
+        self._full_since: float | None = None
         self._trouble = Trouble(logger)
         topics = [settings.read_pattern] if settings.read_pattern else list(settings.read_topics)
         self._consumer.subscribe(topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
 
     def poll(self, timeout_s: float, max_records: int) -> Polled:
+        if self._full_for_a_moment(max_records <= 0):
+            time.sleep(timeout_s)
+            return Polled()
         self._hold(max_records <= 0)
         self._admin.poll(0)  # lets it renew its token
         try:
@@ -266,6 +273,14 @@ class ConfluentSource:
             low, _ = self._consumer.get_watermark_offsets(TopicPartition(*at), _ANSWER_S)
             if low > expected:
                 self._lost(at, expected, low)
+
+    def _full_for_a_moment(self, full: bool) -> bool:
+        """To pause a partition throws away what was fetched of it, and to consume would hand it over: soon there is room."""
+        if not full:
+            self._full_since = None
+            return False
+        self._full_since = self._full_since or time.monotonic()
+        return time.monotonic() - self._full_since < _BEFORE_PAUSE_S
 
     def _hold(self, hold: bool) -> None:
         """Stop or go on fetching; the membership goes on either way."""

@@ -167,8 +167,8 @@ class Consumer:
             self._kafka_trouble.tell("committing fails and is tried again, nothing is lost: %s", error)
 
     def _launch(self, pool: ThreadPoolExecutor, stop: threading.Event) -> None:
-        """Give what may be written to the writers."""
-        ready = self._ledger.ready()
+        """Give what may be written to the writers that are free."""
+        ready = self._ledger.ready()[: _WRITERS - len(self._writing)]
         unwritten = self._unwritten() if ready else {}
         for flight in ready:
             flight.running = True

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import count
 
 from ingest.batch import MAX_BYTES, Partition, Piece
 from ingest.plan import MAX_BOUNDS, Progress
@@ -17,6 +18,8 @@ from ingest.writer import Prepared
 
 _HELD_BATCHES = 4
 _AHEAD = 2
+_READY = 4
+"""Batches that wait for a writer while others come of age: enough to keep the writers at work while bounds are recorded."""
 _PATIENCE = 5
 """How many times its age a batch may wait for more where the topic has more at hand: larger ones are written at less cost."""
 
@@ -37,8 +40,9 @@ class Tenure:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Flight:
-    """A batch on its way: offsets `start` to `last` of one partition."""
+    """A batch on its way: offsets `start` to `last` of one partition; the `number`-th that was cut here."""
 
+    number: int
     partition: Partition
     start: int
     last: int
@@ -112,6 +116,7 @@ class Ledger:
         self._max_records, self._max_age, self._max_bytes = max_records, max_age, max_bytes
         self._tracks: dict[Partition, _Track] = {}
         self._left_out = 0
+        self._numbers = count()
 
     # --- what comes and goes ----------------------------------------------------------------------------------------------
 
@@ -187,23 +192,38 @@ class Ledger:
     # --- batches ----------------------------------------------------------------------------------------------------------
 
     def cut(self, now: datetime, *, behind: Collection[Partition] = (), all_of_it: bool = False) -> None:
-        """Make batches of what is large or old enough, or of everything; those that are `behind` may grow older."""
-        full = self.room <= 0 and not any(track.flights for track in self._tracks.values())
-        largest = max(self._tracks.values(), key=lambda track: track.size_bytes, default=None) if full else None
-        for at, track in self._tracks.items():
+        """Make batches of what is large or old enough, or of everything; those that are `behind` may grow older.
+
+        What is only old is cut as writers come free, the oldest first, and grows while they are at work: a batch of few records
+        costs nearly as much as one of thousands, and topics with dozens of partitions would come to nothing but such.
+        """
+        if self.room <= 0 and not self._waiting:
+            self._cut_largest()
+        for at, track in sorted(self._tracks.items(), key=lambda item: item[1].since or now):
             if track.unsure:
                 continue
             self._cut_again(at, track)
             most = MAX_BOUNDS if all_of_it else _AHEAD
+            patience = self._max_age * (_PATIENCE if at in behind else 1)
             while track.pieces and not track.repeat and len(track.flights) < most:
-                patience = self._max_age * (_PATIENCE if at in behind else 1)
-                if not (all_of_it or track is largest or self._due(track, now, patience)):
+                old = self._waiting < _READY and _wait(track, now, patience) <= timedelta(0)
+                if not (all_of_it or old or self._large(track)):
                     break
                 self._cut_one(at, track)
 
-    def _due(self, track: _Track, now: datetime, max_age: timedelta) -> bool:
-        large = track.records >= self._max_records or track.size_bytes >= self._max_bytes
-        return large or _wait(track, now, max_age) <= timedelta(0)
+    def _cut_largest(self) -> None:
+        """Nothing more can come before something is written, and nothing is ready for it."""
+        open_ones = [one for one in self._tracks.items() if one[1].pieces and not (one[1].unsure or one[1].repeat)]
+        if open_ones:
+            self._cut_one(*max(open_ones, key=lambda one: one[1].size_bytes))
+
+    @property
+    def _waiting(self) -> int:
+        """Batches that no writer has begun."""
+        return sum(not one.running for track in self._tracks.values() for one in track.flights)
+
+    def _large(self, track: _Track) -> bool:
+        return track.records >= self._max_records or track.size_bytes >= self._max_bytes
 
     def _cut_again(self, at: Partition, track: _Track) -> None:
         """Cut where an earlier owner did, as soon as everything up to there is here."""
@@ -226,7 +246,8 @@ class Ledger:
         """Make a flight of everything up to `last`."""
         assert track.start is not None
         taken, kept = split(track.pieces, last)
-        flight = Flight(partition=at, start=track.start, last=last, pieces=tuple(taken), tenure=track.tenure)
+        number = next(self._numbers)
+        flight = Flight(number=number, partition=at, start=track.start, last=last, pieces=tuple(taken), tenure=track.tenure)
         flight.recorded = track.recorded is not None and last in track.recorded.bounds
         track.flights.append(flight)
         track.start = last + 1
@@ -249,9 +270,9 @@ class Ledger:
                     flight.recorded = flight.recorded or flight.last in one.bounds
 
     def ready(self) -> list[Flight]:
-        """Batches that may be written now: the first of each partition whose bounds are recorded."""
+        """Batches that may be written now, the oldest first: the first of each partition whose bounds are recorded."""
         firsts = [track.flights[0] for track in self._tracks.values() if track.flights]
-        return [one for one in firsts if one.recorded and not one.running]
+        return sorted((one for one in firsts if one.recorded and not one.running), key=lambda one: one.number)
 
     def landed(self, flight: Flight) -> None:
         """The batch is written."""

@@ -97,6 +97,33 @@ def test_where_nothing_is_large_enough_and_all_is_full_the_largest_is_cut() -> N
     assert [one.partition.number for one in committed(books)] == [11]
 
 
+def test_while_the_writers_are_at_work_old_records_of_many_partitions_go_on_growing() -> None:
+    books = ledger(max_records=1_000, max_bytes=1_000_000)
+    many = [Partition("calls", number) for number in range(12)]
+    books.assign({at: Assigned(progress=Progress(offset=0)) for at in many})
+    books.add([slice_of(at, 0, 1) for at in many[6:]], NOON)
+    books.add([slice_of(at, 0, 1) for at in many[:6]], NOON + SECOND / 10)
+    books.cut(NOON + 2 * SECOND)
+    first = committed(books)
+    assert [one.partition for one in first] == many[6:10]
+    books.cut(NOON + 2 * SECOND)
+    assert committed(books) == first
+    first[0].running = first[1].running = True
+    books.add([slice_of(at, 1, 4) for at in many], NOON + 2 * SECOND)
+    books.cut(NOON + 2 * SECOND)
+    later = [one for one in committed(books) if one not in first]
+    assert [(one.partition, one.records) for one in later] == [(at, 5) for at in many[10:]]
+
+
+def test_the_batch_that_was_cut_first_is_written_first() -> None:
+    books = ledger(max_records=10, max_bytes=1_000_000)
+    books.add([slice_of(P1, 0, 10)], NOON)
+    books.cut(NOON)
+    books.add([slice_of(P0, 0, 10), slice_of(P1, 10, 10)], NOON)
+    books.cut(NOON)
+    assert [one.partition for one in committed(books)] == [P1, P0]
+
+
 def test_a_batch_that_an_earlier_owner_had_begun_is_cut_again_at_its_bounds() -> None:
     books = ledger(progress=Progress(offset=100, bounds=(104, 111)))
     assert books.unrecorded() == {}
