@@ -1,4 +1,7 @@
-"""Applies the numbered files of `migrations/` in order, each once."""
+"""Applies the numbered files of `migrations/` in order, each once.
+
+Those called `….owner.sql` are for a process that owns the store alone; elsewhere they are recorded and nothing is done.
+"""
 
 import hashlib
 import re
@@ -21,6 +24,7 @@ ENGINE = ReplacingMergeTree ORDER BY name
 APPLIED = "SELECT DISTINCT name, checksum FROM migrations ORDER BY name, checksum"
 OLDEST = (24, 8)
 """The first ClickHouse that carries the token of an insert into the rollups (its pull request 61601)."""
+_OF_OWNER = ".owner.sql"
 _SCHEMA = pa.schema([("name", pa.string()), ("checksum", pa.string()), ("applied_at", pa.timestamp("ms", tz="UTC"))])
 
 
@@ -31,6 +35,9 @@ class Migration:
     name: str
     checksum: str
     statements: tuple[str, ...]
+
+    def applies_to(self, store: Store) -> bool:
+        return store.capabilities.owner or not self.name.endswith(_OF_OWNER)
 
 
 def migrate(store: Store, settings: RetentionSettings | None = None) -> list[str]:
@@ -48,7 +55,7 @@ def migrate(store: Store, settings: RetentionSettings | None = None) -> list[str
     applied = {name for name, _ in recorded}
     pending = [file for file in files if file.name not in applied]
     for file in pending:
-        for statement in file.statements:
+        for statement in file.statements if file.applies_to(store) else ():
             store.command(statement)
         store.insert("migrations", _row(file))
     if settings is not None:
