@@ -27,7 +27,7 @@ from ingest.batch import Partition, Slice
 from ingest.beginnings import Beginnings, tell_made_again, wanted_topics
 from ingest.confluent_client import Refusals, confluent_options, connect
 from ingest.oauth import Tokens
-from ingest.plan import Progress, read_progress
+from ingest.plan import Progress, is_of_another_topic, read_progress
 from ingest.source import Assigned, Polled
 from ingest.trouble import Trouble
 
@@ -36,6 +36,8 @@ logger = logging.getLogger(__name__)
 _ANSWER_S = 5.0
 _AT_ONCE = 5_000
 """Records of one `consume`: it would wait for more, up to its timeout, while others could be written."""
+_ASK_AGAIN_S = 30.0
+"""How soon it is noticed that a topic was made again of which nothing comes; else it is when something is committed."""
 _BEFORE_PAUSE_S = 1.0
 """How long reading may wait for room without a word to librdkafka, which waits with a rebalance until then."""
 _MOVED_ON = {
@@ -67,6 +69,7 @@ class ConfluentSource:
         self._waiting: list[Any] = []
         self._paused = self._closed = self._in_doubt = False
         self._full_since: float | None = None
+        self._ids_asked_at = time.monotonic()
         self._trouble = Trouble(logger)
         topics = [settings.read_pattern] if settings.read_pattern else list(settings.read_topics)
         self._consumer.subscribe(topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
@@ -94,15 +97,15 @@ class ConfluentSource:
         read = [one for one in self._waiting if Partition(one.topic(), one.partition()) not in assigned]
         gone = frozenset(self._gone)
         self._gone, self._new, self._waiting = set(), set(), []
+        if not read and time.monotonic() - self._ids_asked_at > _ASK_AGAIN_S:
+            with contextlib.suppress(BrokerUnavailable):
+                self._begin_anew(self._held)
         return Polled(revoked=gone, assigned=assigned, pieces=tuple(self._pieces(read)))
 
     def commit(self, progress: Mapping[Partition, Progress]) -> bool:
         if self._in_doubt:
             return False
-        if again := self._made_again(progress):
-            tell_made_again(again)
-            self._gone |= again
-            self._new |= again
+        if self._begin_anew(progress):
             return False
         places = [
             TopicPartition(at.topic, at.number, one.offset, metadata=one.text.rstrip("\0")) for at, one in progress.items()
@@ -117,6 +120,15 @@ class ConfluentSource:
                 raise BrokerUnavailable(f"kafka.brokers {self._brokers}: {refusal.str()}")
             logger.debug("the group is being rebalanced, nothing is committed now: %s", refusal.str())
         return not refused
+
+    def _begin_anew(self, partitions: Iterable[Partition]) -> bool:
+        """Whether a topic of these was made again; then nothing that was read of it is worth anything."""
+        again = self._made_again(partitions)
+        tell_made_again(again)
+        self._gone |= again
+        self._new |= again
+        self._ids_asked_at = time.monotonic()
+        return bool(again)
 
     def lag(self) -> Mapping[Partition, int]:
         lags = {}
@@ -166,8 +178,12 @@ class ConfluentSource:
         if not new:
             return {}
         found: dict[Partition, Assigned] = {}
-        committed = self._committed({at.topic for at in new})
         ids = self._ids_of({at.topic for at in new})
+        committed = {
+            at: one
+            for at, one in self._committed({at.topic for at in new}).items()
+            if not is_of_another_topic(one.offset, one.metadata, ids[at.topic])
+        }
         for at in sorted(new):
             low, _ = self._consumer.get_watermark_offsets(TopicPartition(*at), _ANSWER_S)
             progress, start = None, low

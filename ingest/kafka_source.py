@@ -93,6 +93,7 @@ class KafkaSource:
             return self._only_losses()
         if not found:
             self._tell_of_silence()
+            self._begin_anew(self._positions.known_again(_partitions(self._consumer.assignment() or ())))
         records = {Partition(at.topic, at.partition): one for at, one in found.items()}
         revoked, new = self._changes.take()
         assigned = self._stand(new, records)
@@ -103,9 +104,10 @@ class KafkaSource:
     def commit(self, progress: Mapping[Partition, Progress]) -> bool:
         if self._changes.in_doubt:
             return False
-        if again := self._positions.made_again(progress):
-            tell_made_again(again)
-            self._changes.begin_anew(again)
+        with self._translated():
+            again = self._positions.made_again(progress)
+        if again:
+            self._begin_anew(again)
             return False
         offsets = {TopicPartition(*at): OffsetAndMetadata(one.offset, one.text, -1) for at, one in progress.items()}
         try:
@@ -132,6 +134,10 @@ class KafkaSource:
             self._consumer.close(autocommit=False, timeout_ms=_CLOSE_MS)
         except KafkaError as error:
             logger.info("the Kafka consumer did not leave its group cleanly: %s", error)
+
+    def _begin_anew(self, made_again: set[Partition]) -> None:
+        tell_made_again(made_again)
+        self._changes.begin_anew(made_again)
 
     def _only_losses(self) -> Polled:
         """In an `except`: what went away has to be told at once, or it would be committed under the new generation."""

@@ -92,7 +92,8 @@ class _Track:
     def progress(self) -> Progress | None:
         """What the next commit should say; None before the first record."""
         offset = self.flights[0].start if self.flights else self.start
-        return None if offset is None else Progress(offset=offset, bounds=(*(one.last for one in self.flights), *self.repeat))
+        bounds = (*(one.last for one in self.flights), *self.repeat)
+        return None if offset is None else Progress(offset=offset, bounds=bounds, topic_id=self.tenure.topic_id)
 
     def hold(self, pieces: list[Piece]) -> None:
         self.pieces = pieces

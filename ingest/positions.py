@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from kafka import TopicPartition
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from core.config import KafkaSettings
 from core.telemetry import INGEST_LOST
 from ingest.batch import Partition
 from ingest.beginnings import Beginnings, wanted_topics
-from ingest.plan import read_progress
+from ingest.plan import is_of_another_topic, read_progress
 from ingest.source import Assigned
 
 logger = logging.getLogger(__name__)
@@ -39,10 +39,14 @@ class Positions:
         places = [TopicPartition(*at) for at in sorted(new)]
         if not places:
             return {}
-        committed = self._committed(places)
         first = self._consumer.beginning_offsets(places, timeout_ms=_ANSWER_MS)
-        fresh = {TopicPartition(*at) for at in new} - committed.keys()
         ids = {at.topic: self._topic_id(at.topic) for at in places}
+        committed = {
+            at: one
+            for at, one in self._committed(places).items()
+            if not is_of_another_topic(one.offset, one.metadata, ids.get(at.topic, ""))
+        }
+        fresh = {*places} - committed.keys()
         as_configured = {at for at in places if self._beginnings.as_configured(Partition(*at), ids[at.topic])}
         chosen = {at: one.offset for at, one in committed.items()} | self._chosen(fresh, fresh & as_configured, first)
         self._ids |= ids
@@ -63,9 +67,19 @@ class Positions:
         return self._started.get(at, 0)
 
     def made_again(self, partitions: Collection[Partition]) -> set[Partition]:
-        """Those whose topic is, as far as is known here, not the one any more that it was."""
+        """Those whose topic is not the one that it was. The brokers are asked; raises KafkaError while they do not have it."""
+        if not any(self._ids.get(at.topic) for at in partitions):
+            return set()
+        self._consumer._net.run(self._consumer._manager.wait_for, self._consumer._cluster.request_update(), _ANSWER_MS)
         now = {at.topic: self._topic_id(at.topic) for at in partitions}
-        return {at for at in partitions if self._ids.get(at.topic) and now[at.topic] and now[at.topic] != self._ids[at.topic]}
+        if missing := sorted(topic for topic, known in now.items() if not known and self._ids.get(topic)):
+            raise UnknownTopicOrPartitionError(f"topic {missing[0]} is not there")
+        return {at for at in partitions if self._ids.get(at.topic, now[at.topic]) != now[at.topic]}
+
+    def known_again(self, partitions: Collection[Partition]) -> set[Partition]:
+        """The same, as far as is known without asking: else it would not be noticed before there is something to commit."""
+        ids = {at: (self._ids.get(at.topic), self._topic_id(at.topic)) for at in partitions}
+        return {at for at, (was, now) in ids.items() if was and now and was != now}
 
     def advance(self, at: Partition, records: list[Any]) -> None:
         """Records were read: the log may have lost some before them, or have been made again."""

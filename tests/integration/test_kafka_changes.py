@@ -11,7 +11,9 @@ import pytest
 from prometheus_client import REGISTRY
 
 from core.config import KafkaSettings, StoreSettings
-from ingest import confluent_client, kafka_client
+from ingest import confluent_client, confluent_source, kafka_client, positions
+from ingest.batch import Partition
+from ingest.plan import Progress
 from storage.contract import Store
 from storage.migrate import migrate
 from storage.open import open_store
@@ -101,6 +103,7 @@ def scene(
     # Changes are found within 30 s; here sooner.
     monkeypatch.setattr(kafka_client, "_METADATA_AGE_MS", 300)
     monkeypatch.setattr(confluent_client, "_METADATA_AGE_MS", 300)
+    monkeypatch.setattr(confluent_source, "_ASK_AGAIN_S", 0.3)
     topic = unique_name("changes")
     kafka_operator.create(topic)
     bootstrap = secure_kafka_broker.bootstrap
@@ -205,6 +208,33 @@ def test_a_topic_that_is_made_again_is_read_from_its_beginning_while_it_is_read(
         scene.operator.create(scene.topic)
         scene.write(range(100, 100 + again))
         scene.wait_for(10 + again)
+
+
+@pytest.mark.parametrize("again", [5, 15])
+def test_a_commit_that_was_meant_for_a_deleted_topic_leaves_out_nothing_of_the_new_one(
+    scene: Scene, again: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name is the new topic's when the commit arrives: its offset says nothing about it."""
+    owner, name = {
+        "confluent": (confluent_source.ConfluentSource, "_made_again"),
+        "kafka-python": (positions.Positions, "made_again"),
+    }[scene.client]
+    asked, done = getattr(owner, name), []
+
+    def looked_up_just_before(self: Any, progress: Any) -> set[Partition]:
+        found = asked(self, progress)
+        if not done and any(isinstance(one, Progress) and one.offset == 10 for one in getattr(progress, "values", list)()):
+            done.append(True)
+            scene.operator.delete(scene.topic)
+            scene.operator.create(scene.topic)
+            scene.write(range(100, 100 + again))
+        return found
+
+    monkeypatch.setattr(owner, name, looked_up_just_before)
+    scene.write(range(10))
+    with scene.consuming():
+        scene.wait_for(10 + again)
+    assert done
 
 
 @pytest.mark.parametrize("what", ["earlier", "deleted"])
