@@ -219,7 +219,8 @@ def test_a_commit_that_was_meant_for_a_deleted_topic_leaves_out_nothing_of_the_n
         "confluent": (confluent_source.ConfluentSource, "_made_again"),
         "kafka-python": (positions.Positions, "made_again"),
     }[scene.client]
-    asked, done = getattr(owner, name), []
+    asked: Callable[[Any, Any], set[Partition]] = getattr(owner, name)
+    done: list[bool] = []
 
     def looked_up_just_before(self: Any, progress: Any) -> set[Partition]:
         found = asked(self, progress)
