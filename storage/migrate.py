@@ -1,7 +1,4 @@
-"""Applies the numbered files of `migrations/` in order, each once.
-
-Those called `….owner.sql` are for a process that owns the store alone; elsewhere they are recorded and nothing is done.
-"""
+"""Applies the numbered files of `migrations/` in order, each once."""
 
 import hashlib
 import re
@@ -24,7 +21,6 @@ ENGINE = ReplacingMergeTree ORDER BY name
 APPLIED = "SELECT DISTINCT name, checksum FROM migrations ORDER BY name, checksum"
 OLDEST = (24, 8)
 """The first ClickHouse that carries the token of an insert into the rollups (its pull request 61601)."""
-_OF_OWNER = ".owner.sql"
 _SCHEMA = pa.schema([("name", pa.string()), ("checksum", pa.string()), ("applied_at", pa.timestamp("ms", tz="UTC"))])
 
 
@@ -35,9 +31,6 @@ class Migration:
     name: str
     checksum: str
     statements: tuple[str, ...]
-
-    def applies_to(self, store: Store) -> bool:
-        return store.capabilities.owner or not self.name.endswith(_OF_OWNER)
 
 
 def migrate(store: Store, settings: RetentionSettings | None = None) -> list[str]:
@@ -55,7 +48,7 @@ def migrate(store: Store, settings: RetentionSettings | None = None) -> list[str
     applied = {name for name, _ in recorded}
     pending = [file for file in files if file.name not in applied]
     for file in pending:
-        for statement in file.statements if file.applies_to(store) else ():
+        for statement in file.statements:
             store.command(statement)
         store.insert("migrations", _row(file))
     if settings is not None:

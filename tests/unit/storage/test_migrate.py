@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -20,10 +19,6 @@ from tests.support.clickhouse_native import ClickHouseNativeServer
 from tests.support.data import REPOSITORY
 
 TABLES = "SELECT name FROM system.tables WHERE database = currentDatabase() ORDER BY name"
-ROLLUPS = ("route_1m", "model_1m", "tenant_1m", "calls_1s")
-ROLLED_UP = (
-    "SELECT sum(calls) AS calls, sum(latency_ms_sum) AS latency, uniqExact(origin) AS origins, count() > 0 AS any FROM {table}"
-)
 TTL = "SELECT engine_full AS engine FROM system.tables WHERE database = currentDatabase() AND name = {name:String}"
 
 
@@ -136,52 +131,13 @@ def test_several_processes_may_start_at_once(clickhouse_native: ClickHouseNative
     store.close()
 
 
-def test_the_defaults_are_what_the_files_say(clickhouse_native: ClickHouseNativeServer) -> None:
-    served = open_store(StoreSettings(url=clickhouse_native.url_of("defaults")), owner=True)
-    migrate(served)
-    assert apply_retention(served, RetentionSettings()) == []
-    served.close()
-
-
-def test_a_store_with_an_owner_gets_small_granules_and_loses_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    earlier = [file for file in load_migrations() if file.name < "0006"]
-    with monkeypatch.context() as patched:
-        patched.setattr("storage.migrate.load_migrations", lambda: iter(earlier))
-        migrate(store, RetentionSettings(rollups=timedelta(days=4000), seconds=timedelta(days=4000)))
-    write = (
-        "INSERT INTO calls (ts, topic, offset, gateway, tenant, latency_ms) SELECT "
-        "toDateTime64('2020-01-31 23:00:00', 3, 'UTC') + number, 't', number + {since:UInt64}, 'g', 'a', number "
-        "FROM numbers(7200)"
-    )
-    store.command(write, {"since": 0})
-    before = {table: store.frame(ROLLED_UP.format(table=table)) for table in ROLLUPS}
-    migrate(store, RetentionSettings(rollups=timedelta(days=4000), seconds=timedelta(days=4000)))
-    for table in ROLLUPS:
-        store.command(f"OPTIMIZE TABLE {table} FINAL")
-        pd.testing.assert_frame_equal(store.frame(ROLLED_UP.format(table=table)), before[table])
-        assert "index_granularity = 128" in store.arrow(TTL, {"name": table}).column("engine")[0].as_py()
-        assert "345600000" in ttl(store, table)
-    store.command(write, {"since": 7200})
-    assert int(store.frame("SELECT sum(calls) AS calls FROM tenant_1m").calls[0]) == 14_400
-    assert not [name for name in store.arrow(TABLES).column("name").to_pylist() if name.endswith("_anew")]
-
-
-def test_where_it_was_broken_off_granules_are_made_small_later(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    *earlier, small = [file for file in load_migrations() if file.name < "0007"]
-    with monkeypatch.context() as patched:
-        patched.setattr("storage.migrate.load_migrations", lambda: iter(earlier))
-        migrate(store)
-    store.command("INSERT INTO calls (ts, topic, offset) SELECT now(), 't', number FROM numbers(100)")
-    for steps in range(1, len(small.statements) + 1):
-        for statement in small.statements[:steps]:
-            store.command(statement)
-        assert int(store.frame("SELECT sum(calls) AS calls FROM route_1m").calls[0]) == 100
-    assert migrate(store) == names()[len(earlier) :]
-    assert {int(store.frame(f"SELECT sum(calls) AS calls FROM {table}").calls[0]) for table in ROLLUPS} == {100}
+def test_the_defaults_are_what_the_files_say(store: Store) -> None:
+    migrate(store)
+    assert apply_retention(store, RetentionSettings()) == []
 
 
 def test_retention_is_changed_only_where_it_differs(store: Store) -> None:
-    migrate(store, RetentionSettings())
+    migrate(store)
     assert apply_retention(store, RetentionSettings(calls=timedelta(days=7), seconds=timedelta(hours=36))) == [
         "calls",
         "calls_1s",
