@@ -379,8 +379,16 @@ class ForecastSettings(Part):
     enabled: bool = Field(True, description="Make forecasts.")
     horizon: Duration = Field(timedelta(days=28), description="How far ahead.")
     every: Duration = Field(timedelta(days=1), description="How often.")
-    history: Duration = Field(timedelta(days=92), description="How much hourly history is used at most.")
-    metrics: tuple[str, ...] = Field(("tps", "tokens_per_s", "cost_per_h"), description="What is forecast.")
+    choose_every: Duration = Field(
+        timedelta(days=7), description="How often each series' models are chosen anew, by a back-test on its own history."
+    )
+    history: Duration = Field(
+        timedelta(days=560), description="How much hourly history is used at most; seasons of the year need more than one."
+    )
+    metrics: tuple[str, ...] = Field(
+        ("tps", "peak_tps", "tokens_per_s", "cost_per_h", "latency_p95", "rate_limited_rate"),
+        description="What is forecast; peaks and latencies follow from `tps` where it is among them.",
+    )
     by: tuple[str, ...] = Field(("service", "provider"), description="Besides all traffic, one forecast per value of each.")
     max_series: int = Field(200, ge=1, description="Most series forecast in a run; the busiest come first.")
     seed: int = Field(7, description="Seed of everything random in forecasting.")

@@ -188,6 +188,20 @@ def export(
 
 
 @app.command()
+def forecast(
+    target: Annotated[Path, typer.Argument(metavar="FILE_OR_FOLDER", help="`timestamp,value` as .csv or .csv.gz.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the results; relative paths are kept.")],
+    horizon: Annotated[str, typer.Option(help="How far ahead, for example 1h, 28d or 13w.")] = "28d",
+    jobs: Annotated[int, typer.Option(min=0, help="Processes at most; 0: one a processor.")] = 0,
+    as_json: JsonOption = False,
+) -> int:
+    """Forecast any series with quantiles, by the engine that the service uses."""
+    from tpscope.forecasting import run_forecast
+
+    return run_forecast(target, duration_option("--horizon", horizon), out, jobs=jobs, as_json=as_json)
+
+
+@app.command()
 def analyze(
     start: Annotated[
         str | None, typer.Option("--from", help="Start time (RFC 3339); default: the first stored minute.")

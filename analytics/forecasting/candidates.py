@@ -25,11 +25,11 @@ from analytics.forecasting.season import Season
 
 NAMES: tuple[str, ...] = (
     "weekly profile",
-    "weekly profile, last day",
-    "weekly profile, last days",
+    "weekly profile (last day)",
+    "weekly profile (last days)",
     "slow weekly profile",
     "growing weekly profile",
-    "weekly profile, plain scale",
+    "weekly profile (plain scale)",
     "daily profile",
     "median of 4 weeks",
     "mean of 4 weeks",
@@ -75,7 +75,7 @@ def _weekly(values: Floats, ahead: Floats, season: Season) -> dict[str, Floats]:
     recent = values[-MOST_WEEKS * season.week :]
     plain = decompose(recent, season)
     found = {
-        "weekly profile, plain scale": np.resize(plain.profile, size)
+        "weekly profile (plain scale)": np.resize(plain.profile, size)
         + _returning(plain.days, ahead / season.week, _LEVEL_DAYS, _RETURN_WEEKS),
         "median of 4 weeks": np.resize(np.median(four, axis=0), size),
         "mean of 4 weeks": np.resize(four.mean(axis=0), size),
@@ -102,8 +102,8 @@ def _relative(values: Floats, ahead: Floats, season: Season) -> dict[str, Floats
     slow_shape = np.resize(usual.slow, len(ahead))
     return {
         "weekly profile": back(middle),
-        "weekly profile, last day": back(middle + residual * np.exp(-ahead / (_RESIDUAL_FADES_DAYS * season.day))),
-        "weekly profile, last days": back(shape + _returning(usual.days, weeks, _FAST_DAYS, _FAST_RETURN_WEEKS)),
+        "weekly profile (last day)": back(middle + residual * np.exp(-ahead / (_RESIDUAL_FADES_DAYS * season.day))),
+        "weekly profile (last days)": back(shape + _returning(usual.days, weeks, _FAST_DAYS, _FAST_RETURN_WEEKS)),
         "slow weekly profile": back(slow_shape + _returning(usual.days, weeks, _LEVEL_DAYS, _RETURN_WEEKS)),
         "growing weekly profile": back(shape + _level(usual.days, _LEVEL_DAYS) + grown),
     }

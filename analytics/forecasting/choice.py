@@ -16,16 +16,16 @@ _FEW_WEEKS, _SOME_WEEKS = 3, 5
 _PRIOR = {
     #                              first day, week, beyond
     "weekly profile": (2.0, 2.5, 4.0),
-    "weekly profile, last day": (4.0, 2.5, 1.0),
-    "weekly profile, last days": (1.0, 1.0, 1.0),
+    "weekly profile (last day)": (4.0, 2.5, 1.0),
+    "weekly profile (last days)": (1.0, 1.0, 1.0),
     "slow weekly profile": (1.0, 1.0, 1.0),
     "growing weekly profile": (0.3, 0.2, 0.2),
-    "weekly profile, plain scale": (1.0, 1.5, 2.0),
+    "weekly profile (plain scale)": (1.0, 1.5, 2.0),
     "daily profile": (0.05, 0.05, 0.05),
     "median of 4 weeks": (1.0, 2.5, 1.0),
     "mean of 4 weeks": (0.5, 0.5, 0.5),
     "last week again": (0.1, 0.1, 0.1),
-    "last year's change": (0.5, 0.5, 1.0),
+    "last year's change": (0.5, 1.0, 2.5),
     "level": (0.02, 0.02, 0.02),
 }
 _PRIOR_OF_FEW_WEEKS = {"daily profile": 4.0, "last week again": 2.0, "growing weekly profile": 0.1}
@@ -73,11 +73,18 @@ def _prior(band: int, weeks: float) -> Floats:
 
 
 def _excess(replays: Replays, end: int | None) -> Floats:
-    """How much worse than the best each candidate was over the points before `end`; nought for what was not replayed."""
-    total = np.zeros(len(NAMES))
-    for one in replays.replays:
-        total += np.abs(one.truth - one.paths)[:, :end].sum(axis=1)
-    best = np.nanmin(total) if np.isfinite(total).any() else 0.0
-    if best <= 0.0:  # some were never wrong: those that were count little
-        return np.asarray(np.nan_to_num(total) > 0.0, dtype=np.float64)
-    return np.nan_to_num(total / best - 1.0)
+    """How much worse than the best each candidate was over the points before `end`, in the replays that it took part in.
+
+    One that took part in none is taken to be as the middle one.
+    """
+    if not replays.replays:
+        return np.zeros(len(NAMES))
+    totals = np.array([np.abs(one.truth - one.paths)[:, :end].sum(axis=1) for one in replays.replays])
+    there = np.isfinite(totals)
+    always = there.all(axis=0)
+    best = totals[:, np.where(always, totals.sum(axis=0), np.inf).argmin()]
+    own, other = np.where(there, totals, 0.0).sum(axis=0), (there * best[:, None]).sum(axis=0)
+    if best.sum() <= 0.0:  # some were never wrong: those that were count little
+        return np.asarray(own > 0.0, dtype=np.float64)
+    excess = own / np.maximum(other, 1e-300) - 1.0
+    return np.asarray(np.where(there.any(axis=0), np.maximum(excess, 0.0), np.median(excess[always])))

@@ -6,7 +6,7 @@ and uses a choice; cheap. Both are pure, and the same whether a job or the comma
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -21,14 +21,19 @@ from analytics.forecasting.profile import Floats
 from analytics.forecasting.quality import relative_error
 from analytics.forecasting.replay import Replays, replay
 from analytics.forecasting.season import HOURLY, Season
+from analytics.forecasting.shifts import level_shift
 from analytics.forecasting.spread import Errors, Spread, calibrate, widths
 from core.errors import TpscopeError
 from core.types import QUANTILE_COLUMNS
 
 _CALIBRATED_WEEKS = 4
 """Replays reach so far ahead; what lies beyond goes on widening as the first weeks did."""
-_USED_WEEKS = 60
-"""A year and what is needed to compare with it; older history says nothing more."""
+_DOUBT = 0.5
+"""Share of the level that it is taken to be off by where nothing could be replayed, as two more errors."""
+_USED_WEEKS = 80
+"""A year, what is needed to compare with it, and replays of that; older history says nothing more."""
+_NOUGHT = 1e-12
+"""Closer to zero than this is arithmetic."""
 
 
 class NothingKnown(TpscopeError, ValueError):
@@ -136,6 +141,7 @@ def forecast(
     points = np.column_stack([path + width * chosen.spread.mean, path[:, None] + width[:, None] * chosen.spread.quantiles])
     if non_negative or (non_negative is None and history.values.min() >= 0):
         points = np.maximum(points, 0.0)
+    points[np.abs(points) < _NOUGHT] = 0.0
     points[:, 1:] = np.maximum.accumulate(points[:, 1:], axis=1)
     if _counts(values):
         points[:, 1:] = np.round(points[:, 1:])
@@ -152,13 +158,15 @@ def _history(values: Floats, season: Season, masked: npt.NDArray[np.bool_] | Non
     history = prepare(given, season, mask[before:])
     if not len(history.values):
         raise NothingKnown
-    return History(values=history.values, start=history.start + before, ends=history.ends, known=history.known)
+    since, factor = level_shift(history.values, season)
+    level = np.where(np.arange(len(history.values)) < len(history.values) - since, factor, 1.0)
+    return replace(history, values=history.values * level, start=history.start + before)
 
 
 def _choose(history: History, season: Season, start: int) -> Choice:
     values = history.values
     replays = replay(values, _CALIBRATED_WEEKS * season.week, season)
-    available = paths(values, _CALIBRATED_WEEKS * season.week, season)
+    available = paths(values, min(season.week, len(values)), season)
     shares = weights(replays, available, len(values), season)
     errors = _errors(values, replays, shares, start + history.start, season)
     level = float(np.abs(blend(available, shares, season)[: season.week]).mean())
@@ -173,8 +181,10 @@ def _choose(history: History, season: Season, start: int) -> Choice:
 def _errors(values: Floats, replays: Replays, shares: Floats, start: int, season: Season) -> list[Errors]:
     """Errors of the blend in each replay; without any, how the values lie around their middle."""
     if not replays.replays:
-        middle = np.full(len(values), np.median(values))
-        return [Errors(origin=start, errors=values - middle, path=middle)]
+        middle = float(np.median(values))
+        unknown = _DOUBT * abs(middle) * np.array([-1.0, 1.0])  # constant so far is not constant for ever
+        errors = np.concatenate([values - middle, unknown])
+        return [Errors(origin=start, errors=errors, path=np.full(len(errors), middle))]
     found = []
     for one in replays.replays:
         path = blend(one.paths, _usable(shares, one.paths), season)
@@ -192,8 +202,9 @@ def _usable(shares: Floats, each: Floats) -> Floats:
 
 
 def _counts(values: Floats) -> bool:
+    """Whether these are counts: then their quantiles are whole numbers as well."""
     known = values[np.isfinite(values)]
-    return bool((known == np.round(known)).all() and (known >= 0).all() and np.abs(known).max() > 1.0)
+    return bool(known.min() >= 0 and (known == np.round(known)).all())
 
 
 def _note(history: History, horizon: int, season: Season) -> str:

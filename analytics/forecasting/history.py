@@ -1,4 +1,4 @@
-"""The history that forecasts learn from: cut to what is known, without outages and masked points, gaps filled with what is usual."""
+"""The history that forecasts learn from: cut to what is known, outages and masked points out, gaps filled as usual."""
 
 from dataclasses import dataclass
 
@@ -11,6 +11,8 @@ from analytics.forecasting.season import Season
 _OUTAGE_SHARE, _BUSY_SHARE = 0.02, 0.25
 """An outage is a run below the first share of what is usual, while what is usual is above the second share of the middle."""
 _LEAST_OUTAGE = 2
+_LARGEST = 1e100
+"""Beyond this is no measurement, and sums of it would overflow."""
 _MOST_OUTAGES = 0.1
 """More than this share of points cannot be outages: the series is so."""
 
@@ -29,8 +31,8 @@ class History:
 
 
 def prepare(values: Floats, season: Season, masked: npt.NDArray[np.bool_] | None = None) -> History:
-    """Cut, mask and fill; infinities are unknown. The result is empty where nothing is known."""
-    clean = np.where(np.isfinite(values), values, np.nan)
+    """Cut, mask and fill; infinities, and numbers near them, are unknown. The result is empty where nothing is known."""
+    clean = np.where(np.abs(values) <= _LARGEST, values, np.nan)
     known = np.flatnonzero(np.isfinite(clean))
     if not len(known):
         return History(values=np.empty(0), start=0, ends=0, known=0)

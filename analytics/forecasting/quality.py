@@ -1,39 +1,16 @@
 """How good forecasts were: errors relative to repeating the last week, quantile losses, coverage."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from analytics.forecasting.profile import Floats
 from analytics.forecasting.season import Season
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quality:
-    """Of forecasts against what came, averaged over origins.
-
-    Attributes
-    ----------
-    mase : float
-        Mean absolute error of the median, relative to repeating the last week over the same points.
-    wql : float
-        Weighted quantile loss over all quantiles: twice the pinball loss over the mean of what came (Gneiting, Raftery, 2007).
-    wql95 : float
-        The same at the 95 % quantile alone.
-    coverage90 : float
-        Share of points between the 5 % and the 95 % quantile.
-    """
-
-    mase: float
-    wql: float
-    wql95: float
-    coverage90: float
-    origins: int
+from core.types import QUANTILE_LEVELS
 
 
 def pinball(truth: Floats, quantile: Floats, level: float) -> float:
-    """Mean pinball loss of one quantile."""
+    """Mean pinball loss of one quantile; twice of it over the mean of what came is the weighted quantile loss (WQL)."""
     over = truth - quantile
     return float(np.maximum(level * over, (level - 1.0) * over).mean())
 
@@ -54,3 +31,22 @@ def relative_error(replayed: Sequence[tuple[int, Floats]], values: Floats, seaso
         return float("nan")
     usual = float(np.concatenate(naive).mean())
     return float(np.concatenate(own).mean() / usual) if usual > 0 else float("nan")
+
+
+def judge(truth: Floats, quantiles: Floats, reference: Floats) -> tuple[float, float, float, float]:
+    """Error of the median relative to that of `reference`, WQL, WQL at 95 %, coverage of the 90 % interval.
+
+    `quantiles` has shape (n_points, n_quantiles) at `QUANTILE_LEVELS`. The relative error is NaN where the reference is never
+    wrong, losses where nothing came.
+    """
+    size = float(np.abs(truth).mean())
+    losses = [2.0 * pinball(truth, quantiles[:, at], level) for at, level in enumerate(QUANTILE_LEVELS)]
+    usual = float(np.abs(truth - reference).mean())
+    own = float(np.abs(truth - quantiles[:, QUANTILE_LEVELS.index(0.5)]).mean())
+    inside = (truth >= quantiles[:, 0]) & (truth <= quantiles[:, -1])
+    return (
+        own / usual if usual > 0 else float("nan"),
+        float(np.mean(losses)) / size if size > 0 else float("nan"),
+        losses[-1] / size if size > 0 else float("nan"),
+        float(inside.mean()),
+    )

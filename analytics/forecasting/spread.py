@@ -115,8 +115,7 @@ def _relative_level(now: float, then: float) -> float:
 
 def _typical(size: Floats, slot: Ints, season: Season) -> Floats:
     """Mean absolute error by slot of the week and its neighbours, drawn towards the time of the day; never nought."""
-    total: Floats = np.bincount(slot, size, season.week)
-    count: Floats = np.bincount(slot, minlength=season.week).astype(np.float64)
+    total, count = (np.asarray(np.bincount(slot, each, season.week), dtype=np.float64) for each in (size, np.ones(len(slot))))
     by_day = [part.reshape(-1, season.day).sum(axis=0) for part in (total, count)]
     day_total, day_count = (_with_neighbours(part) for part in by_day)
     overall = float(size.mean())
