@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from core.types import Anomaly, Contribution, ForecastBacktest, Incident, JobState, Watermark
+from core.types import Anomaly, Contribution, ForecastBacktest, ForecastRun, Incident, JobState, Watermark
 from dashboards import queries
 from dashboards.api.answers import answer, utc
 from dashboards.api.series import SpanQuery
