@@ -496,6 +496,21 @@ class ReceiverSettings(Part):
     send_resolved: bool = Field(True, description="Also tell when an incident ends.")
 
 
+class ExportSettings(Part):
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="Unique name; part of the files' names.")
+    folder: str = Field(min_length=1, description="Folder that the files are written to; it is made where it is missing.")
+    format: Literal["csv", "json", "parquet", "xlsx", "html"] = Field("xlsx", description="Format of the files.")
+    metric: str | None = Field(None, description="Only the forecasts of this metric; left out: of all.")
+    every: Duration = Field(timedelta(days=1), description="How often; a file is written when there is a newer forecast.")
+
+    @field_validator("metric")
+    @classmethod
+    def _metric(cls, metric: str | None) -> str | None:
+        if metric is not None:
+            _known_metric(metric)
+        return metric
+
+
 class WebSettings(Part):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
@@ -525,6 +540,7 @@ class Settings(Part):
     rules: tuple[Rule, ...] = Field(default_factory=_default_rules, description="What opens an incident.")
     routing: RoutingSettings = Field(default_factory=RoutingSettings, description="Which receiver is told, how often.")
     receivers: tuple[ReceiverSettings, ...] = Field((), description="Webhooks and chats.")
+    exports: tuple[ExportSettings, ...] = Field((), description="Forecasts that are written to a folder by themselves.")
     web: WebSettings = Field(default_factory=WebSettings, description="Pages and API.")
 
     @field_validator("time_zone")
@@ -540,6 +556,7 @@ class Settings(Part):
     def _names(self) -> Self:
         _unique("rules", [rule.name for rule in self.rules])
         _unique("receivers", [receiver.name for receiver in self.receivers])
+        _unique("exports", [export.name for export in self.exports])
         _unique("objectives", [objective.name for objective in self.objectives])
         known = {receiver.name for receiver in self.receivers}
         named = [*self.routing.receivers, *(name for rule in self.rules for name in rule.receivers)]

@@ -47,7 +47,7 @@ def run_export(settings: Settings, request: ExportRequest, to: Path) -> int:
     selector = _selector(request)
     with reading(settings) as store:
         if request.kind == "forecasts":
-            items = _forecasts(store, request, selector)
+            items = forecast_items(store, request.metric, selector if request.selector else None)
         else:
             frame, meta = _EXPORTS[request.kind](store, request, selector)
     if request.kind == "forecasts":
@@ -57,11 +57,12 @@ def run_export(settings: Settings, request: ExportRequest, to: Path) -> int:
     return len(frame)
 
 
-def _forecasts(store: Store, request: ExportRequest, selector: Selector) -> list[ForecastItem]:
+def forecast_items(store: Store, metric: str | None, selector: Selector | None) -> list[ForecastItem]:
+    """The latest forecasts with their back-tests; None: every metric, every selection. Raises ConfigError where none is there."""
     runs = [
         run
         for run in latest_forecasts(store)
-        if (request.metric in (None, run.metric)) and (not request.selector or run.selector == selector)
+        if metric in (None, run.metric) and (selector is None or run.selector == selector)
     ]
     tests = latest_backtests(store)
     items = []
