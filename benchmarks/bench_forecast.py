@@ -86,24 +86,25 @@ def main() -> None:
 
 
 def compare(tasks: list[Task], horizons: tuple[int, ...], others: dict[str, Forecaster], kind: str) -> None:
-    """Print a line a method, and the results of ours with the mean of four weeks as reference."""
+    """Print a line a method, and the results of ours with the mean of four weeks as reference; one forecast, every horizon."""
+    methods: dict[str, Forecaster] = {"tpscope": own, "mean of 4 weeks": mean_of_four_weeks, **others}
+    scores = {name: judged(method, tasks, horizons) for name, method in methods.items()}
     for horizon in horizons:
-        fitting = [task for task in tasks if len(task.future) >= horizon]
-        if not fitting:
-            continue
-        label = f"{horizon // 24} days"
-        print(f"{label}: {len(fitting)} tasks")
-        methods: dict[str, Forecaster] = {"tpscope": own, "mean of 4 weeks": mean_of_four_weeks, **others}
-        scores = {name: judged(method, fitting, horizon) for name, method in methods.items()}
-        for name, score in scores.items():
-            figures = f"MASE {score.mase:.3f}  coverage {score.coverage:.3f}  WQL95 {score.wql95:.3f}  {score.seconds:.3f} s"
-            print(f"  {name:22} {figures}", flush=True)
-        ours, reference = scores["tpscope"], scores["mean of 4 weeks"]
-        ahead = f"{kind}{horizon // 24}d"
-        result(f"forecast_mase_{ahead}", ours.mase, "1", reference.mase)
-        result(f"forecast_coverage90_{ahead}", ours.coverage, "1", reference.coverage)
-        result(f"forecast_wql95_{ahead}", ours.wql95, "1", reference.wql95)
-        result(f"forecast_seconds_{ahead}", ours.seconds, "s", reference.seconds)
+        label = f"{horizon // 24}d"
+        print(f"{label}: {sum(len(task.future) >= horizon for task in tasks)} tasks")
+        for name, by_horizon in scores.items():
+            if horizon in by_horizon:
+                score = by_horizon[horizon]
+                figures = (
+                    f"MASE {score.mase:.3f}  coverage {score.coverage:.3f}  WQL95 {score.wql95:.3f}  {score.seconds:.3f} s"
+                )
+                print(f"  {name:22} {figures}", flush=True)
+        ours, reference = (scores[name].get(horizon) for name in ("tpscope", "mean of 4 weeks"))
+        if ours is not None and reference is not None:
+            result(f"forecast_mase_{kind}{label}", ours.mase, "1", reference.mase)
+            result(f"forecast_coverage90_{kind}{label}", ours.coverage, "1", reference.coverage)
+            result(f"forecast_wql95_{kind}{label}", ours.wql95, "1", reference.wql95)
+            result(f"forecast_seconds_{kind}{label}", ours.seconds, "s", reference.seconds)
 
 
 def speed(series: list[Floats], count: int) -> None:
@@ -171,25 +172,36 @@ def mean_of_four_weeks(history: Floats, horizon: int) -> tuple[Floats, Floats, F
     return point + low, point, point + high
 
 
-def judged(forecaster: Forecaster, tasks: list[Task], horizon: int) -> Score:
-    relative, inside, loss, seconds = [], [], [], []
+def judged(forecaster: Forecaster, tasks: list[Task], horizons: tuple[int, ...]) -> dict[int, Score]:
+    """Each task is forecast once, as far as it goes, and judged at every horizon by its first points."""
+    rows: dict[int, list[tuple[float, float, float, float]]] = {horizon: [] for horizon in horizons}
     for task in tasks:
-        truth = task.future[:horizon]
-        started = time.perf_counter()
-        lower, point, upper = (part[:horizon] for part in forecaster(task.history, len(task.future)))
-        seconds.append(time.perf_counter() - started)
-        naive = np.resize(task.history[-WEEK:], horizon)
-        error, usual = np.abs(truth - point).mean(), np.abs(truth - naive).mean()
-        relative.append(np.log(max(error, 1e-9) / max(usual, 1e-9)))
-        inside.append(np.mean((truth >= lower) & (truth <= upper)))
-        over = truth - upper
-        loss.append(2 * np.maximum(0.95 * over, -0.05 * over).mean() / (np.abs(truth).mean() + 1e-9))
-    return Score(
-        mase=float(np.exp(np.mean(relative))),
-        coverage=float(np.mean(inside)),
-        wql95=float(np.mean(loss)),
-        seconds=float(np.mean(seconds)),
-    )
+        started = time.process_time()
+        made = forecaster(task.history, len(task.future))
+        seconds = time.process_time() - started
+        for horizon in horizons:
+            if len(task.future) >= horizon:
+                rows[horizon].append((*_scored(task, made, horizon), seconds))
+    found = {}
+    for horizon, scored in rows.items():
+        if scored:
+            relative, inside, loss, seconds = np.mean(scored, axis=0)
+            found[horizon] = Score(
+                mase=float(np.exp(relative)), coverage=float(inside), wql95=float(loss), seconds=float(seconds)
+            )
+    return found
+
+
+def _scored(task: Task, made: tuple[Floats, Floats, Floats], horizon: int) -> tuple[float, float, float]:
+    """Logarithm of the error relative to the naive, share within the interval, weighted quantile loss at 95 %."""
+    lower, point, upper = (part[:horizon] for part in made)
+    truth = task.future[:horizon]
+    naive = np.resize(task.history[-WEEK:], horizon)
+    error, usual = np.abs(truth - point).mean(), np.abs(truth - naive).mean()
+    over = truth - upper
+    loss = 2 * np.maximum(0.95 * over, -0.05 * over).mean() / (np.abs(truth).mean() + 1e-9)
+    inside = np.mean((truth >= lower) & (truth <= upper))
+    return float(np.log(max(error, 1e-9) / max(usual, 1e-9))), float(inside), float(loss)
 
 
 def tasks_of(name: str, values: Floats) -> Iterator[Task]:

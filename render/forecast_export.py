@@ -28,7 +28,7 @@ FORMATS = ("csv", "json", "parquet", "xlsx", "html")
 FORECAST_CONTENT_TYPES = {**CONTENT_TYPES, "html": "text/html; charset=utf-8"}
 _MOST_CHARTS = 40
 """A page of more series shows the first ones; the tables hold all."""
-_FIRST_ROW, _CHART_COLUMN = 2, "P"
+_FIRST_ROW, _CHART_COLUMN, _CHART_TICKS = 2, "P", 14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +146,7 @@ def _chart(sheet: Any, columns: list[str], item: ForecastItem) -> None:
     chart.height, chart.width = 10, 24
     chart.y_axis.title, chart.x_axis.title = item.run.unit, "UTC"
     chart.x_axis.number_format, chart.y_axis.delete, chart.x_axis.delete = "yyyy-mm-dd", False, False
+    chart.x_axis.tickLblSkip = chart.x_axis.tickMarkSkip = max(len(item.frame) // _CHART_TICKS, 1)
     last = len(item.frame) + _FIRST_ROW - 1
     for name in ("q05", "q50", "q95"):
         place = columns.index(name) + 1

@@ -58,7 +58,7 @@ def run_export(settings: Settings, request: ExportRequest, to: Path) -> int:
 
 
 def forecast_items(store: Store, metric: str | None, selector: Selector | None) -> list[ForecastItem]:
-    """The latest forecasts with their back-tests; None: every metric, every selection. Raises ConfigError where none is there."""
+    """The latest forecasts with their back-tests; None: every metric, every selection. Raises ConfigError without any."""
     runs = [
         run
         for run in latest_forecasts(store)
