@@ -1,4 +1,4 @@
-"""Forecasts as files to take away: tables, workbooks with a chart, a page that stands alone. The same bytes for whoever asks.
+"""Forecasts as files to take away: tables, workbooks, pages that stand alone, pictures. The same bytes for whoever asks.
 
 Each says what it holds, in which unit and zone, from which history and by which model it was made, and how wrong that was. A
 workbook has a sheet called `about`, and one for each metric, with a chart of its first series.
@@ -21,11 +21,12 @@ from core.errors import ConfigError, NotInstalledError
 from core.types import QUANTILE_COLUMNS, ForecastBacktest, ForecastRun
 from render.export import CONTENT_TYPES, encode_table, forecast_meta, forecast_table, spreadsheet_cells
 from render.figures import forecast_fan
+from render.forecast_png import draw_forecast
 from render.parts import Line, Span
 from render.theme import theme_of
 
-FORMATS = ("csv", "json", "parquet", "xlsx", "html")
-FORECAST_CONTENT_TYPES = {**CONTENT_TYPES, "html": "text/html; charset=utf-8"}
+FORMATS = ("csv", "json", "parquet", "xlsx", "html", "png")
+FORECAST_CONTENT_TYPES = {**CONTENT_TYPES, "html": "text/html; charset=utf-8", "png": "image/png"}
 _MOST_CHARTS = 40
 """A page of more series shows the first ones; the tables hold all."""
 _FIRST_ROW, _CHART_COLUMN, _CHART_TICKS = 2, "P", 14
@@ -52,7 +53,18 @@ def encode_forecasts(items: Sequence[ForecastItem], fmt: str, *, where: str = "f
         return _workbook(items)
     if fmt == "html":
         return _page(items)
+    if fmt == "png":
+        return _picture(items, where)
     return encode_table(_table(items), fmt, _meta(items), where=where)
+
+
+def _picture(items: Sequence[ForecastItem], where: str) -> bytes:
+    """One forecast's fan; of several there is no picture that could be read."""
+    if len(items) > 1:
+        raise ConfigError(
+            where, f"is a picture of one forecast, and there are {len(items)}; choose one with --metric and --selector"
+        )
+    return draw_forecast(items[0].run, items[0].frame)
 
 
 def _table(items: Sequence[ForecastItem]) -> pd.DataFrame:

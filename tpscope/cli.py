@@ -162,7 +162,7 @@ def simulate(
 @app.command()
 def export(
     kind: Annotated[ExportKind, typer.Argument(help="What to export.")],
-    to: Annotated[Path, typer.Option("--to", help="File: .csv, .json, .parquet or .xlsx; forecasts also .html.")],
+    to: Annotated[Path, typer.Option("--to", help="File: .csv, .json, .parquet or .xlsx; forecasts also .html, .png.")],
     metric: Annotated[str | None, typer.Option(help="Only this metric (forecasts, anomalies); which series.")] = None,
     selector: Annotated[str, typer.Option(help='Which calls, for example provider="openai".')] = "",
     start: Annotated[str | None, typer.Option("--from", help="Start time (RFC 3339).")] = None,

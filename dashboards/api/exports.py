@@ -21,7 +21,7 @@ class ForecastQuery(BaseModel):
 
     metric: str = Field(max_length=64, description="The metric that was forecast, for example `tps`.")
     selector: str = Field("", max_length=2000, description='Which calls: `service="chat"`; empty: all calls.')
-    format: Literal["csv", "json", "parquet", "xlsx", "html"] = Field("csv", description="Format of the file.")
+    format: Literal["csv", "json", "parquet", "xlsx", "html", "png"] = Field("csv", description="Format of the file.")
 
 
 def router(web: Web, workers: Workers) -> APIRouter:

@@ -10,11 +10,13 @@ import orjson
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from core.errors import ConfigError
 from core.series import ALL_CALLS, Selector
 from core.types import QUANTILE_COLUMNS, ForecastBacktest, ForecastRun
 from render.forecast_export import FORMATS, ForecastItem, encode_forecasts
+from render.forecast_png import HEIGHT, WIDTH
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 RUN = ForecastRun(
@@ -106,6 +108,16 @@ def test_equal_forecasts_are_equal_files(fmt: str) -> None:
     assert encode_forecasts([item()], fmt) == encode_forecasts([item()], fmt)
 
 
+def test_a_picture_is_of_one_forecast() -> None:
+    picture = Image.open(io.BytesIO(encode_forecasts([item(hours=672)], "png")))
+    assert picture.size == (WIDTH, HEIGHT)
+    colours = picture.convert("RGB").getcolors(WIDTH * HEIGHT)
+    assert colours is not None
+    assert len(colours) > 50
+    with pytest.raises(ConfigError, match="is a picture of one forecast, and there are 3"):
+        encode_forecasts(SEVERAL, "png")
+
+
 def test_another_format_is_refused_with_those_there_are() -> None:
-    with pytest.raises(ConfigError, match=r"x\.pdf: has no format .*'pdf'.*csv, json, parquet, xlsx, html"):
+    with pytest.raises(ConfigError, match=r"x\.pdf: has no format .*'pdf'.*csv, json, parquet, xlsx, html, png"):
         encode_forecasts([item()], "PDF", where="x.pdf")
