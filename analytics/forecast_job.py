@@ -8,7 +8,7 @@ import pandas as pd
 from analytics.choices import KIND, Choices, SeriesKey, from_model, to_model
 from analytics.forecasting import HOURLY, Choice, Forecast, NothingKnown, choose
 from analytics.forecasting.backtest import backtest
-from analytics.predicted import Wanted, hours_since_1970, predict
+from analytics.predicted import Wanted, hours_since_1970, occasions_of, predict
 from analytics.predicting import SeriesToForecast, series_to_forecast
 from core.clock import floor_to
 from core.config import ForecastSettings
@@ -33,7 +33,7 @@ def make_forecasts(store: Store, settings: ForecastSettings, now: datetime, epoc
     able = [series for series in found if series.known_hours >= _LEAST_HOURS]
     choices = _choices(store, able, settings, now, epoch)
     wanted = [Wanted(series=series, choice=choices.by_series.get(_key(series))) for series in able]
-    made = predict(wanted, settings.horizon // _HOUR)
+    made = predict(wanted, settings.horizon // _HOUR, settings.events)
     for one in wanted:
         if one.key in made:
             _write(store, one, made[one.key], choices.version if one.choice is not None else "", now, epoch)
@@ -84,7 +84,12 @@ def _choices(
     made: dict[SeriesKey, Choice] = {}
     for one in settled:
         try:
-            made[_key(one)] = choose(one.values, start=hours_since_1970(one.start), masked=one.masked)
+            made[_key(one)] = choose(
+                one.values,
+                start=hours_since_1970(one.start),
+                masked=one.masked,
+                occasions=occasions_of(one, settings.events),
+            )
         except NothingKnown:
             continue
     model = to_model(made, now)

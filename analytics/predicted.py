@@ -10,10 +10,12 @@ import pandas as pd
 from analytics.choices import SeriesKey
 from analytics.features import Floats
 from analytics.forecasting import HOURLY, Choice, Forecast, NothingKnown, forecast
+from analytics.forecasting.occasions import Occasion, occasion
 from analytics.forecasting.peaks import fit_peaks, peaks_of
 from analytics.forecasting.reconcile import reconcile
 from analytics.forecasting.under_load import elasticity, load_factor
 from analytics.predicting import SeriesToForecast
+from core.config import ForecastEvent
 from core.series import ALL_CALLS, METRICS
 
 _SUMS = ("tps", "bytes_per_s", "tokens_per_s", "cost_per_h")
@@ -41,14 +43,26 @@ def hours_since_1970(at: datetime) -> int:
     return int((pd.Timestamp(at) - _EPOCH) // pd.Timedelta(hours=1))
 
 
-def predict(wanted: Sequence[Wanted], hours: int) -> dict[SeriesKey, Forecast]:
+def occasions_of(series: SeriesToForecast, events: Sequence[ForecastEvent]) -> list[Occasion]:
+    """The events in the series' own hours; only what adds up moves with an event's traffic."""
+    if series.metric not in _SUMS:
+        return []
+    return [occasion(one.name, one.start, one.end, one.uplift, series.start, 3600) for one in events]
+
+
+def predict(wanted: Sequence[Wanted], hours: int, events: Sequence[ForecastEvent] = ()) -> dict[SeriesKey, Forecast]:
     """Forecast all of them `hours` ahead; those of which nothing is known are left out."""
     made: dict[SeriesKey, Forecast] = {}
     for one in wanted:
         series = one.series
         try:
             made[one.key] = forecast(
-                series.values, hours, start=hours_since_1970(series.start), choice=one.choice, masked=series.masked
+                series.values,
+                hours,
+                start=hours_since_1970(series.start),
+                choice=one.choice,
+                masked=series.masked,
+                occasions=occasions_of(series, events),
             )
         except NothingKnown:
             continue

@@ -375,6 +375,21 @@ class DetectionSettings(Part):
     rebuild_every: Duration = Field(timedelta(hours=6), description="How often baselines and the forest are built anew.")
 
 
+class ForecastEvent(Part):
+    name: str = Field(min_length=1, description="Events of one name are alike: `New Year`, `black friday`.")
+    start: AwareDatetime = Field(description="When it begins, with a time zone: 2026-12-25T00:00:00+13:00.")
+    end: AwareDatetime = Field(description="When it has ended.")
+    uplift: float | None = Field(
+        None, gt=0, description="Expected traffic as a factor, 1.4 for 40 % more; left out: as in the past events of this name."
+    )
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if self.end <= self.start:
+            raise ValueError(f"end {self.end.isoformat()} of event {self.name!r} is not after its start")
+        return self
+
+
 class ForecastSettings(Part):
     enabled: bool = Field(True, description="Make forecasts.")
     horizon: Duration = Field(timedelta(days=28), description="How far ahead.")
@@ -391,6 +406,9 @@ class ForecastSettings(Part):
     )
     by: tuple[str, ...] = Field(("service", "provider"), description="Besides all traffic, one forecast per value of each.")
     max_series: int = Field(200, ge=1, description="Most series forecast in a run; the busiest come first.")
+    events: tuple[ForecastEvent, ...] = Field(
+        (), description="Holidays, campaigns and other days unlike their weekday, past and to come."
+    )
     seed: int = Field(7, description="Seed of everything random in forecasting.")
 
     @field_validator("metrics")

@@ -195,12 +195,14 @@ def forecast(
     out: Annotated[Path, typer.Option("--out", help="Folder for the results; relative paths are kept.")],
     horizon: Annotated[str, typer.Option(help="How far ahead, for example 1h, 28d or 13w.")] = "28d",
     jobs: Annotated[int, typer.Option(min=0, help="Processes at most; 0: one a processor.")] = 0,
+    config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> int:
     """Forecast any series with quantiles, by the engine that the service uses."""
     from tpscope.forecasting import run_forecast
 
-    return run_forecast(target, duration_option("--horizon", horizon), out, jobs=jobs, as_json=as_json)
+    events = settings_of(config, None).forecast.events
+    return run_forecast(target, duration_option("--horizon", horizon), out, jobs=jobs, as_json=as_json, events=events)
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """`tpscope forecast`: any series of `timestamp,value`, forecast by the engine that the service uses."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +13,8 @@ from rich.console import Console
 
 from analytics.forecasting import NothingKnown, Season, forecast
 from analytics.forecasting.grid import regular
+from analytics.forecasting.occasions import occasion
+from core.config import ForecastEvent
 from core.errors import ConfigError
 from tpscope.series_files import Recorded, SeriesFile, find_series, read_series_file, write_result, written_times
 
@@ -34,13 +37,15 @@ class Outcome:
     problem: str = ""
 
 
-def run_forecast(target: Path, horizon: timedelta, out: Path, *, jobs: int, as_json: bool) -> int:
+def run_forecast(
+    target: Path, horizon: timedelta, out: Path, *, jobs: int, as_json: bool, events: Sequence[ForecastEvent] = ()
+) -> int:
     """Forecast the file, or every one of the folder; exit code 2 when one could not be, which the others do not suffer from."""
     if horizon <= timedelta(0):
         raise ConfigError("--horizon", "must be longer than nothing; write for example 28d")
     files = find_series(target)
     processes = max(min(jobs or os.cpu_count() or 1, len(files) // _FILES_A_PROCESS), 1)
-    outcomes = list(Parallel(n_jobs=processes)(delayed(forecast_file)(file, horizon, out) for file in files))
+    outcomes = list(Parallel(n_jobs=processes)(delayed(forecast_file)(file, horizon, out, events) for file in files))
     failed = [one for one in outcomes if one.problem]
     console = Console(stderr=True, soft_wrap=True)
     for one in outcomes:
@@ -56,17 +61,19 @@ def run_forecast(target: Path, horizon: timedelta, out: Path, *, jobs: int, as_j
     return 2 if failed else 0
 
 
-def forecast_file(file: SeriesFile, horizon: timedelta, out: Path) -> Outcome:
+def forecast_file(file: SeriesFile, horizon: timedelta, out: Path, events: Sequence[ForecastEvent] = ()) -> Outcome:
     """Read, forecast and write one file; what is wrong with it is in the outcome."""
     try:
-        table, outcome = forecast_series(read_series_file(file.path), horizon, str(file.path))
+        table, outcome = forecast_series(read_series_file(file.path), horizon, str(file.path), events)
         write_result(out, file, table)
     except ConfigError as error:
         return Outcome(file=str(file.path), problem=str(error))
     return outcome
 
 
-def forecast_series(recorded: Recorded, horizon: timedelta, name: str) -> tuple[pd.DataFrame, Outcome]:
+def forecast_series(
+    recorded: Recorded, horizon: timedelta, name: str, events: Sequence[ForecastEvent] = ()
+) -> tuple[pd.DataFrame, Outcome]:
     """The table `timestamp,mean,q05,…,q95,model` of the points after the last one, and what is to be said of it.
 
     Raises ConfigError, naming the series, where no value is known.
@@ -77,7 +84,14 @@ def forecast_series(recorded: Recorded, horizon: timedelta, name: str) -> tuple[
     wanted = max(-(-int(horizon.total_seconds()) // grid.step_s), 1)
     count = min(wanted, _MOST_POINTS)
     try:
-        made = forecast(grid.values, count, season=Season.of_step(grid.step_s), start=grid.index_of_start)
+        first, step_s = grid.start.to_pydatetime(), grid.step_s
+        made = forecast(
+            grid.values,
+            count,
+            season=Season.of_step(step_s),
+            start=grid.index_of_start,
+            occasions=[occasion(one.name, one.start, one.end, one.uplift, first, step_s) for one in events],
+        )
     except NothingKnown as error:
         raise ConfigError(name, str(error)) from None
     stamps = written_times(grid.after(count), zoned=recorded.zoned)

@@ -1,7 +1,9 @@
 """Holidays and known events: days unlike their weekday, learned from the past ones of the same name or said by the user."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +31,12 @@ class Occasion:
     start: int
     end: int
     uplift: float | None = None
+
+
+def occasion(name: str, begins: datetime, ends: datetime, uplift: float | None, first: datetime, step_s: int) -> Occasion:
+    """An event of these times, for points of `step_s` seconds of which the first is at `first`."""
+    start, end = (math.floor((at - first).total_seconds() / step_s) for at in (begins, ends - timedelta(microseconds=1)))
+    return Occasion(name=name, start=start, end=end + 1, uplift=uplift)
 
 
 def masked(count: int, occasions: Sequence[Occasion]) -> npt.NDArray[np.bool_]:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.forecasting import forecast
+from core.config import ForecastEvent
 from core.errors import ConfigError
 from core.types import QUANTILE_COLUMNS
 from tests.unit.analytics.forecasting.builders import WEEK, weekly
@@ -87,6 +88,17 @@ def test_a_clock_that_goes_back_and_duplicates_change_nothing(tmp_path: Path) ->
     for name in ("a", "b"):
         forecast_file(SeriesFile(path=tmp_path / f"{name}.csv", relative=Path(f"{name}.csv")), DAY, tmp_path / "out")
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "out/a.csv"), pd.read_csv(tmp_path / "out/b.csv"))
+
+
+def test_events_of_the_configuration_are_expected(tmp_path: Path) -> None:
+    path = series(tmp_path / "a.csv", list(weekly(5, noise=0.01)))
+    start = pd.Timestamp("2026-04-07T00:00Z").to_pydatetime()
+    event = ForecastEvent(name="campaign", start=start, end=start + DAY, uplift=1.5)
+    tables = []
+    for events in ((), (event,)):
+        forecast_file(SeriesFile(path=path, relative=Path("b.csv")), 3 * DAY, tmp_path, events)
+        tables.append(pd.read_csv(tmp_path / "b.csv")["q50"].to_numpy().reshape(3, 24).mean(axis=1))
+    np.testing.assert_allclose(tables[1] / tables[0], [1.0, 1.5, 1.0], rtol=1e-6)
 
 
 def test_no_horizon_is_refused(tmp_path: Path) -> None:
