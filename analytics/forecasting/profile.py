@@ -20,7 +20,6 @@ MOST_WEEKS = 16
 RECENT = (2.0, 4.0, 8.0)
 """Half-lives, in weeks, of the memories of the profile."""
 SLOW = (8.0, 16.0)
-_ROUNDS = 2
 _LOW_RANK, _LOW_RANK_SHARE = 3, 0.35
 _SMOOTH_PER_DAY = 96
 """Profiles of finer steps are smoothed over a quarter of an hour: single minutes of the week are noise."""
@@ -48,11 +47,9 @@ def decompose(values: Floats, season: Season) -> Decomposition:
     """Profiles and daily levels of the last weeks of `values` (shape (n_points,), a week or more, no gaps)."""
     table = weeks_of(values, season)
     level = np.median(table, axis=1)
-    profiles = [np.zeros(season.week)]
-    for turn in range(_ROUNDS):
-        profiles = _profiles(table - level[:, None], (RECENT, SLOW) if turn == _ROUNDS - 1 else (RECENT,))
-        if turn < _ROUNDS - 1:
-            level = np.median(table - profiles[0], axis=1)
+    first = np.median(table - level[:, None], axis=0)
+    level = np.median(table - first, axis=1)
+    profiles = _profiles(table - level[:, None], (RECENT, SLOW))
     profile, slow = (_smooth(_toward_low_rank(each, season), season) for each in profiles)
     days = np.median((table - profile).reshape(-1, season.day), axis=1)
     return Decomposition(profile=profile, slow=slow, days=days)
