@@ -7,24 +7,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-import pandas as pd
-
 from analytics.detector import Detector, DetectorState, judge_span
 from analytics.features import DETECTION_METRICS
-from analytics.forecast import ShortHistory, forecast
+from analytics.forecast_job import make_forecasts
 from analytics.hourly import SCOPES_OF_HOURS, stale_hours
-from analytics.predicting import SeriesToForecast, series_to_forecast
 from analytics.reading import read_minutes
 from analytics.reporting import JobReport, run_job
 from analytics.trained import Trained, Trainer, save
 from core.clock import Clock, floor_to
 from core.config import Settings
-from core.series import METRICS
-from core.types import Anomaly, ForecastRun
+from core.types import Anomaly
 from storage.anomalies import read_anomalies, write_anomalies
 from storage.contract import Store
 from storage.detector_state import read_state, write_state
-from storage.forecasts import write_forecast
 from storage.hours import refresh_hours
 from storage.series import latest_minute
 from storage.watermarks import read_watermarks
@@ -108,22 +103,13 @@ def run_hours(store: Store, clock: Clock, settings: Settings, epoch: int) -> Job
 def run_forecasts(store: Store, clock: Clock, settings: Settings, epoch: int) -> JobReport:
     """Forecast every configured series by the hour; `items` counts series.
 
-    Series with too little history are left out; the note says how many, and what the longest of them has.
+    Series with less than a day of history are left out; the note says how many.
     """
 
     def body(cursor: datetime | None) -> JobReport:
         now = clock.now()
-        end = floor_to(now, _HOUR)
-        done, short = 0, list[ShortHistory]()
-        for series in series_to_forecast(store, settings.forecast, end):
-            try:
-                _forecast(store, series, settings, now, epoch)
-            except ShortHistory as too_short:
-                short.append(too_short)
-            else:
-                done += 1
-        note = f"{len(short)} series left out: {max(short, key=lambda error: error.have_h)}" if short else ""
-        return JobReport(name="forecasts", cursor=end, items=done, note=note)
+        done, note = make_forecasts(store, settings.forecast, now, epoch)
+        return JobReport(name="forecasts", cursor=floor_to(now, _HOUR), items=done, note=note)
 
     return run_job("forecasts", store, clock, epoch, body)
 
@@ -221,25 +207,6 @@ def _judge(
     write_anomalies(store, changed, epoch)
     write_state(store, DETECTOR, end - _MINUTE, state.to_json(), epoch)
     return state
-
-
-def _forecast(store: Store, series: SeriesToForecast, settings: Settings, now: datetime, epoch: int) -> None:
-    """Forecast and write one series; raises ShortHistory."""
-    made = forecast(series.values, settings.forecast.horizon // _HOUR)
-    hours = pd.date_range(series.end, periods=len(made.points), freq="h")
-    run = ForecastRun(
-        version=f"{now:%Y%m%dT%H%M%S.%f}Z",
-        made_at=now,
-        selector=series.selector,
-        metric=series.metric,
-        unit=METRICS[series.metric].unit,
-        model=made.model,
-        step="1h",
-        trained_from=series.start,
-        trained_to=series.end,
-        error_mase=made.error_mase,
-    )
-    write_forecast(store, run, made.points.assign(ts=hours), epoch)
 
 
 def _steps(start: datetime, end: datetime, step: timedelta) -> list[datetime]:

@@ -1,27 +1,34 @@
 """Which series are forecast, and their hourly history without gaps."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from analytics.features import Floats
 from core.config import ForecastSettings
-from core.series import METRICS, Selector
+from core.series import ALL_CALLS, METRICS, Selector
+from core.types import Anomaly
+from storage.anomalies import read_anomalies
 from storage.contract import Store
 from storage.hours import read_hours, read_hours_by
 
 _HOUR = timedelta(hours=1)
 _GONE_HOURS = 7 * 24
 """Selections without a call for so long are not forecast."""
+_LONGEST_ANOMALY = timedelta(days=2)
+"""What lasts longer is the new normal, not to be kept from the forecast."""
+_MOST_MASKED = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesToForecast:
     """One series and its history: `values` of consecutive hours from `start`, NaN where unknown, in the metric's unit.
 
-    `calls` in the whole span say how busy the selection is.
+    `calls` in the whole span say how busy the selection is. `masked` hours must not be learned from: they lay in an anomaly.
     """
 
     metric: str
@@ -29,6 +36,13 @@ class SeriesToForecast:
     start: datetime
     values: Floats
     calls: int
+    masked: npt.NDArray[np.bool_] | None = None
+
+    @property
+    def known_hours(self) -> int:
+        """From the first known hour to the last."""
+        known = np.flatnonzero(np.isfinite(self.values))
+        return int(known[-1] - known[0] + 1) if len(known) else 0
 
     @property
     def end(self) -> datetime:
@@ -51,7 +65,20 @@ def series_to_forecast(store: Store, settings: ForecastSettings, end: datetime) 
             frame = read_hours_by(store, metric, first, end, by)
             found += [_dense(metric, selector, rows, first, hours) for selector, rows in _split(frame, by)]
     alive = [series for series in found if series is not None]
-    return sorted(alive, key=lambda series: -series.calls)[: settings.max_series]
+    anomalies = read_anomalies(store, first, first + _HOUR * hours)
+    busiest = sorted(alive, key=lambda series: -series.calls)[: settings.max_series]
+    return [replace(series, masked=_masked(series, anomalies)) for series in busiest]
+
+
+def _masked(series: SeriesToForecast, anomalies: Sequence[Anomaly]) -> npt.NDArray[np.bool_] | None:
+    """The hours that anomalies of this selection, or of all calls, touched; none where that is too much to be an exception."""
+    mask = np.zeros(len(series.values), dtype=bool)
+    for one in anomalies:
+        ended = one.ended_at or one.last_at
+        if one.selector in (series.selector, ALL_CALLS) and ended - one.started_at <= _LONGEST_ANOMALY:
+            first, last = (one.started_at - series.start) // _HOUR, -((series.start - ended) // _HOUR)
+            mask[max(first, 0) : max(last, 0)] = True
+    return mask if 0.0 < mask.mean() <= _MOST_MASKED else None
 
 
 def _split(frame: pd.DataFrame, by: tuple[str, ...]) -> list[tuple[Selector, pd.DataFrame]]:

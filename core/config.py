@@ -375,14 +375,40 @@ class DetectionSettings(Part):
     rebuild_every: Duration = Field(timedelta(hours=6), description="How often baselines and the forest are built anew.")
 
 
+class ForecastEvent(Part):
+    name: str = Field(min_length=1, description="Events of one name are alike: `New Year`, `black friday`.")
+    start: AwareDatetime = Field(description="When it begins, with a time zone: 2026-12-25T00:00:00+13:00.")
+    end: AwareDatetime = Field(description="When it has ended.")
+    uplift: float | None = Field(
+        None, gt=0, description="Expected traffic as a factor, 1.4 for 40 % more; left out: as in the past events of this name."
+    )
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if self.end <= self.start:
+            raise ValueError(f"end {self.end.isoformat()} of event {self.name!r} is not after its start")
+        return self
+
+
 class ForecastSettings(Part):
     enabled: bool = Field(True, description="Make forecasts.")
     horizon: Duration = Field(timedelta(days=28), description="How far ahead.")
     every: Duration = Field(timedelta(days=1), description="How often.")
-    history: Duration = Field(timedelta(days=92), description="How much hourly history is used at most.")
-    metrics: tuple[str, ...] = Field(("tps", "tokens_per_s", "cost_per_h"), description="What is forecast.")
+    choose_every: Duration = Field(
+        timedelta(days=7), description="How often each series' models are chosen anew, by a back-test on its own history."
+    )
+    history: Duration = Field(
+        timedelta(days=560), description="How much hourly history is used at most; seasons of the year need more than one."
+    )
+    metrics: tuple[str, ...] = Field(
+        ("tps", "peak_tps", "tokens_per_s", "cost_per_h", "latency_p95", "rate_limited_rate"),
+        description="What is forecast; peaks and latencies follow from `tps` where it is among them.",
+    )
     by: tuple[str, ...] = Field(("service", "provider"), description="Besides all traffic, one forecast per value of each.")
     max_series: int = Field(200, ge=1, description="Most series forecast in a run; the busiest come first.")
+    events: tuple[ForecastEvent, ...] = Field(
+        (), description="Holidays, campaigns and other days unlike their weekday, past and to come."
+    )
     seed: int = Field(7, description="Seed of everything random in forecasting.")
 
     @field_validator("metrics")
@@ -488,6 +514,21 @@ class ReceiverSettings(Part):
     send_resolved: bool = Field(True, description="Also tell when an incident ends.")
 
 
+class ExportSettings(Part):
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="Unique name; part of the files' names.")
+    folder: str = Field(min_length=1, description="Folder that the files are written to; it is made where it is missing.")
+    format: Literal["csv", "json", "parquet", "xlsx", "html"] = Field("xlsx", description="Format of the files.")
+    metric: str | None = Field(None, description="Only the forecasts of this metric; left out: of all.")
+    every: Duration = Field(timedelta(days=1), description="How often; a file is written when there is a newer forecast.")
+
+    @field_validator("metric")
+    @classmethod
+    def _metric(cls, metric: str | None) -> str | None:
+        if metric is not None:
+            _known_metric(metric)
+        return metric
+
+
 class WebSettings(Part):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
@@ -517,6 +558,7 @@ class Settings(Part):
     rules: tuple[Rule, ...] = Field(default_factory=_default_rules, description="What opens an incident.")
     routing: RoutingSettings = Field(default_factory=RoutingSettings, description="Which receiver is told, how often.")
     receivers: tuple[ReceiverSettings, ...] = Field((), description="Webhooks and chats.")
+    exports: tuple[ExportSettings, ...] = Field((), description="Forecasts that are written to a folder by themselves.")
     web: WebSettings = Field(default_factory=WebSettings, description="Pages and API.")
 
     @field_validator("time_zone")
@@ -532,6 +574,7 @@ class Settings(Part):
     def _names(self) -> Self:
         _unique("rules", [rule.name for rule in self.rules])
         _unique("receivers", [receiver.name for receiver in self.receivers])
+        _unique("exports", [export.name for export in self.exports])
         _unique("objectives", [objective.name for objective in self.objectives])
         known = {receiver.name for receiver in self.receivers}
         named = [*self.routing.receivers, *(name for rule in self.rules for name in rule.receivers)]

@@ -111,6 +111,10 @@ class ForecastRun:
         Step between points, for example `1h`.
     error_mase : float
         Error of the same model replayed on held-out history, relative to the seasonal naive of one week; NaN: too short.
+    choice_version : str
+        The back-test that chose the model; empty where it was chosen on the spot.
+    note : str
+        What cannot be known from so little history; empty where nothing is missing.
     """
 
     version: str
@@ -123,6 +127,40 @@ class ForecastRun:
     trained_from: datetime
     trained_to: datetime
     error_mase: float
+    choice_version: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForecastBacktest:
+    """How forecasts of one series over one horizon did on its own history.
+
+    Attributes
+    ----------
+    mase, mean4_mase : float
+        Error of the median, and of the mean of the last four weeks, relative to repeating the last week; NaN where that is
+        never wrong.
+    wql, wql95 : float
+        Weighted quantile loss over all quantiles, and at the 95 % quantile.
+    coverage90 : float
+        Share of what came that lay between the 5 % and the 95 % quantile.
+    origins : int
+        From how many past moments it was forecast.
+    """
+
+    version: str
+    made_at: datetime
+    metric: str
+    selector: Selector
+    horizon_h: int
+    origins: int
+    history_from: datetime
+    history_to: datetime
+    mase: float
+    wql: float
+    wql95: float
+    coverage90: float
+    mean4_mase: float
 
 
 class IncidentState(StrEnum):

@@ -11,12 +11,24 @@ import pandas as pd
 from core.clock import floor_to
 from core.config import ObjectiveSettings
 from core.series import ALL_CALLS, METRICS, Selector
-from core.types import Anomaly, BaselineVersion, ForecastRun, Incident, JobState, Notification, SeriesRequest
+from core.types import Anomaly, BaselineVersion, ForecastBacktest, ForecastRun, Incident, JobState, Notification, SeriesRequest
 from dashboards.context import Web
 from dashboards.expected import expected_range
 from dashboards.selection import FILTERS
 from dashboards.window import Window, complete_until, iso
-from storage import anomalies, baselines, calls, dead_letters, forecasts, hours, incidents, jobs, notifications, series
+from storage import (
+    anomalies,
+    backtests,
+    baselines,
+    calls,
+    dead_letters,
+    forecasts,
+    hours,
+    incidents,
+    jobs,
+    notifications,
+    series,
+)
 
 FRESH_S = 5.0
 SLOW_S = 60.0
@@ -172,6 +184,11 @@ def notifications_of(web: Web, incident_id: str) -> list[Notification]:
 def forecast_runs(web: Web) -> list[ForecastRun]:
     """The latest forecast of each series."""
     return web.cache.get("forecasts", 30.0, lambda: forecasts.latest_forecasts(web.store))
+
+
+def forecast_backtests(web: Web) -> list[ForecastBacktest]:
+    """The latest back-test of each series and horizon."""
+    return web.cache.get("forecast_backtests", 30.0, lambda: backtests.latest_backtests(web.store))
 
 
 def forecast_of(web: Web, metric: str, selector: Selector) -> tuple[ForecastRun, pd.DataFrame] | None:

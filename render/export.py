@@ -8,7 +8,7 @@ import csv
 import io
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import import_module
 from importlib.util import find_spec
@@ -44,7 +44,11 @@ def write_table(frame: pd.DataFrame, path: Path, meta: Mapping[str, str]) -> Non
     NotInstalledError
         For .xlsx without openpyxl.
     """
-    content = encode_table(frame, path.suffix.removeprefix("."), meta, where=str(path))
+    write_whole(encode_table(frame, path.suffix.removeprefix("."), meta, where=str(path)), path)
+
+
+def write_whole(content: bytes, path: Path) -> None:
+    """Write a file that appears whole or not at all. Raises ConfigError for a folder that cannot be written."""
     scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with scratch.open("xb") as handle:
@@ -94,6 +98,11 @@ def forecast_meta(run: ForecastRun) -> dict[str, str]:
         "backtest_mase": f"{run.error_mase:.4f} (below 1: better than repeating last week)" if known else "too little history",
         "made_at": _iso(run.made_at),
     }
+
+
+def spreadsheet_cells(values: Sequence[Any]) -> list[Any]:
+    """Values as a spreadsheet may have them: times without a zone (they are UTC), no text that would be run as a formula."""
+    return [_xlsx_cell(value) for value in values]
 
 
 def unit_header(name: str, unit: str) -> str:

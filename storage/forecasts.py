@@ -12,7 +12,7 @@ from storage.contract import Store
 from storage.frames import EVENT_FIELDS, frame_table, moment
 from storage.sequence import next_seq
 
-_RUN = "version, made_at, metric, selector, unit, model, step, trained_from, trained_to, error_mase"
+_RUN = "version, made_at, metric, selector, unit, model, step, trained_from, trained_to, error_mase, choice_version, note"
 # A version is whole and never changes, so the newest by its own time of making holds, whoever wrote it.
 LATEST_RUNS = f"SELECT {_RUN} FROM forecasts ORDER BY made_at DESC, epoch DESC, seq DESC LIMIT 1 BY metric, selector"
 RUN = f"""
@@ -34,6 +34,7 @@ _SCHEMA = pa.schema(
         *(pa.field(name, pa.string()) for name in ("metric", "selector", "unit", "model", "step")),
         *(pa.field(name, TS_TYPE) for name in ("trained_from", "trained_to")),
         pa.field("error_mase", pa.float64()),
+        *(pa.field(name, pa.string()) for name in ("choice_version", "note")),
         pa.field("ts", TS_TYPE),
         *(pa.field(name, pa.float64()) for name in ("mean", *QUANTILE_COLUMNS)),
         *EVENT_FIELDS,
@@ -57,6 +58,8 @@ def write_forecast(store: Store, run: ForecastRun, frame: pd.DataFrame, epoch: i
         "trained_from": run.trained_from,
         "trained_to": run.trained_to,
         "error_mase": run.error_mase,
+        "choice_version": run.choice_version,
+        "note": run.note,
         "epoch": epoch,
         "seq": next_seq(),
     }

@@ -43,7 +43,18 @@ _HOUR = timedelta(hours=1)
 _ATTEMPTS = 5
 _PAUSE_S = 1.0
 
-_NAMED = ("tenant_1m", "hours", "baselines", "forecasts", "anomalies", "incidents", "notifications", "samples", "dead_letters")
+_NAMED = (
+    "tenant_1m",
+    "hours",
+    "baselines",
+    "forecasts",
+    "forecast_backtests",
+    "anomalies",
+    "incidents",
+    "notifications",
+    "samples",
+    "dead_letters",
+)
 """Tables that carry tenants' names."""
 
 COUNT_TRACES = """
@@ -222,7 +233,7 @@ class _Deletion:
         self._remove("notifications", of_incidents, tenant)
         self._finish("notifications")
         self._remove_minutes()
-        for table in ("hours", "baselines", "forecasts", "anomalies"):
+        for table in ("hours", "baselines", "forecasts", "forecast_backtests", "anomalies"):
             self._remove(table, f"1{selected}", labels)
         for table in ("incidents", "samples"):
             self._remove(table, "labels['tenant'] = {tenant:String}", tenant)

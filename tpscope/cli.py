@@ -14,6 +14,7 @@ from rich.console import Console
 
 from core.errors import TpscopeError
 from core.load import load_settings
+from tpscope.backtest_commands import backtest_app
 from tpscope.dead_letter_commands import dead_letter_app
 from tpscope.options import ConfigOption, JsonOption, StoreOption, duration_option, print_json, settings_of, time_option
 from tpscope.tenant_commands import tenant_app
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 config_app = typer.Typer(no_args_is_help=True, help="Check, show or describe the configuration.")
 app.add_typer(config_app, name="config")
+app.add_typer(backtest_app, name="backtest")
 app.add_typer(dead_letter_app, name="dead-letters")
 app.add_typer(tenant_app, name="tenants")
 
@@ -160,7 +162,7 @@ def simulate(
 @app.command()
 def export(
     kind: Annotated[ExportKind, typer.Argument(help="What to export.")],
-    to: Annotated[Path, typer.Option("--to", help="File: .csv, .json, .parquet or .xlsx.")],
+    to: Annotated[Path, typer.Option("--to", help="File: .csv, .json, .parquet or .xlsx; forecasts also .html, .png.")],
     metric: Annotated[str | None, typer.Option(help="Only this metric (forecasts, anomalies); which series.")] = None,
     selector: Annotated[str, typer.Option(help='Which calls, for example provider="openai".')] = "",
     start: Annotated[str | None, typer.Option("--from", help="Start time (RFC 3339).")] = None,
@@ -185,6 +187,22 @@ def export(
     rows = run_export(settings_of(config, store), request, to)
     Console(stderr=True).print(f"{rows:,} rows written to {to}")
     return 0
+
+
+@app.command()
+def forecast(
+    target: Annotated[Path, typer.Argument(metavar="FILE_OR_FOLDER", help="`timestamp,value` as .csv or .csv.gz.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the results; relative paths are kept.")],
+    horizon: Annotated[str, typer.Option(help="How far ahead, for example 1h, 28d or 13w.")] = "28d",
+    jobs: Annotated[int, typer.Option(min=0, help="Processes at most; 0: one a processor.")] = 0,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Forecast any series with quantiles, by the engine that the service uses."""
+    from tpscope.forecasting import run_forecast
+
+    events = settings_of(config, None).forecast.events
+    return run_forecast(target, duration_option("--horizon", horizon), out, jobs=jobs, as_json=as_json, events=events)
 
 
 @app.command()

@@ -10,10 +10,12 @@ import pandas as pd
 
 from core.config import Settings
 from core.errors import ConfigError
-from core.series import METRICS, Selector
+from core.series import ALL_CALLS, METRICS, Selector
 from core.types import SeriesRequest
-from render.export import write_table
+from render.export import write_table, write_whole
+from render.forecast_export import ForecastItem, encode_forecasts
 from storage.anomalies import read_anomalies
+from storage.backtests import latest_backtests
 from storage.calls import read_calls
 from storage.contract import Store
 from storage.forecasts import latest_forecasts, read_forecast
@@ -22,6 +24,8 @@ from storage.series import read_series
 from tpscope.reading import reading
 
 _MAX_CALLS = 1_000_000
+_ALL = "all"
+"""What `--selector` calls the selection of all calls; left out it is every forecast."""
 
 Meta = dict[str, str]
 
@@ -42,37 +46,36 @@ def run_export(settings: Settings, request: ExportRequest, to: Path) -> int:
     """Write the file; returns its number of rows. Raises ConfigError when there is nothing to export, and says why."""
     selector = _selector(request)
     with reading(settings) as store:
-        frame, meta = _EXPORTS[request.kind](store, request, selector)
+        if request.kind == "forecasts":
+            items = forecast_items(store, request.metric, selector if request.selector else None)
+        else:
+            frame, meta = _EXPORTS[request.kind](store, request, selector)
+    if request.kind == "forecasts":
+        write_whole(encode_forecasts(items, to.suffix.removeprefix("."), where=str(to)), to)
+        return sum(len(one.frame) for one in items)
     write_table(frame, to, meta)
     return len(frame)
 
 
-def _forecasts(store: Store, request: ExportRequest, selector: Selector) -> tuple[pd.DataFrame, Meta]:
+def forecast_items(store: Store, metric: str | None, selector: Selector | None) -> list[ForecastItem]:
+    """The latest forecasts with their back-tests; None: every metric, every selection. Raises ConfigError without any."""
     runs = [
         run
         for run in latest_forecasts(store)
-        if (request.metric in (None, run.metric)) and (not selector.pairs or run.selector == selector)
+        if metric in (None, run.metric) and (selector is None or run.selector == selector)
     ]
-    if not runs:
-        raise ConfigError(
-            "export forecasts", "there is no forecast for that yet; the job makes one a day from a week of history"
-        )
-    frames = []
+    tests = latest_backtests(store)
+    items = []
     for run in runs:
         found = read_forecast(store, run.metric, run.selector, run.version)
-        if found is None:
-            continue
-        frame = found[1].rename(columns={"ts": "timestamp_utc"})
-        frame.insert(1, "metric", run.metric)
-        frame.insert(2, "selector", str(run.selector))
-        frame.insert(3, "unit", run.unit)
-        frames.append(frame.assign(model=run.model, made_at_utc=run.made_at))
-    meta = {"content": "capacity forecast, hourly, quantiles q05 to q95 of the value in `unit`", "time zone": "UTC"}
-    meta["units"] = ", ".join(sorted({f"{run.metric} in {run.unit}" for run in runs}))
-    meta["trained"] = (
-        f"{min(run.trained_from for run in runs):%Y-%m-%d %H:%M} to {max(run.trained_to for run in runs):%Y-%m-%d %H:%M}"
-    )
-    return pd.concat(frames, ignore_index=True), meta
+        if found is not None:
+            own = [one for one in tests if (one.metric, one.selector) == (run.metric, run.selector)]
+            items.append(ForecastItem(run=run, frame=found[1], backtests=own))
+    if not items:
+        raise ConfigError(
+            "export forecasts", "there is no forecast for that yet; the job makes one a day, of a day of history or more"
+        )
+    return items
 
 
 def _series(store: Store, request: ExportRequest, selector: Selector) -> tuple[pd.DataFrame, Meta]:
@@ -144,7 +147,6 @@ def _incidents(store: Store, request: ExportRequest, selector: Selector) -> tupl
 
 
 _EXPORTS: dict[str, Callable[[Store, ExportRequest, Selector], tuple[pd.DataFrame, Meta]]] = {
-    "forecasts": _forecasts,
     "series": _series,
     "calls": _calls,
     "anomalies": _anomalies,
@@ -154,6 +156,6 @@ _EXPORTS: dict[str, Callable[[Store, ExportRequest, Selector], tuple[pd.DataFram
 
 def _selector(request: ExportRequest) -> Selector:
     try:
-        return Selector.parse(request.selector)
+        return ALL_CALLS if request.selector == _ALL else Selector.parse(request.selector)
     except ValueError as error:
         raise ConfigError("--selector", str(error)) from error

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from functools import partial
 
 from alerts.jobs import Deliverer, run_alerts
 from analytics.detector import Detector
@@ -27,6 +28,7 @@ from storage.migrate import migrate
 from storage.open import api_token, open_store, publish_api
 from tpscope.known import KnownValues
 from tpscope.leader import KafkaLeader, Leader, SoleLeader
+from tpscope.scheduled_exports import job_name, run_scheduled_export
 from tpscope.scheduler import Job, JobScheduler
 from tpscope.workers import Workers
 
@@ -180,6 +182,10 @@ class Service:
             every = settings.forecast.every
             due_s = self._due_in_s("forecasts", every, 8)
             jobs.append(job("forecasts", every, lambda epoch: run_forecasts(store, clock, current.value, epoch), due_s))
+        for export in settings.exports:
+            name = job_name(export)
+            due_s = self._due_in_s(name, export.every, 30)
+            jobs.append(job(name, export.every, partial(run_scheduled_export, store, clock, export), due_s))
         return jobs
 
     def _due_in_s(self, name: str, every: timedelta, at_least_s: float) -> float:

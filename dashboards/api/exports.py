@@ -13,7 +13,7 @@ from dashboards.context import Web
 from dashboards.forecast import read_choice
 from dashboards.problems import Problem
 from dashboards.threads import Workers
-from render.export import CONTENT_TYPES, encode_table, forecast_meta, forecast_table
+from render.forecast_export import FORECAST_CONTENT_TYPES, ForecastItem, encode_forecasts
 
 
 class ForecastQuery(BaseModel):
@@ -21,7 +21,7 @@ class ForecastQuery(BaseModel):
 
     metric: str = Field(max_length=64, description="The metric that was forecast, for example `tps`.")
     selector: str = Field("", max_length=2000, description='Which calls: `service="chat"`; empty: all calls.')
-    format: Literal["csv", "json", "parquet", "xlsx"] = Field("csv", description="Format of the file.")
+    format: Literal["csv", "json", "parquet", "xlsx", "html", "png"] = Field("csv", description="Format of the file.")
 
 
 def router(web: Web, workers: Workers) -> APIRouter:
@@ -32,7 +32,7 @@ def router(web: Web, workers: Workers) -> APIRouter:
         """Hourly, with mean and quantiles 5 to 95 %; times are UTC."""
         content, name = await workers.run(forecast_file, web, query)
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        return Response(content, headers=headers, media_type=CONTENT_TYPES[query.format])
+        return Response(content, headers=headers, media_type=FORECAST_CONTENT_TYPES[query.format])
 
     return routes
 
@@ -49,6 +49,7 @@ def forecast_file(web: Web, query: ForecastQuery) -> tuple[bytes, str]:
     if found is None:
         raise Problem(404, f"There is no forecast of {query.metric} for {selector.words}; GET /api/v1/forecasts lists them.")
     run, frame = found
-    content = encode_table(forecast_table(run, frame), query.format, forecast_meta(run))
+    tests = [one for one in queries.forecast_backtests(web) if (one.metric, one.selector) == (run.metric, run.selector)]
+    content = encode_forecasts([ForecastItem(run=run, frame=frame, backtests=tests)], query.format)
     scope = re.sub(r"[^A-Za-z0-9]+", "-", selector.words).strip("-").lower()
     return content, f"tpscope-forecast-{query.metric}-{scope}-{run.made_at:%Y%m%d}.{query.format}"

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from core.types import Anomaly, Contribution, ForecastRun, Incident, JobState, Watermark
+from core.types import Anomaly, Contribution, ForecastBacktest, ForecastRun, Incident, JobState, Watermark
 from dashboards import queries
 from dashboards.api.answers import answer, utc
 from dashboards.api.series import SpanQuery
@@ -53,7 +53,8 @@ def router(web: Web, workers: Workers) -> APIRouter:
     @routes.get("/forecasts", summary="The latest forecast of each series, without its points", response_class=Response)
     async def list_forecasts(_query: Annotated[NoQuery, Query()]) -> Response:
         runs = await workers.run(queries.forecast_runs, web)
-        return answer({"forecasts": [_forecast(run) for run in runs]})
+        tests = await workers.run(queries.forecast_backtests, web)
+        return answer({"forecasts": [_forecast(run, tests) for run in runs]})
 
     @routes.get("/status", summary="Freshness, jobs, dead letters and the store", response_class=Response)
     async def status(_query: Annotated[NoQuery, Query()]) -> Response:
@@ -161,7 +162,9 @@ def _contribution(part: Contribution) -> dict[str, Any]:
     }
 
 
-def _forecast(run: ForecastRun) -> dict[str, Any]:
+def _forecast(run: ForecastRun, tests: list[ForecastBacktest]) -> dict[str, Any]:
+    """The back-tests of the same series beside it, by horizon; none where it was never back-tested."""
+    own = [one for one in tests if (one.metric, one.selector) == (run.metric, run.selector)]
     return {
         "version": run.version,
         "metric": run.metric,
@@ -173,6 +176,21 @@ def _forecast(run: ForecastRun) -> dict[str, Any]:
         "trained_from": utc(run.trained_from),
         "trained_to": utc(run.trained_to),
         "error_mase": run.error_mase,
+        "choice_version": run.choice_version,
+        "note": run.note,
+        "backtests": [
+            {
+                "horizon_h": one.horizon_h,
+                "origins": one.origins,
+                "made_at": utc(one.made_at),
+                "mase": one.mase,
+                "mean4_mase": one.mean4_mase,
+                "wql": one.wql,
+                "wql95": one.wql95,
+                "coverage90": one.coverage90,
+            }
+            for one in own
+        ],
     }
 
 

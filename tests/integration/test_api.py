@@ -192,7 +192,7 @@ def test_a_forecast_is_exported_in_each_format(client: httpx.Client) -> None:
     assert parquet.column_names == COLUMNS
     assert parquet.num_rows == len(table)
 
-    sheet = openpyxl.load_workbook(io.BytesIO(client.get(EXPORT, params={"metric": "tps", "format": "xlsx"}).content))["data"]
+    sheet = openpyxl.load_workbook(io.BytesIO(client.get(EXPORT, params={"metric": "tps", "format": "xlsx"}).content))["tps"]
     assert [cell.value for cell in sheet[1]] == COLUMNS
     assert sheet.max_row == len(table) + 1
 

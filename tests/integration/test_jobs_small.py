@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analytics.forecast_job import run_backtest
 from analytics.hourly import SCOPES_OF_HOURS, stale_hours
 from analytics.jobs import analyze, run_baselines, run_detection, run_forecasts, run_hours
 from analytics.reporting import JobReport, run_job
@@ -16,6 +17,7 @@ from core.config import ForecastSettings, Settings
 from core.errors import StoreUnavailable
 from core.series import ALL_CALLS, Selector
 from core.types import QUANTILE_COLUMNS, Watermark
+from storage.backtests import latest_backtests
 from storage.baselines import latest_baseline
 from storage.calls import insert_calls
 from storage.contract import Store
@@ -189,10 +191,13 @@ def test_forecasts_of_all_traffic_and_of_each_service_with_quantiles(store: Stor
     settings = Settings(forecast=ForecastSettings(metrics=("tps", "cost_per_h", "tokens_per_s"), by=("service",)))
     now = START + timedelta(weeks=6, minutes=10)
     report = run_forecasts(store, FakeClock(now), settings, 1)
-    assert report.items == 4, "two metrics of two selections; tokens were never above zero"
-    assert "2 series left out: 4.2 days of hourly history, 14 days are needed" in report.note
-    runs = {(run.metric, str(run.selector)) for run in latest_forecasts(store)}
-    assert runs == {(metric, name) for metric in ("tps", "cost_per_h") for name in ("", 'service="chat"')}
+    assert report.items == 6, "two metrics of three selections; tokens were never above zero"
+    made = {(run.metric, str(run.selector)): run for run in latest_forecasts(store)}
+    names = ("", 'service="chat"', 'service="late"')
+    assert set(made) == {(metric, name) for metric in ("tps", "cost_per_h") for name in names}
+    assert made["tps", 'service="late"'].note.startswith("4.2 days of history: how the days of the week differ")
+    assert made["tps", 'service="late"'].choice_version == ""
+    assert made["tps", 'service="chat"'].choice_version
     found = read_forecast(store, "tps", chat)
     assert found is not None
     run, points = found
@@ -202,6 +207,45 @@ def test_forecasts_of_all_traffic_and_of_each_service_with_quantiles(store: Stor
     assert points["ts"].iloc[0] == pd.Timestamp(START + timedelta(weeks=6))
     assert points["mean"].mean() == pytest.approx(3.0 * 1.2, rel=0.05)
     assert (np.diff(points[list(QUANTILE_COLUMNS)].to_numpy(), axis=1) >= 0).all()
+
+
+def test_the_choice_of_models_is_kept_for_a_week(store: Store) -> None:
+    insert_hours(store, hourly(8, ALL_CALLS, 5.0, 2), origin="generated", epoch=1)
+    settings = Settings(forecast=ForecastSettings(metrics=("tps",), by=()))
+    versions = []
+    for day in (0, 1, 8):
+        now = START + timedelta(weeks=6, days=day)
+        assert run_forecasts(store, FakeClock(now), settings, 1).items == 1
+        versions.append(latest_forecasts(store)[0].choice_version)
+    assert versions[0] == versions[1] != versions[2]
+
+
+def test_totals_equal_the_sum_of_their_parts_and_peaks_follow_from_means(store: Store) -> None:
+    for labels, scale in (({"service": "chat"}, 3.0), ({"service": "search"}, 2.0), ({}, 5.0)):
+        hours = hourly(6, Selector.of(labels), scale, len(labels))
+        hours["peak_tps"] = hours["calls"] / 3600 + 4.0
+        insert_hours(store, hours, origin="generated", epoch=1)
+    settings = Settings(forecast=ForecastSettings(metrics=("tps", "peak_tps"), by=("service",)))
+    assert run_forecasts(store, FakeClock(START + timedelta(weeks=6)), settings, 1).items == 6
+    total, *parts = (
+        found[1]
+        for selector in (ALL_CALLS, Selector.of(service="chat"), Selector.of(service="search"))
+        if (found := read_forecast(store, "tps", selector)) is not None
+    )
+    np.testing.assert_allclose(sum(part["mean"] for part in parts), total["mean"], rtol=1e-6)
+    peak = read_forecast(store, "peak_tps")
+    assert peak is not None
+    assert peak[0].model.startswith("peak of: ")
+    assert (peak[1]["q50"] >= total["q50"]).all()
+
+
+def test_back_tests_are_kept_by_series_and_horizon(store: Store) -> None:
+    insert_hours(store, hourly(8, ALL_CALLS, 5.0, 2), origin="generated", epoch=1)
+    settings = ForecastSettings(metrics=("tps",), by=())
+    found = run_backtest(store, settings, START + timedelta(weeks=8), 1)
+    assert [one.horizon_h for one in found] == [24, 168, 672]
+    assert latest_backtests(store) == found
+    assert all(0.2 < one.mase < 1.1 for one in found)
 
 
 def test_the_busiest_series_come_first_where_not_all_may(store: Store) -> None:

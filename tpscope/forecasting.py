@@ -1,0 +1,118 @@
+"""`tpscope forecast`: any series of `timestamp,value`, forecast by the engine that the service uses."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from joblib import Parallel, delayed
+from rich.console import Console
+
+from analytics.forecasting import NothingKnown, Season, forecast
+from analytics.forecasting.grid import regular
+from analytics.forecasting.occasions import occasion
+from core.config import ForecastEvent
+from core.errors import ConfigError
+from tpscope.series_files import Recorded, SeriesFile, find_series, read_series_file, write_result, written_times
+
+_MOST_POINTS = 200_000
+"""Longest forecast of one series: 138 days of minutes."""
+_FILES_A_PROCESS = 8
+"""Fewer files than this are done before another process has started."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one file: `points` written, or the `problem` that it cannot be forecast for."""
+
+    file: str
+    points: int = 0
+    step_s: int = 0
+    model: str = ""
+    error_mase: float = float("nan")
+    note: str = ""
+    problem: str = ""
+
+
+def run_forecast(
+    target: Path, horizon: timedelta, out: Path, *, jobs: int, as_json: bool, events: Sequence[ForecastEvent] = ()
+) -> int:
+    """Forecast the file, or every one of the folder; exit code 2 when one could not be, which the others do not suffer from."""
+    if horizon <= timedelta(0):
+        raise ConfigError("--horizon", "must be longer than nothing; write for example 28d")
+    files = find_series(target)
+    processes = max(min(jobs or os.cpu_count() or 1, len(files) // _FILES_A_PROCESS), 1)
+    outcomes = list(Parallel(n_jobs=processes)(delayed(forecast_file)(file, horizon, out, events) for file in files))
+    failed = [one for one in outcomes if one.problem]
+    console = Console(stderr=True, soft_wrap=True)
+    for one in outcomes:
+        if one.problem or one.note:
+            line = f"tpscope: {one.problem}" if one.problem else f"{one.file}: {one.note}"
+            console.print(line, highlight=False, markup=False)
+    if as_json:
+        from tpscope.options import print_json
+
+        print_json([_json(one) for one in outcomes])
+    else:
+        console.print(f"{len(outcomes) - len(failed):,} series forecast to {out}", highlight=False, markup=False)
+    return 2 if failed else 0
+
+
+def forecast_file(file: SeriesFile, horizon: timedelta, out: Path, events: Sequence[ForecastEvent] = ()) -> Outcome:
+    """Read, forecast and write one file; what is wrong with it is in the outcome."""
+    try:
+        table, outcome = forecast_series(read_series_file(file.path), horizon, str(file.path), events)
+        write_result(out, file, table)
+    except ConfigError as error:
+        return Outcome(file=str(file.path), problem=str(error))
+    return outcome
+
+
+def forecast_series(
+    recorded: Recorded, horizon: timedelta, name: str, events: Sequence[ForecastEvent] = ()
+) -> tuple[pd.DataFrame, Outcome]:
+    """The table `timestamp,mean,q05,…,q95,model` of the points after the last one, and what is to be said of it.
+
+    Raises ConfigError, naming the series, where no value is known.
+    """
+    grid = regular(recorded.at, recorded.values)
+    if grid is None:
+        raise ConfigError(name, "holds no row; nothing can be forecast")
+    wanted = max(-(-int(horizon.total_seconds()) // grid.step_s), 1)
+    count = min(wanted, _MOST_POINTS)
+    try:
+        first, step_s = grid.start.to_pydatetime(), grid.step_s
+        made = forecast(
+            grid.values,
+            count,
+            season=Season.of_step(step_s),
+            start=grid.index_of_start,
+            occasions=[occasion(one.name, one.start, one.end, one.uplift, first, step_s) for one in events],
+        )
+    except NothingKnown as error:
+        raise ConfigError(name, str(error)) from None
+    stamps = written_times(grid.after(count), zoned=recorded.zoned)
+    table = made.points.assign(timestamp=stamps, model=made.model)
+    notes = [made.note] if made.note else []
+    if count < wanted:
+        notes.append(f"{count:,} points of {grid.step_s} s are forecast, {wanted:,} were asked for; give it longer steps")
+    outcome = Outcome(
+        file=name, points=count, step_s=grid.step_s, model=made.model, error_mase=made.error_mase, note="; ".join(notes)
+    )
+    return table[["timestamp", *made.points.columns, "model"]], outcome
+
+
+def _json(one: Outcome) -> dict[str, Any]:
+    known = one.error_mase == one.error_mase
+    return {
+        "file": one.file,
+        "points": one.points,
+        "step_s": one.step_s,
+        "model": one.model,
+        "error_mase": one.error_mase if known else None,
+        "note": one.note,
+        "problem": one.problem,
+    }
