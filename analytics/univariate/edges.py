@@ -43,27 +43,31 @@ class Edges:
         known = np.minimum(np.maximum(self.kth, self.current), self.above)
         return np.where(np.isfinite(self.kth), known, -np.inf)
 
-    def learn(self, both: Floats, reach: Floats, known: Bools, rank: int, widen: float) -> None:
+    def learn(self, both: Floats, reach: Floats, known: Bools, rank: int, widen: float | None = None, early_high: bool = False) -> None:
         """Take over the quantity (2, n) and its negation of one point.
 
-        `rank` is k; an edge above 0 is widened to `widen` times itself at most.
+        `rank` is k; an edge above 0 is widened to `widen` times itself at most. `early_high`: while fewer blocks are known the
+        rank is lowered in proportion, so that the edge begins at the highest peak and not at the median one.
         """
-        bound = np.where((reach > 0) & np.isfinite(reach), widen * reach, np.inf)
-        entered = np.where(known, np.minimum(both, bound), -np.inf)
+        entered = np.where(known, both, -np.inf)
+        if widen is not None:
+            entered = np.where(reach > 0, np.minimum(entered, widen * reach), entered)
         np.maximum(self.current, entered, out=self.current)
         self.done += 1
         if self.done == BLOCK_POINTS:
-            self._close(rank)
+            self._close(rank, early_high)
 
-    def _close(self, rank: int) -> None:
+    def _close(self, rank: int, early_high: bool) -> None:
         self.blocks[:, self.next_block] = self.current
         self.next_block = (self.next_block + 1) % BLOCKS
         self.done = 0
         self.current[:] = -np.inf
         top = np.sort(np.partition(self.blocks, BLOCKS - rank, axis=1)[:, BLOCKS - rank :], axis=1)
-        peaks = np.isfinite(top).sum(1)
-        self.kth = _at(top, rank - np.maximum(peaks, 1))
-        self.above = np.where(peaks > 1, _at(top, np.minimum(rank - peaks + 1, rank - 1)), np.inf)
+        peaks = np.isfinite(self.blocks).sum(1)
+        taken = np.ceil(rank * peaks / BLOCKS) if early_high else np.minimum(rank, peaks)
+        taken = np.clip(taken, 1, rank).astype(np.int64)
+        self.kth = _at(top, rank - taken)
+        self.above = np.where(taken > 1, _at(top, np.minimum(rank - taken + 1, rank - 1)), np.inf)
 
 
 def _at(top: Floats, index: Floats) -> Floats:

@@ -18,6 +18,10 @@ _HORIZONS = (1, 2, 5, 15, 30)
 _RANK, _WIDEN = 5, 1.5
 _EDGE = 1.9
 """Multiple of the fifth highest peak that is the edge of the expected range."""
+_LEAST_REACH = 2.0 / np.array(_HORIZONS) ** 0.4
+"""Standard deviations: two thirds of what averages of nearly independent noise reach, so that a quiet week is not the limit."""
+_LEAST_EFFECT = 0.1
+"""Smallest mean deviation that is an alarm, on the logarithmic scale about a share of the value."""
 _FARTHEST = 100.0
 _MOST = 1e3
 
@@ -41,8 +45,10 @@ class Noise:
         both = np.stack([averages.ravel(), -averages.ravel()])
         reach = self.edges.reach()
         found = np.isfinite(reach)
-        ratio = np.where(found, both / np.maximum(reach, 1e-9), 0.0).reshape(2, len(_HORIZONS), -1)
-        self.edges.learn(both, reach, np.tile(known & learned, len(_HORIZONS)), _RANK, _WIDEN)
+        least = np.maximum(_LEAST_REACH[:, None], _LEAST_EFFECT / _EDGE / np.maximum(expected.sigma, 1e-9)).ravel()
+        reach = np.where(found, np.maximum(reach, least), -np.inf)
+        ratio = np.where(found, both / reach, 0.0).reshape(2, len(_HORIZONS), -1)
+        self.edges.learn(both, reach, np.tile(known & learned, len(_HORIZONS)), _RANK, _WIDEN, early_high=True)
         up, down = _EDGE * np.maximum(reach.reshape(2, len(_HORIZONS), -1)[:, 0], 0.0) * expected.sigma
         return Answer(
             score=np.clip(ratio.max((0, 1)), 0.0, _MOST) / _EDGE,

@@ -48,7 +48,7 @@ class Novelty:
         width = np.maximum(high - low, 1e-9 * (1.0 + np.abs(high)))
         distance = np.where(found, np.maximum(quantities - high, low - quantities) / width, 0.0)
         gained = np.log1p(_GAIN * np.clip(distance, 0.0, _FARTHEST)).reshape(3, -1)
-        self.edges.learn(both, reach, np.tile(known, 3), _RANK, np.inf)
+        self.edges.learn(both, reach, np.tile(known, 3), _RANK)
         high, low, width = (edge.reshape(3, -1)[0] for edge in (high, low, width))
         return Answer(
             score=gained.sum(0) / _EDGE,
