@@ -1,6 +1,7 @@
 """Files of `timestamp,value`: which there are, reading them with the line of what is wrong, writing what was found."""
 
 import gzip
+import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,15 +91,17 @@ def _plain(name: str) -> str:
 def _frame(path: Path) -> pd.DataFrame:
     """All as text, one row a line after the first, blank lines kept so that lines can be counted."""
     try:
-        return pd.read_csv(
-            path,
-            dtype=str,
-            keep_default_na=False,
-            skip_blank_lines=False,
-            index_col=False,
-            encoding="utf-8-sig",
-            compression="gzip" if path.name.endswith(".gz") else None,
-        ).fillna("")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", pd.errors.ParserWarning)  # of empty fields beyond the header's: nothing is lost
+            return pd.read_csv(
+                path,
+                dtype=str,
+                keep_default_na=False,
+                skip_blank_lines=False,
+                index_col=False,
+                encoding="utf-8-sig",
+                compression="gzip" if path.name.endswith(".gz") else None,
+            ).fillna("")
     except pd.errors.EmptyDataError:
         raise ConfigError(f"{path}, line 1", "is empty; the first line must be timestamp,value") from None
     except pd.errors.ParserError as error:
@@ -136,7 +139,7 @@ def _seconds(path: Path, times: "pd.Series[str]") -> npt.NDArray[np.int64]:
         at = int(np.flatnonzero(odd)[0])
         problem = f"timestamp {times.iloc[at]!r} is no time; write for example 2026-03-01T00:00:00Z or seconds since 1970"
         raise ConfigError(_line(path, times, at), problem)
-    return np.floor(seconds).astype(np.int64)
+    return np.asarray(np.floor(seconds), np.int64)
 
 
 def _line(path: Path, column: "pd.Series[str]", at: int) -> str:

@@ -1,9 +1,9 @@
 """What follows from a series' step alone: its season's slots, how long is remembered, which question is asked of a point.
 
 Three questions fit three kinds of step. A minute is a noisy count or percentile: do several minutes together deviate beyond
-the noise of their time of day (`noise`)? Five minutes of a machine's metric jump about: was such a value ever there (`novelty`)?
-Of hours there are few, and each is an aggregate: how many spreads is it away (`spread`)? Between those steps the answers are
-mixed by the logarithm of the step.
+the noise of their time of day (`noise`)? Five minutes of a machine's metric jump about: was such a value ever there
+(`novelty`)? Of hours there are few, and each is an aggregate: how many spreads is it away (`spread`)? Between those steps the
+answers are mixed by the logarithm of the step.
 """
 
 from dataclasses import dataclass
@@ -42,7 +42,8 @@ class Cadence:
     points_per_slot : float
         Points that fall into a slot each period.
     level_rate, scale_rate : float
-        Share of a new deviation that the level (a day, at least 36 points) and the scale take over.
+        Share of a new deviation that the level (a day of minutes, else a quarter of one, at least 36 points) and the scale
+        take over.
     noise, novelty, spread : float
         Weights of the three questions; they add up to 1.
     warm_up : int
@@ -86,7 +87,7 @@ class Cadence:
             by_day_type=daily,
             points_per_slot=points / slots,
             scale_slots=min(slots, _SCALE_SLOTS),
-            level_rate=1.0 / max(36.0, per_day),
+            level_rate=1.0 / max(36.0, per_day * (0.25 + 0.75 * noise)),
             scale_rate=1.0 / max(1_000.0, 3.0 * per_day),
             noise=noise,
             novelty=1.0 - noise - spread,
@@ -103,7 +104,7 @@ class Cadence:
 
     def place(self, seconds: Ints) -> tuple[Floats, Ints]:
         """Position in the season, in slots, and 1 at weekends, both of the shape of `seconds` (since 1970, local time)."""
-        position = (seconds % self.period_s) / self.period_s * self.slots
+        position = np.asarray((seconds % self.period_s) / self.period_s * self.slots, np.float64)
         weekend = ((seconds // int(DAY_S)) + _THURSDAY) % 7 >= 5
         return position, (weekend & self.by_day_type).astype(np.int64)
 

@@ -89,7 +89,8 @@ class Detector:
         expected = state.structure.expect(*cadence.place(seconds), cadence)
         answer = self._answer(scaled, judged, expected)
         pair = np.stack([scaled, scaled - expected.center])
-        excess = np.log1p(state.spread.distance(pair)).sum(0) ** 2
+        known_past = state.structure.points / (state.structure.points + cadence.warm_up)
+        excess = known_past * np.log1p(state.spread.distance(pair)).sum(0) ** 2
         state.spread.learn(pair, np.stack([judged, judged]))
         state.structure.learn(scaled, judged, expected, cadence)
         state.faded = np.maximum(np.where(judged, excess, 0.0), cadence.fading * state.faded)

@@ -43,7 +43,9 @@ class Edges:
         known = np.minimum(np.maximum(self.kth, self.current), self.above)
         return np.where(np.isfinite(self.kth), known, -np.inf)
 
-    def learn(self, both: Floats, reach: Floats, known: Bools, rank: int, widen: float | None = None, early_high: bool = False) -> None:
+    def learn(
+        self, both: Floats, reach: Floats, known: Bools, rank: int, widen: float | None = None, early_high: bool = False
+    ) -> None:
         """Take over the quantity (2, n) and its negation of one point.
 
         `rank` is k; an edge above 0 is widened to `widen` times itself at most. `early_high`: while fewer blocks are known the

@@ -54,5 +54,5 @@ class Noise:
             score=np.clip(ratio.max((0, 1)), 0.0, _MOST) / _EDGE,
             lower=expected.center - down,
             upper=expected.center + up,
-            ready=found.reshape(2, len(_HORIZONS), -1).all((0, 1)),
+            ready=np.asarray(found.reshape(2, len(_HORIZONS), -1).all((0, 1))),
         )

@@ -54,5 +54,5 @@ class Novelty:
             score=gained.sum(0) / _EDGE,
             lower=low - _ALONE * width,
             upper=high + _ALONE * width,
-            ready=found.reshape(3, -1).all(0),
+            ready=np.asarray(found.reshape(3, -1).all(0)),
         )

@@ -9,8 +9,10 @@ from analytics.univariate.cadence import Bools, Floats
 
 _MEMORY_POINTS = 6_400
 _LEAST_POINTS = 20
-_EDGE = 4.0
+_EDGE = 3.4
 """Standard deviations that are the edge of the expected range."""
+_LEAST_SHARE = 0.5
+"""Of the plain standard deviation: where a series mostly stands still, its rare movements are not all alarms."""
 _DRAW_IN = 4.0
 """Plain standard deviations beyond which a point counts as one that lies there (winsorising)."""
 
@@ -28,9 +30,7 @@ class Spread:
     @classmethod
     def unseen(cls, shape: tuple[int, ...]) -> "Spread":
         mean, variance, drawn_mean, drawn_variance, points = np.zeros((5, *shape))
-        return cls(
-            mean=mean, variance=variance, drawn_mean=drawn_mean, drawn_variance=drawn_variance, points=points
-        )
+        return cls(mean=mean, variance=variance, drawn_mean=drawn_mean, drawn_variance=drawn_variance, points=points)
 
     def distance(self, values: Floats) -> Floats:
         """In plain standard deviations from the mean; 0 before there are 20 points."""
@@ -38,7 +38,8 @@ class Spread:
 
     def answer(self, values: Floats) -> Answer:
         """How many standard deviations away, by the mean and standard deviation that outliers hardly move."""
-        sigma = np.maximum(np.sqrt(self.drawn_variance), _least(self.drawn_mean))
+        least = np.maximum(_LEAST_SHARE * np.sqrt(self.variance), _least(self.drawn_mean))
+        sigma = np.maximum(np.sqrt(self.drawn_variance), least)
         return Answer(
             score=self._known(np.abs(values - self.drawn_mean) / sigma) / _EDGE,
             lower=self.drawn_mean - _EDGE * sigma,

@@ -86,13 +86,9 @@ class Structure:
         center = (weights * predicted).sum(0) / weights.sum(0)
         scale_slot = (position * cadence.scale_slots / cadence.slots).astype(np.int64) % cadence.scale_slots
         sigma = self._sigma(rows, scale_slot)
-        return Expectation(
-            center=center, sigma=sigma, predicted=predicted, slot=slot, profile=profile, scale_slot=scale_slot
-        )
+        return Expectation(center=center, sigma=sigma, predicted=predicted, slot=slot, profile=profile, scale_slot=scale_slot)
 
-    def _seasons(
-        self, rows: Ints, position: Floats, slot: Ints, profile: Ints, cadence: Cadence
-    ) -> tuple[Floats, Floats]:
+    def _seasons(self, rows: Ints, position: Floats, slot: Ints, profile: Ints, cadence: Cadence) -> tuple[Floats, Floats]:
         """Seasons of all days and of the day's type, between the middles of two slots where a slot holds several points."""
         offset = position - slot - 0.5 if cadence.points_per_slot > 1 else np.zeros_like(position)
         beside = (slot + np.where(offset >= 0, 1, -1)) % cadence.slots
