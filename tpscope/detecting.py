@@ -18,8 +18,8 @@ from analytics.univariate import Cadence, Detector, detect, step_of
 from core.errors import ConfigError
 from tpscope.series_csv import SeriesFile, find_series, read_series
 
-_TOGETHER = 64
-"""Series that are judged at once: more save little time, and cost memory."""
+_FEWEST, _MOST = 32, 128
+"""Series that are judged at once: fewer take as long as these, more cost memory and save little."""
 
 Job = tuple[Path, Path]
 """A file and where its verdicts go."""
@@ -106,8 +106,8 @@ def _make(out: Path) -> None:
 
 
 def _chunk(files: int, jobs: int) -> int:
-    """As many files together as keep all processes busy."""
-    return max(1, min(_TOGETHER, -(-files // _processes(jobs))))
+    """How many files together: so many that all processes are busy, within bounds."""
+    return min(max(_FEWEST, -(-files // _processes(jobs))), _MOST)
 
 
 def _processes(jobs: int) -> int:

@@ -88,22 +88,28 @@ class Detector:
         judged = known & started
         expected = state.structure.expect(*cadence.place(seconds), cadence)
         answer = self._answer(scaled, judged, expected)
-        pair = np.stack([scaled, scaled - expected.center])
+        pair = np.array([scaled, scaled - expected.center])
         known_past = state.structure.points / (state.structure.points + cadence.warm_up)
         excess = known_past * np.log1p(state.spread.distance(pair)).sum(0) ** 2
-        state.spread.learn(pair, np.stack([judged, judged]))
+        state.spread.learn(pair, np.array([judged, judged]))
         state.structure.learn(scaled, judged, expected, cadence)
         state.faded = np.maximum(np.where(judged, excess, 0.0), cadence.fading * state.faded)
-        self._look_at_first(values, known & ~started)
+        if not started.all():
+            self._look_at_first(values, known & ~started)
         score = self._cooled_down(np.where(judged & answer.ready, answer.score, 0.0))
-        shown = np.where(started, 1.0, np.nan)
+        center, least, most = (
+            expected.center,
+            np.minimum(answer.lower, expected.center),
+            np.maximum(answer.upper, expected.center),
+        )
+        middle, lower, upper = np.where(started, self._unscaled(np.array([center, least, most])), np.nan)
         return Verdict(
             score=score,
             severity=state.faded / (state.faded + _HALF_SEVERITY),
             anomalous=score >= 1.0,
-            expected=shown * self._unscaled(expected.center),
-            lower=shown * self._unscaled(np.minimum(answer.lower, expected.center)),
-            upper=shown * self._unscaled(np.maximum(answer.upper, expected.center)),
+            expected=middle,
+            lower=lower,
+            upper=upper,
         )
 
     def arrays(self) -> dict[str, Array]:
@@ -120,7 +126,7 @@ class Detector:
     def _answer(self, scaled: Floats, judged: Bools, expected: Expectation) -> Answer:
         """The answers mixed by the cadence's weights; spreads stand in for what is not ready."""
         state, cadence = self._state, self.cadence
-        spread = state.spread.answer(np.stack([scaled, scaled]))
+        spread = state.spread.answer(np.array([scaled, scaled]))
         total = [cadence.spread * part[0] for part in (spread.score, spread.lower, spread.upper)]
         answers = []
         if state.noise is not None:
@@ -157,10 +163,10 @@ class Detector:
 
     def _scaled(self, values: Floats) -> Floats:
         with np.errstate(over="ignore"):
-            bounded = np.clip(values / self._state.unit, -_FARTHEST, _FARTHEST)
+            bounded = np.minimum(np.maximum(values / self._state.unit, -_FARTHEST), _FARTHEST)
         return np.arcsinh(bounded) if self.cadence.logarithmic else bounded
 
     def _unscaled(self, scaled: Floats) -> Floats:
-        bounded = np.sinh(np.clip(scaled, -50.0, 50.0)) if self.cadence.logarithmic else scaled
+        bounded = np.sinh(np.minimum(np.maximum(scaled, -50.0), 50.0)) if self.cadence.logarithmic else scaled
         with np.errstate(over="ignore"):
             return bounded * self._state.unit

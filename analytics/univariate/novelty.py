@@ -15,7 +15,7 @@ from analytics.univariate.structure import Expectation
 
 _RANK = 3
 _GAIN = 4.0
-_EDGE = 1.2
+_EDGE = 1.0
 """Sum of log(1 + 4 · distance) that is the edge of the expected range."""
 _MEAN_S = 1_800.0
 _ALONE = (np.exp(_EDGE / 2) - 1.0) / _GAIN
@@ -41,13 +41,13 @@ class Novelty:
         there = np.isfinite(self.recent)
         mean = np.where(there, self.recent, 0.0).sum(0) / np.maximum(there.sum(0), 1)
         quantities = np.concatenate([values, mean, values - expected.center])
-        both = np.stack([quantities, -quantities])
+        both = np.array([quantities, -quantities])
         reach = self.edges.reach()
         found = np.isfinite(reach).all(0)
         high, low = np.where(found, reach[0], 0.0), np.where(found, -reach[1], 0.0)
         width = np.maximum(high - low, 1e-9 * (1.0 + np.abs(high)))
         distance = np.where(found, np.maximum(quantities - high, low - quantities) / width, 0.0)
-        gained = np.log1p(_GAIN * np.clip(distance, 0.0, _FARTHEST)).reshape(3, -1)
+        gained = np.log1p(_GAIN * np.minimum(np.maximum(distance, 0.0), _FARTHEST)).reshape(3, -1)
         self.edges.learn(both, reach, np.tile(known, 3), _RANK)
         high, low, width = (edge.reshape(3, -1)[0] for edge in (high, low, width))
         return Answer(

@@ -50,7 +50,7 @@ class Spread:
     def learn(self, values: Floats, known: Bools) -> None:
         rate = np.where(known, np.maximum(1.0 / (self.points + 1), 1.0 / _MEMORY_POINTS), 0.0)
         reach = np.where(self.points >= _LEAST_POINTS, _DRAW_IN * np.sqrt(self.variance), np.inf)
-        drawn = np.clip(values, self.mean - reach, self.mean + reach)
+        drawn = np.minimum(np.maximum(values, self.mean - reach), self.mean + reach)
         self.mean, self.variance = _moved(self.mean, self.variance, values, rate)
         self.drawn_mean, self.drawn_variance = _moved(self.drawn_mean, self.drawn_variance, drawn, rate)
         self.points += known

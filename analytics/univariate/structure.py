@@ -79,7 +79,7 @@ class Structure:
         profile = 1 + weekend
         all_days, own_days = self._seasons(rows, position, slot, profile, cadence)
         seen = self.seen[0, rows, slot] > 0
-        predicted = self.level + np.stack([np.zeros_like(all_days), all_days, own_days])
+        predicted = self.level + np.array([np.zeros_like(all_days), all_days, own_days])
         best = np.maximum(self.error.min(0), 1e-12)
         weights = (best / np.maximum(self.error, 1e-12)) ** _MIXING_POWER
         weights[1:] *= seen
@@ -111,7 +111,7 @@ class Structure:
         trusted = self.points > _TRUSTED_POINTS
         limit = np.where(trusted, _CLIP_SIGMAS * np.maximum(expected.sigma, 1e-12), np.inf)
         off = values - expected.predicted
-        clipped = np.clip(off, -limit, limit)
+        clipped = np.minimum(np.maximum(off, -limit), limit)
         self._learn_season(rows, values, use, off, clipped, expected, cadence)
         self.level += use * np.maximum(cadence.level_rate, 1.0 / (self.points + 2)) * clipped
         self._learn_scale(rows, np.abs(values - expected.center), use, trusted, expected, cadence)
