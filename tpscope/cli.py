@@ -223,6 +223,19 @@ def analyze(
 
 
 @app.command()
+def detect(
+    source: Annotated[Path, typer.Argument(metavar="FILE_OR_FOLDER", help="CSV of timestamp,value (also .csv.gz), or many.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the verdicts; relative paths are kept.")],
+    jobs: Annotated[int, typer.Option(min=0, help="Processes; 0: one for each processor.")] = 0,
+    as_json: JsonOption = False,
+) -> int:
+    """Judge any series, point by point, each from its own past alone."""
+    from tpscope.detecting import run_detect
+
+    return run_detect(source, out, jobs, as_json=as_json)
+
+
+@app.command()
 def status(config: ConfigOption = None, store: StoreOption = None, as_json: JsonOption = False) -> int:
     """Say how the store, the pipeline and the jobs are; exit 1 when something needs attention."""
     from tpscope.status import run_status
