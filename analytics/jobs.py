@@ -27,7 +27,7 @@ from storage.detector_state import read_state, write_state
 from storage.forecasts import write_forecast
 from storage.hours import refresh_hours
 from storage.series import latest_minute
-from storage.watermarks import read_watermarks
+from storage.watermarks import arrived_until
 
 DETECTOR = "detection"
 """Name under which the state between minutes is kept."""
@@ -39,8 +39,6 @@ _MOST_CATCH_UP = timedelta(hours=6)
 _FIRST_LOOK = timedelta(minutes=15)
 """What a detector without any state judges first: enough to see which selections are alive."""
 _CHUNK = timedelta(minutes=60)
-_QUIET_PARTITION = timedelta(minutes=10)
-"""A partition that wrote nothing for so long does not hold up the others."""
 _LEAST_REBUILD = timedelta(days=1)
 """How often `analyze` builds baselines anew at most: a day of history more changes little."""
 
@@ -75,7 +73,7 @@ def run_detection(store: Store, clock: Clock, settings: Settings, epoch: int, de
     detector = detector or Detector()
 
     def body(cursor: datetime | None) -> JobReport:
-        end = _complete_until(store, clock.now(), settings)
+        end = arrived_until(store, clock.now(), settings.detection.delay, settings.detection.max_delay)
         trained = detector.trained(store, settings.time_zone)
         if trained is None:
             return JobReport(name="detection", cursor=end, items=0, note="learning: there are no baselines yet")
@@ -186,14 +184,6 @@ def analyze(
     write_anomalies(store, list(anomalies), epoch)
     learning = (end - start) // _MINUTE - judged
     return AnalysisReport(anomalies=anomalies, minutes=judged, learning=learning, builds=builds)
-
-
-def _complete_until(store: Store, now: datetime, settings: Settings) -> datetime:
-    """End of the last minute that can be judged now."""
-    detection = settings.detection
-    marks = [mark.event_at for mark in read_watermarks(store) if now - mark.arrived_at <= _QUIET_PARTITION]
-    arrived = min(marks) if marks else now - detection.max_delay
-    return floor_to(max(min(now - detection.delay, arrived), now - detection.max_delay), _MINUTE)
 
 
 def _start_of_detection(cursor: datetime | None, end: datetime) -> tuple[datetime, str]:

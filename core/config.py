@@ -15,6 +15,7 @@ from core.durations import Duration
 from core.record import DIMENSIONS, RECORD_SCHEMA
 from core.secrets import Secret, SecretUrl
 from core.series import METRICS, Selector
+from core.transactions import DEFAULT_STATUSES, Transaction, patterns_of, status_ranges
 from core.types import Severity
 
 TimeVerdict = Literal["keep", "dead_letter"]
@@ -348,6 +349,7 @@ class RetentionSettings(Part):
     seconds: Duration = Field(timedelta(days=7), description="How long the second rollup is kept.")
     dead_letters: Duration = Field(timedelta(days=30), description="How long records that could not be read are kept.")
     samples: Duration = Field(timedelta(days=90), description="How long samples (queue depth, instances, quotas) are kept.")
+    transactions: Duration = Field(timedelta(days=400), description="How long the minute counters of transactions are kept.")
     keep_imported: bool = Field(True, description="Keep imported history whatever its age.")
 
 
@@ -398,6 +400,67 @@ class ForecastSettings(Part):
         for name in by:
             _known_dimension(name)
         return by
+
+
+class SuccessSettings(Part):
+    """When a call of a transaction is good; a call of which that cannot be told counts as unknown, not as good."""
+
+    statuses: tuple[str | int, ...] = Field(
+        DEFAULT_STATUSES,
+        description="HTTP statuses that are good: `404`, `2xx`, `200-399`. The default leaves out 429 and 5xx.",
+    )
+    error_types: tuple[str, ...] = Field((), description="Error types that are good nevertheless; any other makes a call bad.")
+    max_latency: Duration | None = Field(None, description="A slower call is not good; none: latency does not matter.")
+
+    @field_validator("statuses")
+    @classmethod
+    def _statuses(cls, statuses: tuple[str | int, ...]) -> tuple[str | int, ...]:
+        if not status_ranges(statuses):
+            raise ValueError("at least one status must be good")
+        return statuses
+
+
+class TransactionSettings(Part):
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="Unique name.")
+    selector: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="Which calls: dimension → a value or a list of them, `*` for any characters, `?` for one; empty: all.",
+    )
+    success: SuccessSettings = Field(default_factory=SuccessSettings, description="Which of them are good.")
+    thresholds: tuple[Duration, ...] = Field((), description="Latencies up to which good calls are counted on their own.")
+    weight: float = Field(1.0, gt=0, description="What one call is worth beside those of other transactions.")
+    description: str = Field("", description="What it is, for people.")
+
+    @field_validator("selector", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        return {name: (held,) if isinstance(held, str) else held for name, held in value.items()}
+
+    @field_validator("selector")
+    @classmethod
+    def _dimensions(cls, selector: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        for name, values in selector.items():
+            _known_dimension(name)
+            if not values:
+                raise ValueError(f"{name} names no value")
+        return selector
+
+    @property
+    def definition(self) -> Transaction:
+        """The definition that these settings make."""
+        limit = self.success.max_latency
+        return Transaction(
+            name=self.name,
+            selector=patterns_of(self.selector),
+            statuses=status_ranges(self.success.statuses),
+            error_types=tuple(sorted(set(self.success.error_types))),
+            max_latency_ms=None if limit is None else limit.total_seconds() * 1000,
+            thresholds_ms=tuple(sorted({one.total_seconds() * 1000 for one in self.thresholds})),
+            weight=self.weight,
+            description=self.description,
+        )
 
 
 class ObjectiveSettings(Part):
@@ -511,6 +574,9 @@ class Settings(Part):
         description="Most values of each column that is grouped by; what comes beyond is counted as `__other__`.",
     )
     time_zone: str = Field("UTC", description="Time zone of the hour of the week and of the pages, an IANA name.")
+    transactions: tuple[TransactionSettings, ...] = Field(
+        (), description="What you count: named, versioned selections of calls with a rule for success and a weight."
+    )
     objectives: tuple[ObjectiveSettings, ...] = Field((), description="Targets, drawn on charts and shown as attained or not.")
     detection: DetectionSettings = Field(default_factory=DetectionSettings, description="Baselines and anomalies.")
     forecast: ForecastSettings = Field(default_factory=ForecastSettings, description="Forecasts.")
@@ -533,6 +599,7 @@ class Settings(Part):
         _unique("rules", [rule.name for rule in self.rules])
         _unique("receivers", [receiver.name for receiver in self.receivers])
         _unique("objectives", [objective.name for objective in self.objectives])
+        _unique("transactions", [transaction.name for transaction in self.transactions])
         known = {receiver.name for receiver in self.receivers}
         named = [*self.routing.receivers, *(name for rule in self.rules for name in rule.receivers)]
         for name in named:

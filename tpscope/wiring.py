@@ -8,6 +8,8 @@ from datetime import timedelta
 from enum import StrEnum
 
 from alerts.jobs import Deliverer, run_alerts
+from analytics.counting import JOB as TRANSACTIONS
+from analytics.counting import TransactionCounter
 from analytics.detector import Detector
 from analytics.jobs import run_baselines, run_detection, run_forecasts, run_hours
 from core.clock import Clock, SystemClock
@@ -159,6 +161,9 @@ class Service:
             job("hours", timedelta(minutes=5), lambda epoch: run_hours(store, clock, current.value, epoch), 2),
             job("alerts", timedelta(seconds=15), lambda epoch: run_alerts(store, clock, current.value, epoch), 3),
         ]
+        if settings.transactions:
+            counter = TransactionCounter()
+            jobs.append(job(TRANSACTIONS, timedelta(seconds=15), lambda epoch: counter.run(store, clock, settings, epoch), 2))
         if settings.detection.enabled:
             rebuild = settings.detection.rebuild_every
             jobs += [
