@@ -7,6 +7,7 @@ at every start and once an hour, so that a new definition has its latest days fi
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from analytics.reporting import JobReport, run_job
@@ -26,6 +27,8 @@ _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 _RECENT = timedelta(hours=6)
 """How far back late data is looked for at every run; older late data waits for the hourly walk."""
+_MOST_CALLS = 5_000_000
+"""Calls that one statement counts at most: about two seconds of work, where a statement is cut after half a minute."""
 _MOST_WORK_S = 5.0
 """How long one run walks back: other jobs wait for it."""
 
@@ -89,21 +92,40 @@ class TransactionCounter:
         return rows
 
 
+@dataclass(slots=True, kw_only=True)
+class _Due:
+    """A span to count in one pass, for the transactions that need it."""
+
+    start: datetime
+    end: datetime
+    calls: int
+    wanting: list[Transaction]
+
+
 def _count(
     store: Store, transactions: Sequence[Transaction], start: datetime, end: datetime, kept: datetime, epoch: int
 ) -> int:
-    """Count the minutes of [start, end) that are due, an hour at a time; all that need it share one pass over its calls."""
-    due: dict[datetime, tuple[list[Transaction], set[datetime]]] = {}
+    """Count the minutes of [start, end) that are due, latest first; all that need a minute share one pass over its calls."""
+    due: dict[datetime, _Due] = {}
     for one in transactions:
-        for minute in stale_minutes(store, one, start, end, kept):
-            wanting, minutes = due.setdefault(floor_to(minute, _HOUR), ([], set()))
-            minutes.add(minute)
-            if one not in wanting:
-                wanting.append(one)
-    return sum(
-        count_transactions(store, wanting, min(minutes), max(minutes) + _MINUTE, epoch)
-        for _, (wanting, minutes) in sorted(due.items(), reverse=True)
-    )
+        for minute, calls in stale_minutes(store, one, start, end, kept).items():
+            held = due.setdefault(minute, _Due(start=minute, end=minute + _MINUTE, calls=calls, wanting=[]))
+            held.wanting.append(one)
+    spans = _merged([due[minute] for minute in sorted(due)])
+    return sum(count_transactions(store, span.wanting, span.start, span.end, epoch) for span in reversed(spans))
+
+
+def _merged(due: Sequence[_Due]) -> list[_Due]:
+    """Neighbours that the same transactions need as one span, as long as it is no long work."""
+    spans: list[_Due] = []
+    for one in due:
+        last = spans[-1] if spans else None
+        near = last is not None and one.start - last.end <= _HOUR and one.wanting == last.wanting
+        if last is not None and near and last.calls + one.calls <= _MOST_CALLS:
+            last.end, last.calls = one.end, last.calls + one.calls
+        else:
+            spans.append(one)
+    return spans
 
 
 def _bottom(store: Store) -> datetime | None:

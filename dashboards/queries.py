@@ -16,7 +16,19 @@ from dashboards.context import Web
 from dashboards.expected import expected_range
 from dashboards.selection import FILTERS
 from dashboards.window import Window, complete_until, iso
-from storage import anomalies, baselines, calls, dead_letters, forecasts, hours, incidents, jobs, notifications, series
+from storage import (
+    anomalies,
+    baselines,
+    calls,
+    dead_letters,
+    forecasts,
+    hours,
+    incidents,
+    jobs,
+    notifications,
+    series,
+    watermarks,
+)
 
 FRESH_S = 5.0
 SLOW_S = 60.0
@@ -47,12 +59,13 @@ def freshness(web: Web) -> Freshness:
 
     def ask() -> Freshness:
         span = series.data_span(web.store)
-        newest = series.latest_minute(web.store) if span else None
-        return Freshness(
-            newest=newest,
-            complete_until=complete_until(web.now(), newest, web.settings.detection.delay),
-            first=span[0] if span else None,
-        )
+        newest = span[1] if span else None
+        until = complete_until(web.now(), newest, web.settings.detection.delay)
+        measured = watermarks.measured_until(web.store, web.now())
+        if until is not None and measured is not None:  # a partition that lags holds minutes back, as long as detection waits
+            until = min(until, max(measured, web.now() - web.settings.detection.max_delay))
+            until = floor_to(until, timedelta(minutes=1))
+        return Freshness(newest=newest, complete_until=until, first=span[0] if span else None)
 
     return web.cache.get("freshness", FRESH_S, ask)
 

@@ -22,7 +22,7 @@ ORDER BY name, epoch DESC, seq DESC LIMIT 1 BY name, version
 # Minutes whose rollup knows another number of calls than the counters were made from. Of older minutes only those of imports:
 # there, retention may have removed single calls, and half of a minute is no count.
 STALE_MINUTES = """
-SELECT rolled.minute AS minute
+SELECT rolled.minute AS minute, toInt64(rolled.calls) AS calls
 FROM (SELECT minute, sum(calls) AS calls, countIf(origin != 'import') AS expiring FROM route_1m
     WHERE minute >= {start:DateTime('UTC')} AND minute < {end:DateTime('UTC')} GROUP BY minute) AS rolled
 LEFT JOIN (SELECT minute, argMax(seen, (epoch, seq)) AS seen FROM transactions_1m
@@ -80,8 +80,13 @@ def read_definitions(store: Store, name: str = "") -> list[StoredDefinition]:
     ]
 
 
-def stale_minutes(store: Store, transaction: Transaction, start: datetime, end: datetime, kept: datetime) -> list[datetime]:
-    """Minutes of the span to be counted, or counted again, in order; `kept` is the instant from which single calls are kept."""
+def stale_minutes(
+    store: Store, transaction: Transaction, start: datetime, end: datetime, kept: datetime
+) -> dict[datetime, int]:
+    """Minutes of the span to be counted, or counted again, in order, with their number of calls.
+
+    `kept` is the instant from which on retention has left all single calls.
+    """
     params: dict[str, Value] = {
         "name": transaction.name,
         "version": transaction.version,
@@ -89,7 +94,7 @@ def stale_minutes(store: Store, transaction: Transaction, start: datetime, end: 
         "end": end,
         "kept": kept,
     }
-    return [moment(value) for value in store.arrow(STALE_MINUTES, params).column("minute").to_pylist()]
+    return {moment(row["minute"]): row["calls"] for row in store.arrow(STALE_MINUTES, params).to_pylist()}
 
 
 def count_transactions(store: Store, transactions: Sequence[Transaction], start: datetime, end: datetime, epoch: int) -> int:

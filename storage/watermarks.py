@@ -50,12 +50,17 @@ def read_watermarks(store: Store) -> list[Watermark]:
     ]
 
 
+def measured_until(store: Store, now: datetime) -> datetime | None:
+    """The instant up to which every partition that is not quiet has brought calls; None where nothing is measured."""
+    marks = [mark.event_at for mark in read_watermarks(store) if now - mark.arrived_at <= QUIET_PARTITION]
+    return min(marks) if marks else None
+
+
 def arrived_until(store: Store, now: datetime, delay: timedelta, max_delay: timedelta) -> datetime:
     """End of the last minute whose calls have all arrived, as far as can be known.
 
     Every partition that is not quiet must have brought a call from behind it; it is over for `delay` at the least, and after
     `max_delay` it is waited for no longer. Without Kafka nothing is measured, and the longest wait decides.
     """
-    marks = [mark.event_at for mark in read_watermarks(store) if now - mark.arrived_at <= QUIET_PARTITION]
-    arrived = min(marks) if marks else now - max_delay
+    arrived = measured_until(store, now) or now - max_delay
     return floor_to(max(min(now - delay, arrived), now - max_delay), _MINUTE)

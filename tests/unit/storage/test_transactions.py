@@ -43,12 +43,11 @@ ALL = definition(name="all")
 
 def counted_by_pandas(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """CHAT by the rule as it is written: bad where anything known is bad, unknown where something is missing, else good."""
+    names = ["seen", "total", "known", "good", "limited", "timed", "u0", "u1", "u2"]
     found: dict[Any, dict[str, int]] = {}
     for row in rows:
         minute = row["ts"].replace(second=0, microsecond=0)
-        sums = found.setdefault(
-            minute, dict.fromkeys(["seen", "total", "known", "good", "limited", "timed", "u0", "u1", "u2"], 0)
-        )
+        sums = found.setdefault(minute, dict.fromkeys(names, 0))
         sums["seen"] += 1
         if row["service"] != "chat" or row["route"] != "/a":
             continue
@@ -64,7 +63,7 @@ def counted_by_pandas(rows: list[dict[str, Any]]) -> pd.DataFrame:
         sums["timed"] += bad or good
         for place, limit in enumerate(LIMITS):
             sums[f"u{place}"] += good and latency <= limit
-    return pd.DataFrame.from_dict(found, orient="index").sort_index()
+    return pd.DataFrame.from_dict(found, orient="index", columns=names, dtype="int64").sort_index()
 
 
 @given(rows=rows_strategy)
@@ -74,13 +73,13 @@ def test_the_counters_equal_pandas_and_a_repeat_changes_nothing(store: Store, ro
     insert_calls(store, batch(rows))
     wanted = counted_by_pandas(rows)
     due = stale_minutes(store, CHAT, START, START + SPAN, START)
-    assert due == list(wanted.index)
+    assert due == wanted["seen"].to_dict()
     for _ in range(2):
         assert count_transactions(store, [ALL, CHAT], START, START + SPAN, 1) == 2 * len(wanted)
     found = read_counts(store, CHAT, START, START + SPAN)
     names = ["seen", "total", "known", "good", "rate_limited", "timed", *(f"good_under_{limit:g}ms" for limit in LIMITS)]
     np.testing.assert_array_equal(found[names].to_numpy(), wanted.to_numpy().reshape(len(wanted), len(names)))
-    assert stale_minutes(store, CHAT, START, START + SPAN, START) == []
+    assert stale_minutes(store, CHAT, START, START + SPAN, START) == {}
     everything = read_counts(store, ALL, START, START + SPAN, 3600)
     assert everything["total"].sum() == everything["seen"].sum() == len(rows)
 
@@ -89,7 +88,7 @@ def test_late_calls_make_their_minute_due_again(store: Store) -> None:
     insert_calls(store, batch([{"ts": at(60), "service": "chat", "route": "/a"}, {"ts": at(200)}]))
     count_transactions(store, [CHAT], START, START + HOUR, 1)
     insert_calls(store, batch([{"ts": at(70), "service": "chat", "route": "/a"}], 10))
-    assert stale_minutes(store, CHAT, START, START + HOUR, START) == [START + MINUTE]
+    assert stale_minutes(store, CHAT, START, START + HOUR, START) == {START + MINUTE: 2}
     series = read_transaction_series(store, CHAT, "tps", START, START + 5 * MINUTE)
     assert list(series["counted"]) == [False, False, True, True, False], "nothing before the first call and after the last"
     assert np.isnan(series["value"][1]), "half of a minute is no count"
