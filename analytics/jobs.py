@@ -19,6 +19,7 @@ from analytics.reporting import JobReport, run_job
 from analytics.trained import Trained, Trainer, save
 from core.clock import Clock, floor_to
 from core.config import Settings
+from core.masks import labelled
 from core.series import METRICS
 from core.types import Anomaly, ForecastRun
 from storage.anomalies import read_anomalies, write_anomalies
@@ -26,6 +27,8 @@ from storage.contract import Store
 from storage.detector_state import read_state, write_state
 from storage.forecasts import write_forecast
 from storage.hours import refresh_hours
+from storage.learning import write_learning
+from storage.masks import read_masks
 from storage.series import latest_minute
 from storage.watermarks import arrived_until
 
@@ -53,12 +56,15 @@ def run_baselines(store: Store, clock: Clock, settings: Settings, epoch: int) ->
         newest = latest_minute(store)
         if newest is None:
             return JobReport(name="baselines", cursor=cursor, items=0, note="no calls yet")
-        trained = Trainer(store, settings).build(min(newest + _MINUTE, clock.now()), clock.now())
+        trainer = Trainer(store, settings)
+        trained = trainer.build(min(newest + _MINUTE, clock.now()), clock.now())
+        write_learning(store, trainer.learning, clock.now(), epoch)
         if trained is None:
             least = settings.detection.min_history / timedelta(days=1)
             return JobReport(name="baselines", cursor=cursor, items=0, note=f"learning: {least:g} days of history are needed")
         save(store, trained, epoch)
-        return JobReport(name="baselines", cursor=trained.version.trained_to, items=trained.version.series)
+        note = f"{len(trainer.learning)} selections are still learning" if trainer.learning else ""
+        return JobReport(name="baselines", cursor=trained.version.trained_to, items=trained.version.series, note=note)
 
     return run_job("baselines", store, clock, epoch, body)
 
@@ -74,7 +80,7 @@ def run_detection(store: Store, clock: Clock, settings: Settings, epoch: int, de
 
     def body(cursor: datetime | None) -> JobReport:
         end = arrived_until(store, clock.now(), settings.detection.delay, settings.detection.max_delay)
-        trained = detector.trained(store, settings.time_zone)
+        trained = detector.trained(store, settings)
         if trained is None:
             return JobReport(name="detection", cursor=end, items=0, note="learning: there are no baselines yet")
         state = DetectorState.from_json(read_state(store, DETECTOR))
@@ -180,7 +186,8 @@ def analyze(
     for anomaly in found.values():
         if anomaly.ended_at is None:  # nothing will follow it: the analysis ends here
             found[anomaly.id] = replace(anomaly, ended_at=end)
-    anomalies = tuple(sorted(found.values(), key=lambda anomaly: (anomaly.started_at, anomaly.id)))
+    said = _labelled(store, list(found.values()))
+    anomalies = tuple(sorted(said, key=lambda anomaly: (anomaly.started_at, anomaly.id)))
     write_anomalies(store, list(anomalies), epoch)
     learning = (end - start) // _MINUTE - judged
     return AnalysisReport(anomalies=anomalies, minutes=judged, learning=learning, builds=builds)
@@ -208,9 +215,17 @@ def _judge(
     """Judge one span; the anomalies are written before the state: after a crash in between they are only written again."""
     panel = read_minutes(store, start, end, DETECTION_METRICS)
     state, changed = judge_span(trained, panel, state, settings.detection)
-    write_anomalies(store, changed, epoch)
+    write_anomalies(store, _labelled(store, changed), epoch)
     write_state(store, DETECTOR, end - _MINUTE, state.to_json(), epoch)
     return state
+
+
+def _labelled(store: Store, anomalies: list[Anomaly]) -> list[Anomaly]:
+    """The anomalies with what people said of their time."""
+    if not anomalies:
+        return []
+    first, last = min(one.started_at for one in anomalies), max(one.last_at for one in anomalies)
+    return labelled(anomalies, read_masks(store, first, last + _MINUTE))
 
 
 def _forecast(store: Store, series: SeriesToForecast, settings: Settings, now: datetime, epoch: int) -> None:

@@ -402,6 +402,23 @@ class ForecastSettings(Part):
         return by
 
 
+class CalendarSettings(Part):
+    """Days on which people are off: from an iCalendar file (all-day events) or the public holidays of a country."""
+
+    file: str = Field("", description="An `.ics` file; its all-day events are days off, repeated ones too.")
+    country: str = Field("", description="ISO 3166 code, `DE`: its public holidays (extra `calendars`).")
+    subdivision: str = Field("", description="State or province within the country, `BY`.")
+    tenants: tuple[str, ...] = Field((), description="Only for these tenants, instead of the common days off; empty: for all.")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if bool(self.file) == bool(self.country):
+            raise ValueError("one of file or country must be given")
+        if self.subdivision and not self.country:
+            raise ValueError("subdivision needs country beside it")
+        return self
+
+
 class SuccessSettings(Part):
     """When a call of a transaction is good; a call of which that cannot be told counts as unknown, not as good."""
 
@@ -574,6 +591,12 @@ class Settings(Part):
         description="Most values of each column that is grouped by; what comes beyond is counted as `__other__`.",
     )
     time_zone: str = Field("UTC", description="Time zone of the hour of the week and of the pages, an IANA name.")
+    time_zones: dict[str, str] = Field(
+        default_factory=dict, description="Time zone of single tenants, by name: their hours of the week go by it."
+    )
+    calendars: tuple[CalendarSettings, ...] = Field(
+        (), description="Days off: they have baselines of their own, whatever their weekday."
+    )
     transactions: tuple[TransactionSettings, ...] = Field(
         (), description="What you count: named, versioned selections of calls with a rule for success and a weight."
     )
@@ -588,11 +611,12 @@ class Settings(Part):
     @field_validator("time_zone")
     @classmethod
     def _iana(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError(f"{name!r} is no IANA time zone; write for example 'Europe/Berlin'") from error
-        return name
+        return _known_zone(name)
+
+    @field_validator("time_zones")
+    @classmethod
+    def _all_iana(cls, zones: dict[str, str]) -> dict[str, str]:
+        return {tenant: _known_zone(name) for tenant, name in zones.items()}
 
     @model_validator(mode="after")
     def _names(self) -> Self:
@@ -609,6 +633,14 @@ class Settings(Part):
             built_in = ", ".join(BUILTIN_FORMATS)
             raise ValueError(f"kafka.format {self.kafka.format!r} is neither one of {built_in} nor a name under formats")
         return self
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"{name!r} is no IANA time zone; write for example 'Europe/Berlin'") from error
+    return name
 
 
 def _known_metric(name: str) -> None:

@@ -134,7 +134,7 @@ def expected_frame(web: Web, metric: str, selector: Selector, starts: pd.Series,
         return baselines.read_baseline(web.store, version.version, metrics=(metric,), selectors=(selector,))
 
     table = web.cache.get(("baseline", version.version, metric, selector), SLOW_S, ask)
-    return None if table.empty else expected_range(table, starts, step_s, web.zone)
+    return None if table.empty else expected_range(table, starts, step_s, web.calendars.of(selector))
 
 
 def latest_baseline(web: Web) -> BaselineVersion | None:

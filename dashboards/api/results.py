@@ -146,6 +146,8 @@ def _anomaly(one: Anomaly) -> dict[str, Any]:
         "contributions": [_contribution(part) for part in one.contributions],
         "model_version": one.model_version,
         "baseline_version": one.baseline_version,
+        "mask_id": one.mask_id or None,
+        "muted": one.muted,
     }
 
 

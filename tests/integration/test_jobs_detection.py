@@ -9,6 +9,7 @@ from analytics.detector import Detector
 from analytics.jobs import DETECTOR, AnalysisReport, analyze, run_baselines, run_detection
 from analytics.reading import read_minutes
 from analytics.trained import load
+from core.calendars import SLOTS, in_zone
 from core.clock import FakeClock
 from core.config import DetectionSettings, Settings
 from core.series import ALL_CALLS, Direction
@@ -96,7 +97,7 @@ def test_baselines_are_stored_for_every_selection_with_their_span(store: Store) 
     assert version is not None
     assert (version.trained_from, version.trained_to) == (MONDAY, LIVE)
     frame = read_baseline(store, version.version, metrics=["tps"], selectors=["", 'provider="anthropic"'])
-    assert frame.groupby("selector").size().tolist() == [168, 168]
+    assert frame.groupby("selector").size().tolist() == [SLOTS, SLOTS]
     assert frame[frame["selector"] == ""]["expected"].mean() == pytest.approx(RATE, rel=0.15)
     assert (frame["lower"] < frame["expected"]).all()
     assert (frame["expected"] < frame["upper"]).all()
@@ -106,10 +107,10 @@ def test_baselines_are_stored_for_every_selection_with_their_span(store: Store) 
 
 
 def test_what_is_loaded_judges_as_what_was_built(store: Store) -> None:
-    trained = load(store, "UTC")
+    trained = load(store, in_zone("UTC"))
     assert trained is not None
     assert trained.forest.metrics[0] == "tps"
-    assert load(store, "UTC", unless=trained.version.version) is None
+    assert load(store, in_zone("UTC"), unless=trained.version.version) is None
     panel = read_minutes(store, LIVE, LIVE + HOUR)
     assert ALL_CALLS in panel.selectors
     assert panel.calls[panel.selectors.index(ALL_CALLS)].mean() == pytest.approx(60 * RATE, rel=0.4)

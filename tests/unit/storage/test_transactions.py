@@ -67,7 +67,7 @@ def counted_by_pandas(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 @given(rows=rows_strategy)
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_counters_equal_pandas_and_a_repeat_changes_nothing(store: Store, rows: list[dict[str, Any]]) -> None:
     empty(store)
     insert_calls(store, batch(rows))
