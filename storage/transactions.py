@@ -120,7 +120,7 @@ def _count_sql(transactions: Sequence[Transaction]) -> tuple[str, Params]:
     }
     verdicts, sums = [], []
     for number, one in enumerate(transactions):
-        condition, verdict, bound = _conditions(one, f"t{number}")
+        condition, verdict, bound = verdict_of(one, f"t{number}")
         params |= bound
         verdicts += [f"{condition} AS mine{number}", f"{verdict} AS verdict{number}"]
         sums.append(_sums(one, number))
@@ -158,7 +158,7 @@ def _sums(one: Transaction, number: int) -> dict[str, str]:
     }
 
 
-def _conditions(one: Transaction, prefix: str) -> tuple[str, str, dict[str, Value]]:
+def verdict_of(one: Transaction, prefix: str) -> tuple[str, str, dict[str, Value]]:
     """Whether a call belongs to it, its verdict (1 good, 0 bad, -1 unknown), and the values that both bind.
 
     What is known to be bad is bad, whatever else is unknown.

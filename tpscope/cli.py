@@ -14,7 +14,9 @@ from rich.console import Console
 
 from core.errors import TpscopeError
 from core.load import load_settings
+from tpscope.baseline_commands import baseline_app
 from tpscope.dead_letter_commands import dead_letter_app
+from tpscope.mask_commands import mask_app
 from tpscope.options import ConfigOption, JsonOption, StoreOption, duration_option, print_json, settings_of, time_option
 from tpscope.tenant_commands import tenant_app
 
@@ -29,6 +31,8 @@ config_app = typer.Typer(no_args_is_help=True, help="Check, show or describe the
 app.add_typer(config_app, name="config")
 app.add_typer(dead_letter_app, name="dead-letters")
 app.add_typer(tenant_app, name="tenants")
+app.add_typer(baseline_app, name="baseline")
+app.add_typer(mask_app, name="masks")
 
 
 class ExportKind(StrEnum):
