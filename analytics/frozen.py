@@ -1,4 +1,4 @@
-"""A frozen baseline: a window under a name, with its calls in blocks for comparisons and its expected range by hour of the week."""
+"""A frozen baseline: a window under a name, with its calls in blocks and its expected range by hour of the week."""
 
 from datetime import datetime, timedelta
 

@@ -14,9 +14,7 @@ mask_app = typer.Typer(no_args_is_help=True, help="Say of a span that it is no e
 
 @mask_app.command("add")
 def add(
-    kind: Annotated[
-        MaskKind, typer.Option("--kind", help="`maintenance` and `expected` mute; `incident` only is not learned.")
-    ],
+    kind: Annotated[MaskKind, typer.Option("--kind", help="`maintenance` and `expected` mute, `incident` does not.")],
     why: Annotated[str, typer.Option("--why", help="For whoever asks later.")],
     start: Annotated[str | None, typer.Option("--from", help="Start time (RFC 3339); default: now, or the anomaly's.")] = None,
     end: Annotated[str | None, typer.Option("--until", help="End time (RFC 3339); default: until it is ended.")] = None,

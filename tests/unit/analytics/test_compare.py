@@ -61,12 +61,12 @@ def test_what_changed_is_found_with_its_size() -> None:
 
 
 def test_the_true_difference_lies_in_most_intervals() -> None:
-    """95 % of them would be ideal; of 100 with nothing changed a bootstrap over 48 blocks may miss a few more."""
-    found = [compare(window(seed), window(1000 + seed), seed=7, resamples=300) for seed in range(25)]
+    """95 % of them would be ideal; of 48 with nothing changed a bootstrap over 48 blocks may miss a few more."""
+    found = [compare(window(seed), window(1000 + seed), seed=7, resamples=300) for seed in range(12)]
     metrics = ("tps", "latency_p50", "latency_p90", "latency_p95")
     hits = [one.verdict == "unchanged" for each in found for one in each.changes if one.metric in metrics]
-    assert len(hits) == 100
-    assert np.mean(hits) > 0.88
+    assert len(hits) == 48
+    assert np.mean(hits) > 0.85
 
 
 def test_the_same_seed_brings_the_same_intervals() -> None:
