@@ -5,8 +5,8 @@ In this order, so that an interrupted deletion is carried on by calling it again
 1. The rollups without a tenant are made anew, week by week, where every call of a step is still kept (`storage/recount.py`),
    and checked against the calls that stay; where somebody writes to the same steps it is done again.
 2. The tenant's calls go.
-3. What carries its name goes: `tenant_1m`, hours, baselines, forecasts, anomalies, incidents and their messages, samples,
-   and dead letters whose bytes have the name as a JSON text. Where words of others name it, the name does.
+3. What carries its name goes: `tenant_1m`, hours, baselines, forecasts, anomalies, masks, incidents and their messages,
+   samples, and dead letters whose bytes have the name as a JSON text. Where words of others name it, the name does.
 4. The hours that held such calls are made anew from the rollups; counters of transactions go for the minutes that were made
    anew, and the job that counts them does it again.
 
@@ -45,7 +45,10 @@ _HOUR = timedelta(hours=1)
 _ATTEMPTS = 5
 _PAUSE_S = 1.0
 
-_NAMED = ("tenant_1m", "hours", "baselines", "forecasts", "anomalies", "incidents", "notifications", "samples", "dead_letters")
+_OF_SELECTIONS = ("hours", "baselines", "forecasts", "anomalies", "masks", "frozen_baselines", "learning")
+"""Tables of selections, which may be of a tenant: in the column `selector`."""
+
+_NAMED = (*_OF_SELECTIONS, "tenant_1m", "incidents", "notifications", "samples", "dead_letters")
 """Tables that carry tenants' names."""
 
 COUNT_TRACES = """
@@ -228,7 +231,7 @@ class _Deletion:
         self._remove("notifications", of_incidents, tenant)
         self._finish("notifications")
         self._remove_minutes()
-        for table in ("hours", "baselines", "forecasts", "anomalies"):
+        for table in _OF_SELECTIONS:
             self._remove(table, f"1{selected}", labels)
         for table in ("incidents", "samples"):
             self._remove(table, "labels['tenant'] = {tenant:String}", tenant)
