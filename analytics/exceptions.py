@@ -4,7 +4,7 @@ An anomaly that comes again at the same time of other days is a habit that a bas
 new level: neither is left out, else the same would be told for ever.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -27,21 +27,33 @@ _SAME_TIME = timedelta(minutes=90)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exempt:
-    """A span of some selections; `metrics` empty: all of them."""
+    """A span of some selections.
+
+    Attributes
+    ----------
+    around : Selector or None
+        Selections inside of it are meant, and those that hold all of its calls; None: those of `selectors` and no other.
+    metrics : frozenset of str
+        Empty: all of them.
+    """
 
     start: datetime
     end: datetime
-    selectors: tuple[Selector, ...]
+    around: Selector | None = None
+    selectors: tuple[Selector, ...] = ()
     metrics: frozenset[str] = frozenset()
 
-    def concerns(self, selector: Selector) -> bool:
-        """Selections inside of the excepted one, and those that hold all of its calls."""
-        return any(holds(selector, one) or holds(one, selector) for one in self.selectors)
+    def rows(self, place: Mapping[Selector, int]) -> list[int]:
+        """The rows that are meant, of those that `place` numbers."""
+        meant = self.around
+        if meant is None:
+            return [place[one] for one in self.selectors if one in place]
+        return [row for one, row in place.items() if holds(one, meant) or holds(meant, one)]
 
 
 def exceptions_of_masks(masks: Iterable[Mask]) -> list[Exempt]:
     """Every mask is an exception, whatever its kind."""
-    return [Exempt(start=mask.start, end=mask.until, selectors=(mask.selector,)) for mask in masks]
+    return [Exempt(start=mask.start, end=mask.until, around=mask.selector) for mask in masks]
 
 
 def exceptions_of_anomalies(anomalies: Sequence[Anomaly]) -> list[Exempt]:
@@ -61,11 +73,12 @@ def exceptions_of_anomalies(anomalies: Sequence[Anomaly]) -> list[Exempt]:
 def leave_out(summary: HourSummary, exceptions: Iterable[Exempt]) -> HourSummary:
     """The summary with unknown values in the hours that an exception touches; calls stay as they are."""
     hours = summary.calls.shape[1]
+    place = {selector: row for row, selector in enumerate(summary.selectors)}
     hit: dict[str, npt.NDArray[np.bool_]] = {}
     for one in exceptions:
         first = max((one.start - summary.start) // _HOUR, 0)
         last = min(-((summary.start - one.end) // _HOUR), hours)
-        rows = [row for row, selector in enumerate(summary.selectors) if last > first and one.concerns(selector)]
+        rows = one.rows(place) if last > first else []
         for metric in (one.metrics & summary.center.keys()) or (() if one.metrics else summary.center):
             if rows:
                 hit.setdefault(metric, np.zeros(summary.calls.shape, dtype=np.bool_))[rows, first:last] = True

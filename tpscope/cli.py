@@ -12,6 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
+from core.calendars import load_calendars
 from core.errors import TpscopeError
 from core.load import load_settings
 from tpscope.baseline_commands import baseline_app
@@ -220,6 +221,7 @@ def status(config: ConfigOption = None, store: StoreOption = None, as_json: Json
 def config_check(config: ConfigOption = None) -> int:
     """Check the configuration; one line says what is wrong and where."""
     settings = load_settings(config)
+    load_calendars(settings)
     used = [f"{len(settings.rules)} rules", f"{len(settings.receivers)} receivers", f"{len(settings.formats)} formats"]
     Console().print(f"{config or 'defaults'}: valid ({', '.join(used)})", highlight=False, soft_wrap=True)
     return 0

@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 RELOADABLE = ("rules", "routing", "receivers", "detection", "forecast")
 """Parts of the settings that SIGHUP changes in a running process; the others take a restart."""
 
-_SLOW_JOBS = frozenset({"baselines", "forecasts", "hours"})
+_SLOW_JOBS = frozenset({"baselines", "forecasts", "hours", TRANSACTIONS})
 
 
 class Role(StrEnum):
@@ -163,7 +163,8 @@ class Service:
         ]
         if settings.transactions:
             counter = TransactionCounter()
-            jobs.append(job(TRANSACTIONS, timedelta(seconds=15), lambda epoch: counter.run(store, clock, settings, epoch), 2))
+            every = timedelta(seconds=15)
+            jobs.append(job(TRANSACTIONS, every, lambda epoch: counter.run(store, clock, current.value, epoch), 2))
         if settings.detection.enabled:
             rebuild = settings.detection.rebuild_every
             jobs += [

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.masks import GRACE, Mask, MaskKind, labelled, mask_of, mutes
@@ -69,6 +69,7 @@ def test_a_mask_without_an_end_lasts_and_a_withdrawn_one_speaks_of_nothing() -> 
 
 
 @given(st.integers(-200, 200), st.integers(0, 200), st.integers(-100, 100), st.integers(0, 100))
+@settings(max_examples=60, deadline=None)
 def test_what_is_muted_never_reaches_beyond_the_mask_and_its_grace(first: int, length: int, start: int, span: int) -> None:
     one = mask(start=NOON + start * MINUTE, end=NOON + (start + span) * MINUTE)
     before = anomaly(first, first + length)

@@ -4,7 +4,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.config import TransactionSettings
@@ -56,6 +56,7 @@ def test_a_definition_survives_the_way_through_json() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(100, 999), st.integers(0, 60)), max_size=6))
+@settings(max_examples=60, deadline=None)
 def test_ranges_hold_exactly_the_statuses_that_were_written(parts: list[tuple[int, int]]) -> None:
     texts = [f"{first}-{min(first + more, 999)}" for first, more in parts]
     wanted = {status for first, more in parts for status in range(first, min(first + more, 999) + 1)}
