@@ -13,7 +13,8 @@ import pandas as pd
 
 from analytics.deviation import bounds, deviation
 from analytics.features import BASELINE_METRICS, Floats, Kind, Panel, align, inverse, kind_of
-from core.calendars import DAY_OFF, SLOTS, Calendars, in_zone
+from core.calendars import DAY_OFF, Calendars, in_zone
+from core.calendars import SLOTS as SLOTS
 from core.series import Selector
 
 _SUNDAY = 6

@@ -107,10 +107,10 @@ def _count(
 ) -> int:
     """Count the minutes of [start, end) that are due, latest first; all that need a minute share one pass over its calls."""
     due: dict[datetime, _Due] = {}
-    for one in transactions:
-        for minute, calls in stale_minutes(store, one, start, end, kept).items():
-            held = due.setdefault(minute, _Due(start=minute, end=minute + _MINUTE, calls=calls, wanting=[]))
-            held.wanting.append(one)
+    by_name = {one.name: one for one in transactions}
+    for minute, name, calls in stale_minutes(store, transactions, start, end, kept):
+        held = due.setdefault(minute, _Due(start=minute, end=minute + _MINUTE, calls=calls, wanting=[]))
+        held.wanting.append(by_name[name])
     spans = _merged([due[minute] for minute in sorted(due)])
     return sum(count_transactions(store, span.wanting, span.start, span.end, epoch) for span in reversed(spans))
 

@@ -22,15 +22,18 @@ ORDER BY name, epoch DESC, seq DESC LIMIT 1 BY name, version
 # Minutes whose rollup knows another number of calls than the counters were made from. Of older minutes only those of imports:
 # there, retention may have removed single calls, and half of a minute is no count.
 STALE_MINUTES = """
-SELECT rolled.minute AS minute, toInt64(rolled.calls) AS calls
-FROM (SELECT minute, sum(calls) AS calls, countIf(origin != 'import') AS expiring FROM route_1m
-    WHERE minute >= {start:DateTime('UTC')} AND minute < {end:DateTime('UTC')} GROUP BY minute) AS rolled
-LEFT JOIN (SELECT minute, argMax(seen, (epoch, seq)) AS seen FROM transactions_1m
-    WHERE transaction = {name:String} AND version = {version:String}
-        AND minute >= {start:DateTime('UTC')} AND minute < {end:DateTime('UTC')} GROUP BY minute) AS counted
-ON rolled.minute = counted.minute
-WHERE rolled.calls != counted.seen AND (rolled.minute >= {kept:DateTime('UTC')} OR rolled.expiring = 0)
-ORDER BY minute
+SELECT wanted.minute AS minute, wanted.name AS name, toInt64(wanted.calls) AS calls
+FROM (SELECT minute, calls, expiring, name, version
+    FROM (SELECT minute, sum(calls) AS calls, countIf(origin != 'import') AS expiring FROM route_1m
+        WHERE minute >= {start:DateTime('UTC')} AND minute < {end:DateTime('UTC')} GROUP BY minute)
+    ARRAY JOIN {names:Array(String)} AS name, {versions:Array(String)} AS version) AS wanted
+LEFT JOIN (SELECT minute, toString(transaction) AS name, toString(version) AS version, argMax(seen, (epoch, seq)) AS seen
+    FROM transactions_1m
+    WHERE transaction IN {names:Array(String)} AND version IN {versions:Array(String)}
+        AND minute >= {start:DateTime('UTC')} AND minute < {end:DateTime('UTC')} GROUP BY minute, name, version) AS counted
+ON wanted.minute = counted.minute AND wanted.name = counted.name AND wanted.version = counted.version
+WHERE wanted.calls != counted.seen AND (wanted.minute >= {kept:DateTime('UTC')} OR wanted.expiring = 0)
+ORDER BY minute, name
 """
 COUNT_WRITTEN = (
     "SELECT toInt64(count()) AS rows FROM transactions_1m WHERE minute >= {start:DateTime('UTC')} AND seq = {seq:UInt64}"
@@ -81,20 +84,21 @@ def read_definitions(store: Store, name: str = "") -> list[StoredDefinition]:
 
 
 def stale_minutes(
-    store: Store, transaction: Transaction, start: datetime, end: datetime, kept: datetime
-) -> dict[datetime, int]:
-    """Minutes of the span to be counted, or counted again, in order, with their number of calls.
+    store: Store, transactions: Sequence[Transaction], start: datetime, end: datetime, kept: datetime
+) -> list[tuple[datetime, str, int]]:
+    """Minutes of the span to be counted, or counted again, in order: each with the name of a transaction and all its calls.
 
     `kept` is the instant from which on retention has left all single calls.
     """
     params: dict[str, Value] = {
-        "name": transaction.name,
-        "version": transaction.version,
+        "names": [one.name for one in transactions],
+        "versions": [one.version for one in transactions],
         "start": start,
         "end": end,
         "kept": kept,
     }
-    return {moment(row["minute"]): row["calls"] for row in store.arrow(STALE_MINUTES, params).to_pylist()}
+    rows = store.arrow(STALE_MINUTES, params).to_pylist()
+    return [(moment(row["minute"]), str(row["name"]), int(row["calls"])) for row in rows]
 
 
 def count_transactions(store: Store, transactions: Sequence[Transaction], start: datetime, end: datetime, epoch: int) -> int:

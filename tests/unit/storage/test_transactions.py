@@ -72,14 +72,14 @@ def test_the_counters_equal_pandas_and_a_repeat_changes_nothing(store: Store, ro
     empty(store)
     insert_calls(store, batch(rows))
     wanted = counted_by_pandas(rows)
-    due = stale_minutes(store, CHAT, START, START + SPAN, START)
-    assert due == wanted["seen"].to_dict()
+    due = stale_minutes(store, [CHAT, ALL], START, START + SPAN, START)
+    assert due == [(minute, name, calls) for minute, calls in wanted["seen"].items() for name in ("all", "chat")]
     for _ in range(2):
         assert count_transactions(store, [ALL, CHAT], START, START + SPAN, 1) == 2 * len(wanted)
     found = read_counts(store, CHAT, START, START + SPAN)
     names = ["seen", "total", "known", "good", "rate_limited", "timed", *(f"good_under_{limit:g}ms" for limit in LIMITS)]
     np.testing.assert_array_equal(found[names].to_numpy(), wanted.to_numpy().reshape(len(wanted), len(names)))
-    assert stale_minutes(store, CHAT, START, START + SPAN, START) == {}
+    assert stale_minutes(store, [CHAT, ALL], START, START + SPAN, START) == []
     everything = read_counts(store, ALL, START, START + SPAN, 3600)
     assert everything["total"].sum() == everything["seen"].sum() == len(rows)
 
@@ -88,7 +88,7 @@ def test_late_calls_make_their_minute_due_again(store: Store) -> None:
     insert_calls(store, batch([{"ts": at(60), "service": "chat", "route": "/a"}, {"ts": at(200)}]))
     count_transactions(store, [CHAT], START, START + HOUR, 1)
     insert_calls(store, batch([{"ts": at(70), "service": "chat", "route": "/a"}], 10))
-    assert stale_minutes(store, CHAT, START, START + HOUR, START) == {START + MINUTE: 2}
+    assert stale_minutes(store, [CHAT], START, START + HOUR, START) == [(START + MINUTE, "chat", 2)]
     series = read_transaction_series(store, CHAT, "tps", START, START + 5 * MINUTE)
     assert list(series["counted"]) == [False, False, True, True, False], "nothing before the first call and after the last"
     assert np.isnan(series["value"][1]), "half of a minute is no count"
