@@ -109,11 +109,11 @@ def judge_anomalies(rule: AnomalyRule, anomalies: Iterable[Anomaly], now: dateti
     firings, clears = [], []
     for anomaly in anomalies:
         fingerprint = anomaly_fingerprint(rule, anomaly.id)
-        if anomaly.ended_at is not None:
-            clears.append(Clear(fingerprint=fingerprint, since=anomaly.ended_at, recovered=True))
-        if not _asked_for(rule, anomaly):
-            continue
         latest = anomaly.ended_at or anomaly.last_at + MINUTE
+        if anomaly.ended_at is not None or anomaly.muted:  # muted: somebody said that it is expected, so what it opened ends
+            clears.append(Clear(fingerprint=fingerprint, since=latest, recovered=True))
+        if anomaly.muted or not _asked_for(rule, anomaly):
+            continue
         if latest > now - LATE_TELLING:
             firings.append(_anomaly_firing(rule, anomaly, fingerprint, zone))
     return Judgement(firings=tuple(firings), clears=tuple(clears))

@@ -1,7 +1,7 @@
 """Baselines: what every series is expected to be at each hour of the week, and how far its minutes usually stray.
 
 Values belong to the middle of their hour; in between they are interpolated, so that nothing jumps when the hour turns. Slot 0
-is Monday 00:00 to 01:00 in the configured time zone.
+is Monday 00:00 to 01:00 in the tenant's or the configured time zone; days off have slots of their own (`core.calendars`).
 """
 
 from collections.abc import Mapping
@@ -13,17 +13,21 @@ import pandas as pd
 
 from analytics.deviation import bounds, deviation
 from analytics.features import BASELINE_METRICS, Floats, Kind, Panel, align, inverse, kind_of
+from core.calendars import DAY_OFF, Calendars, in_zone
+from core.calendars import SLOTS as SLOTS
 from core.series import Selector
 
-SLOTS = 168
+_SUNDAY = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Baselines:
-    """Expected values of many series; every array has shape (n_selectors, 168), NaN where a series is not known.
+    """Expected values of many series; every array has shape (n_selectors, SLOTS), NaN where a series is not known.
 
     Attributes
     ----------
+    time_zone : str
+        That of everybody, where there are no `calendars`.
     center, scale : mapping of metric to ndarray
         On the metric's transformed scale; `scale` is the spread of a minute with the usual number of calls.
     samples : mapping of metric to ndarray
@@ -35,28 +39,41 @@ class Baselines:
     center: Mapping[str, Floats]
     scale: Mapping[str, Floats]
     samples: Mapping[str, Floats]
+    calendars: Calendars | None = None
 
     @property
     def metrics(self) -> tuple[str, ...]:
         return tuple(self.center)
 
+    @property
+    def local(self) -> Calendars:
+        return self.calendars or in_zone(self.time_zone)
+
     def at(self, times: pd.DatetimeIndex, rows: npt.NDArray[np.int64] | None = None) -> "Expected":
         """Interpolate to the given instants, for the given rows of selectors (by default all)."""
-        position = hours_of_week(times, self.time_zone) - 0.5
-        before = np.floor(position).astype(np.int64)
-        part = position - before
-        before, after = before % SLOTS, (before + 1) % SLOTS
-
-        own = np.floor(position + 0.5).astype(np.int64) % SLOTS
+        chosen = np.arange(len(self.selectors)) if rows is None else rows
+        groups = [
+            (members, calendar.between(times), calendar.slots(times))
+            for calendar, members in self.local.groups([self.selectors[row] for row in chosen])
+        ]
 
         def between(matrix: Floats) -> Floats:
-            held = matrix if rows is None else matrix[rows]
-            return np.asarray(held[:, before] * (1.0 - part) + held[:, after] * part)
+            out = np.empty((len(chosen), len(times)))
+            for members, (before, after, part), _ in groups:
+                held = matrix[chosen[members]]
+                out[members] = held[:, before] * (1.0 - part) + held[:, after] * part
+            return out
+
+        def flat(matrix: Floats) -> Floats:
+            out = np.empty((len(chosen), len(times)))
+            for members, _, own in groups:
+                out[members] = matrix[chosen[members]][:, own]
+            return out
 
         center = {metric: between(matrix) for metric, matrix in self.center.items()}
         return Expected(
             center=center,
-            flat={metric: (matrix if rows is None else matrix[rows])[:, own] for metric, matrix in self.center.items()},
+            flat={metric: flat(matrix) for metric, matrix in self.center.items()},
             scale={metric: between(matrix) for metric, matrix in self.scale.items()},
             calls=np.maximum(np.expm1(center["tps"]), 0.0),
         )
@@ -86,12 +103,6 @@ class Expected:
         center, scale = self.center[metric][[row], instant], self.scale[metric][[row], instant]
         lower, upper = bounds(metric, center, scale, self.calls[[row], instant])
         return float(inverse(metric, center)[0]), float(lower[0]), float(upper[0])
-
-
-def hours_of_week(times: pd.DatetimeIndex, time_zone: str) -> Floats:
-    """Hours since Monday 00:00 local time, fractional, in [0, 168)."""
-    local = times.tz_convert(time_zone)
-    return np.asarray(local.day_of_week * 24 + local.hour + local.minute / 60.0 + local.second / 3600.0, dtype=float)
 
 
 def deviations(baselines: Baselines, panel: Panel, min_calls: float) -> dict[str, Floats]:
@@ -152,8 +163,8 @@ def to_frame(baselines: Baselines) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def from_frame(frame: pd.DataFrame, time_zone: str) -> Baselines:
-    """The inverse of `to_frame`."""
+def from_frame(frame: pd.DataFrame, time_zone: str, calendars: Calendars | None = None) -> Baselines:
+    """The inverse of `to_frame`. Where days off have no slots of their own they are as Sundays."""
     codes, names = pd.factorize(frame["selector"].astype(str), sort=False)
     held: dict[str, dict[str, Floats]] = {"center": {}, "scale": {}, "samples": {}}
     metric_of_row = frame["metric"].astype(str).to_numpy()
@@ -163,6 +174,9 @@ def from_frame(frame: pd.DataFrame, time_zone: str) -> Baselines:
         for column, matrices in held.items():
             matrix = np.full((len(names), SLOTS), np.nan)
             matrix[codes[here], slot[here]] = frame.loc[here, column].to_numpy(dtype=float)
+            days = matrix.reshape(len(names), -1, 24)
+            unseen = np.isnan(days[:, DAY_OFF]).all(axis=1)
+            days[unseen, DAY_OFF] = days[unseen, _SUNDAY]
             matrices[metric] = matrix
     selectors = tuple(Selector.parse(str(name)) for name in names)
-    return Baselines(selectors=selectors, time_zone=time_zone, **held)
+    return Baselines(selectors=selectors, time_zone=time_zone, calendars=calendars, **held)

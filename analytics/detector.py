@@ -10,7 +10,8 @@ from analytics.run_state import RunSettings, RunState, Versions
 from analytics.runs import advance
 from analytics.silence import Silence, score_silence
 from analytics.trained import Trained, load
-from core.config import DetectionSettings
+from core.calendars import in_zone, load_calendars
+from core.config import DetectionSettings, Settings
 from core.types import Anomaly
 from storage.contract import Store
 
@@ -67,12 +68,14 @@ class Detector:
 
     def __init__(self) -> None:
         self._trained: Trained | None = None
+        self._asked: object = None
+        self._calendars = in_zone("UTC")
 
-    def trained(self, store: Store, time_zone: str) -> Trained | None:
-        """The latest version; None while there is none."""
-        held = self._trained
-        if held is not None and held.baselines.time_zone != time_zone:
-            held = None
-        newer = load(store, time_zone, unless=held.version.version if held else "")
+    def trained(self, store: Store, settings: Settings) -> Trained | None:
+        """The latest version; None while there is none. Calendars are read when it is loaded."""
+        held, asked = self._trained, (settings.time_zone, settings.time_zones, settings.calendars)
+        if asked != self._asked:
+            held, self._asked, self._calendars = None, asked, load_calendars(settings)
+        newer = load(store, self._calendars, unless=held.version.version if held else "")
         self._trained = newer or held
         return self._trained

@@ -1,6 +1,6 @@
 """Learns baselines from hours of history: season and level from `season`, then the spread that each kind of metric has."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -8,10 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analytics.baseline import SLOTS, Baselines
+from analytics.baseline import Baselines
 from analytics.features import Floats, Kind, counting_variance, kind_of, transform
 from analytics.season import Season, fit_season
 from analytics.summary import HourSummary, masked_median, masked_quantile
+from core.calendars import DAY_KINDS, SLOTS, Calendar, Calendars, in_zone
+from core.types import Learning
 
 _FEW_MINUTES_AN_HOUR = 15
 _LEAST_SPREAD = {Kind.COUNT: 0.02, Kind.LEVEL: 0.02, Kind.RATIO: 0.004}
@@ -34,34 +36,38 @@ noted and not the tail of a distribution: they would make the series blind to th
 _FEW_FOR_TAIL = 500
 
 
-def fit_baselines(summary: HourSummary, time_zone: str, *, min_history: timedelta, min_calls: float) -> Baselines:
-    """Learn the season, level and spread of every series.
+def fit_baselines(
+    summary: HourSummary,
+    time_zone: str,
+    *,
+    min_history: timedelta,
+    min_calls: float,
+    calendars: Calendars | None = None,
+) -> Baselines:
+    """Learn the season, level and spread of every series, each by the clock and the days off of its tenant.
 
     Selections whose first call is less than `min_history` before the end are left out: they are still learning.
     """
-    first = np.argmax(summary.calls > 0, axis=1)
-    hours = summary.calls.shape[1]
-    old = (summary.calls > 0).any(1) & (hours - first >= min_history / timedelta(hours=1))
-    known = np.arange(hours)[None, :] >= first[:, None]
-    calendar = _Calendar.of(summary, time_zone)
+    age_h = hours_known(summary)
+    old = age_h >= max(min_history / timedelta(hours=1), 1.0)
     selectors = tuple(selector for selector, keep in zip(summary.selectors, old, strict=True) if keep)
     if not selectors:
-        return Baselines(selectors=(), time_zone=time_zone, center={}, scale={}, samples={})
-    calls = calendar.lay_out(np.where(known, summary.calls, np.nan)[old])
-    center: dict[str, Floats] = {}
-    scale: dict[str, Floats] = {}
-    samples: dict[str, Floats] = {}
-    expected_calls = np.zeros(0)
-    for metric in ("tps", *(name for name in summary.center if name != "tps")):
-        held = {
-            name: calendar.lay_out(np.where(known, getattr(summary, name)[metric], np.nan)[old])
-            for name in ("center", "spread", "minutes")
-        }
-        fitted = _fit_metric(metric, held, calls, expected_calls, calendar.weekday, min_calls)
-        center[metric], scale[metric], samples[metric] = fitted
-        if metric == "tps":
-            expected_calls = np.maximum(np.expm1(fitted[0]), 0.0)
-    return Baselines(selectors=selectors, time_zone=time_zone, center=center, scale=scale, samples=samples)
+        return Baselines(selectors=(), time_zone=time_zone, center={}, scale={}, samples={}, calendars=calendars)
+    hours = summary.calls.shape[1]
+    known = np.arange(hours)[None, :] >= hours - age_h[:, None]
+    held = _Held.of(summary, known, np.flatnonzero(old))
+    center = {metric: np.full((len(selectors), SLOTS), np.nan) for metric in summary.center}
+    scale, samples = ({metric: matrix.copy() for metric, matrix in center.items()} for _ in range(2))
+    for calendar, rows in (calendars or in_zone(time_zone)).groups(selectors):
+        for metric, fitted in _fit_group(held, rows, _Calendar.of(summary, calendar), min_calls):
+            center[metric][rows], scale[metric][rows], samples[metric][rows] = fitted
+    return Baselines(selectors=selectors, time_zone=time_zone, center=center, scale=scale, samples=samples, calendars=calendars)
+
+
+def hours_known(summary: HourSummary) -> Floats:
+    """Hours from the first call of each selection to the end of the summary; 0 without a call."""
+    some = summary.calls > 0
+    return np.where(some.any(1), summary.calls.shape[1] - np.argmax(some, axis=1), 0).astype(float)
 
 
 def calibrate(baselines: Baselines, scored: Mapping[str, Floats]) -> Baselines:
@@ -88,6 +94,47 @@ def _in_a_run(deviation: Floats) -> npt.NDArray[np.bool_]:
     return np.asarray(far & (beside >= _FAR_NEIGHBOURS))
 
 
+def still_learning(summary: HourSummary, min_history: timedelta) -> tuple[Learning, ...]:
+    """Selections with calls, but with less history than is needed: they have no baseline, so that nothing of them is judged."""
+    need_h = min_history / timedelta(hours=1)
+    age_h = hours_known(summary)
+    return tuple(
+        Learning(selector=summary.selectors[row], have_h=float(age_h[row]), need_h=need_h)
+        for row in np.flatnonzero((age_h > 0) & (age_h < need_h))
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Held:
+    """The hours of a summary from each selection's first call on; rows are those that are learned."""
+
+    calls: Floats
+    parts: Mapping[str, Mapping[str, Floats]]
+
+    @classmethod
+    def of(cls, summary: HourSummary, known: npt.NDArray[np.bool_], rows: npt.NDArray[np.int64]) -> "_Held":
+        def since(matrix: Floats) -> Floats:
+            return np.where(known[rows], matrix[rows], np.nan)
+
+        names = ("center", "spread", "minutes")
+        parts = {metric: {name: since(getattr(summary, name)[metric]) for name in names} for metric in summary.center}
+        return cls(calls=since(summary.calls), parts=parts)
+
+
+def _fit_group(
+    held: _Held, rows: npt.NDArray[np.int64], calendar: "_Calendar", min_calls: float
+) -> Iterator[tuple[str, tuple[Floats, Floats, Floats]]]:
+    """Centre, scale and samples of each metric of selections that share a calendar; traffic first, the others need it."""
+    calls = calendar.lay_out(held.calls[rows])
+    expected_calls = np.zeros(0)
+    for metric in ("tps", *(name for name in held.parts if name != "tps")):
+        laid = {name: calendar.lay_out(matrix[rows]) for name, matrix in held.parts[metric].items()}
+        fitted = _fit_metric(metric, laid, calls, expected_calls, calendar.weekday, min_calls)
+        yield metric, fitted
+        if metric == "tps":
+            expected_calls = np.maximum(np.expm1(fitted[0]), 0.0)
+
+
 def _fit_metric(
     metric: str,
     held: dict[str, Floats],
@@ -96,7 +143,7 @@ def _fit_metric(
     weekday: npt.NDArray[np.int64],
     min_calls: float,
 ) -> tuple[Floats, Floats, Floats]:
-    """Centre, scale and samples of one metric, each of shape (n_selectors, 168)."""
+    """Centre, scale and samples of one metric, each of shape (n_selectors, SLOTS)."""
     kind = kind_of(metric)
     values = np.where(np.nan_to_num(held["minutes"]) >= _FEW_MINUTES_AN_HOUR, held["center"], np.nan)
     volume = calls if kind is Kind.RATIO else None
@@ -110,7 +157,7 @@ def _fit_metric(
             center, scale = _ratio(season, calls, expected_calls)
         case Kind.LEVEL:
             center = np.maximum(season.center, 0.0)
-            usual = np.maximum(expected_calls, min_calls).reshape(-1, 7, 24)
+            usual = np.maximum(expected_calls, min_calls).reshape(-1, DAY_KINDS, 24)
             scale = _level_scale(metric, held["spread"], usual, season, weekday)
     return _flat(center), _flat(np.maximum(scale, _LEAST_SCALE)), _flat(minutes)
 
@@ -137,7 +184,7 @@ def _ratio(season: Season, calls: Floats, expected_calls: Floats) -> tuple[Float
     variance = np.clip(usual, 1e-3, 1.0 - 1e-3) * (1.0 - np.clip(usual, 1e-3, 1.0 - 1e-3))
     excess = np.maximum(season.between[:, None, None] ** 2 - variance / np.maximum(hourly, 1.0), 0.0) + season.uncertainty**2
     own = np.minimum(excess / variance, _MOST_RATIO_WANDER**2)
-    return transform("error_rate", ratio), np.sqrt(own + 1.0 / np.maximum(expected_calls.reshape(-1, 7, 24), 0.25))
+    return transform("error_rate", ratio), np.sqrt(own + 1.0 / np.maximum(expected_calls.reshape(-1, DAY_KINDS, 24), 0.25))
 
 
 def _level_scale(metric: str, spread: Floats, usual_calls: Floats, season: Season, weekday: npt.NDArray[np.int64]) -> Floats:
@@ -148,8 +195,9 @@ def _level_scale(metric: str, spread: Floats, usual_calls: Floats, season: Seaso
     for kind, chosen in enumerate((working, ~working)):
         if chosen.any():
             measured[:, kind] = masked_median((spread[:, chosen] ** 2).swapaxes(1, 2))
-    by_slot = measured[:, (np.arange(7) >= 5).astype(int)]
-    seen = (60.0 * days)[(np.arange(7) >= 5).astype(int)][None, :, None]
+    type_of_day = (np.arange(DAY_KINDS) >= 5).astype(int)
+    by_slot = measured[:, type_of_day]
+    seen = (60.0 * days)[type_of_day][None, :, None]
     per_call = np.nan_to_num(masked_median((by_slot * usual_calls).reshape(len(spread), -1)))[:, None, None] / usual_calls
     known = ~np.isnan(by_slot)
     within = np.where(known, (by_slot * seen + per_call * _PRIOR_MINUTES) / (seen + _PRIOR_MINUTES), per_call)
@@ -158,7 +206,7 @@ def _level_scale(metric: str, spread: Floats, usual_calls: Floats, season: Seaso
 
 
 def _sum_by_weekday(values: Floats, weekday: npt.NDArray[np.int64]) -> Floats:
-    return np.stack([np.nan_to_num(values[:, weekday == day]).sum(1) for day in range(7)], 1)
+    return np.stack([np.nan_to_num(values[:, weekday == day]).sum(1) for day in range(DAY_KINDS)], 1)
 
 
 def _flat(matrix: Floats) -> Floats:
@@ -174,12 +222,10 @@ class _Calendar:
     weekday: npt.NDArray[np.int64]
 
     @classmethod
-    def of(cls, summary: HourSummary, time_zone: str) -> "_Calendar":
-        local = pd.date_range(summary.start, periods=summary.calls.shape[1], freq="h").tz_convert(time_zone)
-        midnights = local.tz_localize(None).normalize()
-        day = np.asarray((midnights - midnights[0]).days, dtype=np.int64)
-        first = int(local.day_of_week[0])
-        return cls(day=day, hour=np.asarray(local.hour, dtype=np.int64), weekday=(first + np.arange(day[-1] + 1)) % 7)
+    def of(cls, summary: HourSummary, calendar: Calendar) -> "_Calendar":
+        times = pd.date_range(summary.start, periods=summary.calls.shape[1], freq="h")
+        day, hour, weekday = calendar.days(times)
+        return cls(day=day, hour=hour, weekday=weekday)
 
     def lay_out(self, hours: Floats) -> Floats:
         """(n_series, n_hours) as (n_series, n_days, 24), NaN where there is no hour."""

@@ -16,13 +16,16 @@ from analytics.reporting import JobReport, run_job
 from analytics.trained import Trained, Trainer, save
 from core.clock import Clock, floor_to
 from core.config import Settings
+from core.masks import labelled
 from core.types import Anomaly
 from storage.anomalies import read_anomalies, write_anomalies
 from storage.contract import Store
 from storage.detector_state import read_state, write_state
 from storage.hours import refresh_hours
+from storage.learning import write_learning
+from storage.masks import read_masks
 from storage.series import latest_minute
-from storage.watermarks import read_watermarks
+from storage.watermarks import arrived_until
 
 DETECTOR = "detection"
 """Name under which the state between minutes is kept."""
@@ -34,8 +37,6 @@ _MOST_CATCH_UP = timedelta(hours=6)
 _FIRST_LOOK = timedelta(minutes=15)
 """What a detector without any state judges first: enough to see which selections are alive."""
 _CHUNK = timedelta(minutes=60)
-_QUIET_PARTITION = timedelta(minutes=10)
-"""A partition that wrote nothing for so long does not hold up the others."""
 _LEAST_REBUILD = timedelta(days=1)
 """How often `analyze` builds baselines anew at most: a day of history more changes little."""
 
@@ -50,12 +51,15 @@ def run_baselines(store: Store, clock: Clock, settings: Settings, epoch: int) ->
         newest = latest_minute(store)
         if newest is None:
             return JobReport(name="baselines", cursor=cursor, items=0, note="no calls yet")
-        trained = Trainer(store, settings).build(min(newest + _MINUTE, clock.now()), clock.now())
+        trainer = Trainer(store, settings)
+        trained = trainer.build(min(newest + _MINUTE, clock.now()), clock.now())
+        write_learning(store, trainer.learning, clock.now(), epoch)
         if trained is None:
             least = settings.detection.min_history / timedelta(days=1)
             return JobReport(name="baselines", cursor=cursor, items=0, note=f"learning: {least:g} days of history are needed")
         save(store, trained, epoch)
-        return JobReport(name="baselines", cursor=trained.version.trained_to, items=trained.version.series)
+        note = f"{len(trainer.learning)} selections are still learning" if trainer.learning else ""
+        return JobReport(name="baselines", cursor=trained.version.trained_to, items=trained.version.series, note=note)
 
     return run_job("baselines", store, clock, epoch, body)
 
@@ -70,8 +74,8 @@ def run_detection(store: Store, clock: Clock, settings: Settings, epoch: int, de
     detector = detector or Detector()
 
     def body(cursor: datetime | None) -> JobReport:
-        end = _complete_until(store, clock.now(), settings)
-        trained = detector.trained(store, settings.time_zone)
+        end = arrived_until(store, clock.now(), settings.detection.delay, settings.detection.max_delay)
+        trained = detector.trained(store, settings)
         if trained is None:
             return JobReport(name="detection", cursor=end, items=0, note="learning: there are no baselines yet")
         state = DetectorState.from_json(read_state(store, DETECTOR))
@@ -168,18 +172,11 @@ def analyze(
     for anomaly in found.values():
         if anomaly.ended_at is None:  # nothing will follow it: the analysis ends here
             found[anomaly.id] = replace(anomaly, ended_at=end)
-    anomalies = tuple(sorted(found.values(), key=lambda anomaly: (anomaly.started_at, anomaly.id)))
+    said = _labelled(store, list(found.values()))
+    anomalies = tuple(sorted(said, key=lambda anomaly: (anomaly.started_at, anomaly.id)))
     write_anomalies(store, list(anomalies), epoch)
     learning = (end - start) // _MINUTE - judged
     return AnalysisReport(anomalies=anomalies, minutes=judged, learning=learning, builds=builds)
-
-
-def _complete_until(store: Store, now: datetime, settings: Settings) -> datetime:
-    """End of the last minute that can be judged now."""
-    detection = settings.detection
-    marks = [mark.event_at for mark in read_watermarks(store) if now - mark.arrived_at <= _QUIET_PARTITION]
-    arrived = min(marks) if marks else now - detection.max_delay
-    return floor_to(max(min(now - detection.delay, arrived), now - detection.max_delay), _MINUTE)
 
 
 def _start_of_detection(cursor: datetime | None, end: datetime) -> tuple[datetime, str]:
@@ -204,9 +201,17 @@ def _judge(
     """Judge one span; the anomalies are written before the state: after a crash in between they are only written again."""
     panel = read_minutes(store, start, end, DETECTION_METRICS)
     state, changed = judge_span(trained, panel, state, settings.detection)
-    write_anomalies(store, changed, epoch)
+    write_anomalies(store, _labelled(store, changed), epoch)
     write_state(store, DETECTOR, end - _MINUTE, state.to_json(), epoch)
     return state
+
+
+def _labelled(store: Store, anomalies: list[Anomaly]) -> list[Anomaly]:
+    """The anomalies with what people said of their time."""
+    if not anomalies:
+        return []
+    first, last = min(one.started_at for one in anomalies), max(one.last_at for one in anomalies)
+    return labelled(anomalies, read_masks(store, first, last + _MINUTE))
 
 
 def _steps(start: datetime, end: datetime, step: timedelta) -> list[datetime]:

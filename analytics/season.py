@@ -1,9 +1,9 @@
 """The expected hour of the week of one metric, robust against incidents, from a few weeks of hours.
 
 With two weeks of history each hour of the week was seen twice. So two estimates are blended: the hour of the week itself, and
-the hour of the day over all days of its type (working day, weekend); the more the weeks agree with one another, and the more
-weeks there are, the more the former counts (empirical Bayes). Arrays are (series, days, 24) by local day and hour unless said
-otherwise.
+the hour of the day over all days of its type (working day; weekend and day off); the more the weeks agree with one another,
+and the more weeks there are, the more the former counts (empirical Bayes). A day off is a day of the week of its own. Arrays
+are (series, days, 24) by local day and hour unless said otherwise.
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from analytics.features import Floats
 from analytics.summary import Bools, masked_median
+from core.calendars import DAY_KINDS, DAY_OFF
 
 _OUTLIER_SIGMAS = 4.0
 _HALF_LIFE_DAYS = 10.0
@@ -25,13 +26,15 @@ _MAX_TREND_PER_DAY = 0.05
 _SIGMA_OF_MAD = 1.4826
 _UNSEEN = 25.0
 """Error, in least spreads, of what is expected on a type of day that was never seen: a factor of 1.6 for rates and levels."""
-_WEEKDAYS = np.arange(7)
-_TYPE_OF_WEEKDAY = np.array([0, 0, 0, 0, 0, 1, 1])
+_WEEKDAYS = np.arange(DAY_KINDS)
+_TYPE_OF_WEEKDAY = np.array([0, 0, 0, 0, 0, 1, 1, 1])
+_SURE_OF_DAYS_OFF = 1.5
+"""Days off that must have been seen before their kind is known; with fewer, what is expected of them is wide."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Season:
-    """What is expected at each hour of the week, all of shape (n_series, 7, 24), NaN where a series is unknown.
+    """What is expected at each hour of the week, all of shape (n_series, 8, 24), NaN where a series is unknown.
 
     Attributes
     ----------
@@ -61,7 +64,7 @@ def fit_season(
     values : ndarray of shape (n_series, n_days, 24)
         Transformed hourly centres by local day and hour, NaN where unknown.
     weekday : ndarray of shape (n_days,)
-        0 is Monday.
+        0 is Monday, 7 a day off.
     trend : bool
         Whether growth and a new level are followed; ratios have none.
     least_spread : float
@@ -127,10 +130,11 @@ def _irregular(values: Floats, rough: Floats, weekday: npt.NDArray[np.int64], li
 def _blend(
     values: Floats, weights: Floats, weekday: npt.NDArray[np.int64], sigma: Floats, unseen_error: float
 ) -> tuple[Floats, Floats, Floats]:
-    """Centre, its standard error and its weight per hour of the week, each of shape (n_series, 7, 24)."""
+    """Centre, its standard error and its weight per hour of the week, each of shape (n_series, 8, 24)."""
     own, own_n = _weighted_mean(values, weights, [weekday == day for day in _WEEKDAYS])
     kinds, kind_n = _weighted_mean(values, weights, [_TYPE_OF_WEEKDAY[weekday] == kind for kind in (0, 1)])
     unseen = np.isnan(kinds)[:, _TYPE_OF_WEEKDAY] & np.isnan(own)
+    unseen[:, DAY_OFF] |= own_n[:, DAY_OFF] < _SURE_OF_DAYS_OFF  # a holiday need not be as the weekend is
     kinds, kind_n = _filled(kinds, kind_n)
     shared, shared_n = kinds[:, _TYPE_OF_WEEKDAY], kind_n[:, _TYPE_OF_WEEKDAY]
     noise = sigma[:, None, None] ** 2

@@ -8,18 +8,22 @@ import numpy.typing as npt
 
 from analytics.baseline import Baselines, deviations, from_frame, to_frame
 from analytics.detect import training_rows
+from analytics.exceptions import exceptions_of_anomalies, exceptions_of_masks, leave_out
 from analytics.features import DETECTION_METRICS, Floats, Panel, align
-from analytics.fit import calibrate, fit_baselines
+from analytics.fit import calibrate, fit_baselines, still_learning
 from analytics.forest import Forest, fit_forest, from_arrays, to_arrays
 from analytics.reading import read_minutes
 from analytics.silence import usual_gaps, widen_by_gaps
 from analytics.summary import HourSummary, join, summarise
+from core.calendars import Calendars, load_calendars
 from core.clock import floor_to
 from core.config import DetectionSettings, Settings
-from core.types import Anomaly, BaselineVersion
+from core.masks import Mask
+from core.types import Anomaly, BaselineVersion, Learning
 from storage.anomalies import read_anomalies
 from storage.baselines import latest_baseline, read_baseline, write_baselines
 from storage.contract import Store
+from storage.masks import read_masks
 from storage.models import StoredModel, latest_model, write_model
 from storage.series import data_span
 
@@ -58,11 +62,14 @@ class Trainer:
         self._store, self._settings = store, settings
         self._summaries: dict[datetime, HourSummary] = {}
         self._panels: dict[datetime, Panel] = {}
+        self.learning: tuple[Learning, ...] = ()
+        """Selections that the last build found too young."""
 
     def build(self, end: datetime, built_at: datetime) -> Trained | None:
         """Train on the configured history before `end` (cut to the full hour); None where no series is old enough yet."""
         detection = self._settings.detection
         end = floor_to(end, _HOUR)
+        self.learning = ()
         start = self._first_hour(end)
         if start is None:
             return None
@@ -70,11 +77,13 @@ class Trainer:
         self._read(days, start)
         self._forget(set(days))
         summary = _busiest(join([self._summaries[day] for day in days]), detection.max_series)
+        self.learning = still_learning(summary, detection.min_history)
         baselines = fit_baselines(
-            summary,
+            self._without_exceptions(summary, start, end),
             self._settings.time_zone,
             min_history=detection.min_history,
             min_calls=detection.min_calls_per_minute,
+            calendars=load_calendars(self._settings),
         )
         if not baselines.selectors:
             return None
@@ -114,11 +123,18 @@ class Trainer:
     def _forget(self, days: set[datetime]) -> None:
         self._summaries = {day: kept for day, kept in self._summaries.items() if day in days}
 
+    def _without_exceptions(self, summary: HourSummary, start: datetime, end: datetime) -> HourSummary:
+        """The summary without the hours that are no example: what people masked, and incidents that did not come again."""
+        masked = exceptions_of_masks(read_masks(self._store, start, end))
+        noted = exceptions_of_anomalies(read_anomalies(self._store, start, end))
+        return leave_out(summary, [*masked, *noted])
+
     def _finish(
         self, baselines: Baselines, recent: list[datetime], start: datetime, end: datetime, built_at: datetime
     ) -> Trained:
         panel = _side_by_side([align(self._panels[day], baselines.selectors) for day in recent])
         calm = _calm_minutes(panel, read_anomalies(self._store, panel.start, end))
+        calm = calm & _outside_masks(panel, read_masks(self._store, panel.start, end))
         baselines, forest = refine(baselines, panel, calm, self._settings.detection)
         version = BaselineVersion(
             version=f"{built_at:%Y%m%dT%H%M%S.%f}Z",
@@ -159,7 +175,7 @@ def save(store: Store, trained: Trained, epoch: int) -> None:
     write_baselines(store, to_frame(trained.baselines), version, epoch)
 
 
-def load(store: Store, time_zone: str, unless: str = "") -> Trained | None:
+def load(store: Store, calendars: Calendars, unless: str = "") -> Trained | None:
     """The latest version; None where there is none, or where it is `unless`."""
     version = latest_baseline(store)
     if version is None or version.version == unless:
@@ -167,7 +183,7 @@ def load(store: Store, time_zone: str, unless: str = "") -> Trained | None:
     model = latest_model(store, FOREST)
     if model is None:
         return None
-    baselines = from_frame(read_baseline(store, version.version), time_zone)
+    baselines = from_frame(read_baseline(store, version.version), calendars.common.time_zone, calendars)
     return Trained(version=version, baselines=baselines, forest=from_arrays(model.meta, model.arrays))
 
 
@@ -193,6 +209,16 @@ def _calm_minutes(panel: Panel, anomalies: list[Anomaly]) -> npt.NDArray[np.bool
         first = (anomaly.started_at - panel.start) // _MINUTE
         last = (anomaly.last_at - panel.start) // _MINUTE
         calm[max(first, 0) : max(last + 1, 0)] = False
+    return calm if calm.mean() >= _LEAST_CALM else np.ones_like(calm)
+
+
+def _outside_masks(panel: Panel, masks: list[Mask]) -> npt.NDArray[np.bool_]:
+    """Minutes without a mask over all traffic; all of them where too few would be left. Others concern few selections."""
+    calm = np.ones(panel.minutes, dtype=np.bool_)
+    for mask in masks:
+        if not mask.selector.pairs:
+            first, last = ((at - panel.start) // _MINUTE for at in (mask.start, min(mask.until, panel.start + 30 * _DAY)))
+            calm[max(first, 0) : max(last, 0)] = False
     return calm if calm.mean() >= _LEAST_CALM else np.ones_like(calm)
 
 

@@ -15,6 +15,7 @@ from core.durations import Duration
 from core.record import DIMENSIONS, RECORD_SCHEMA
 from core.secrets import Secret, SecretUrl
 from core.series import METRICS, Selector
+from core.transactions import DEFAULT_STATUSES, Transaction, patterns_of, status_ranges
 from core.types import Severity
 
 TimeVerdict = Literal["keep", "dead_letter"]
@@ -348,6 +349,7 @@ class RetentionSettings(Part):
     seconds: Duration = Field(timedelta(days=7), description="How long the second rollup is kept.")
     dead_letters: Duration = Field(timedelta(days=30), description="How long records that could not be read are kept.")
     samples: Duration = Field(timedelta(days=90), description="How long samples (queue depth, instances, quotas) are kept.")
+    transactions: Duration = Field(timedelta(days=400), description="How long the minute counters of transactions are kept.")
     keep_imported: bool = Field(True, description="Keep imported history whatever its age.")
 
 
@@ -424,6 +426,84 @@ class ForecastSettings(Part):
         for name in by:
             _known_dimension(name)
         return by
+
+
+class CalendarSettings(Part):
+    """Days on which people are off: from an iCalendar file (all-day events) or the public holidays of a country."""
+
+    file: str = Field("", description="An `.ics` file; its all-day events are days off, repeated ones too.")
+    country: str = Field("", description="ISO 3166 code, `DE`: its public holidays (extra `calendars`).")
+    subdivision: str = Field("", description="State or province within the country, `BY`.")
+    tenants: tuple[str, ...] = Field((), description="Only for these tenants, instead of the common days off; empty: for all.")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if bool(self.file) == bool(self.country):
+            raise ValueError("one of file or country must be given")
+        if self.subdivision and not self.country:
+            raise ValueError("subdivision needs country beside it")
+        return self
+
+
+class SuccessSettings(Part):
+    """When a call of a transaction is good; a call of which that cannot be told counts as unknown, not as good."""
+
+    statuses: tuple[str | int, ...] = Field(
+        DEFAULT_STATUSES,
+        description="HTTP statuses that are good: `404`, `2xx`, `200-399`. The default leaves out 429 and 5xx.",
+    )
+    error_types: tuple[str, ...] = Field((), description="Error types that are good nevertheless; any other makes a call bad.")
+    max_latency: Duration | None = Field(None, description="A slower call is not good; none: latency does not matter.")
+
+    @field_validator("statuses")
+    @classmethod
+    def _statuses(cls, statuses: tuple[str | int, ...]) -> tuple[str | int, ...]:
+        if not status_ranges(statuses):
+            raise ValueError("at least one status must be good")
+        return statuses
+
+
+class TransactionSettings(Part):
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="Unique name.")
+    selector: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="Which calls: dimension → a value or a list of them, `*` for any characters, `?` for one; empty: all.",
+    )
+    success: SuccessSettings = Field(default_factory=SuccessSettings, description="Which of them are good.")
+    thresholds: tuple[Duration, ...] = Field((), description="Latencies up to which good calls are counted on their own.")
+    weight: float = Field(1.0, gt=0, description="What one call is worth beside those of other transactions.")
+    description: str = Field("", description="What it is, for people.")
+
+    @field_validator("selector", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        return {name: (held,) if isinstance(held, str) else held for name, held in value.items()}
+
+    @field_validator("selector")
+    @classmethod
+    def _dimensions(cls, selector: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        for name, values in selector.items():
+            _known_dimension(name)
+            if not values:
+                raise ValueError(f"{name} names no value")
+        return selector
+
+    @property
+    def definition(self) -> Transaction:
+        """The definition that these settings make."""
+        limit = self.success.max_latency
+        return Transaction(
+            name=self.name,
+            selector=patterns_of(self.selector),
+            statuses=status_ranges(self.success.statuses),
+            error_types=tuple(sorted(set(self.success.error_types))),
+            max_latency_ms=None if limit is None else limit.total_seconds() * 1000,
+            thresholds_ms=tuple(sorted({one.total_seconds() * 1000 for one in self.thresholds})),
+            weight=self.weight,
+            description=self.description,
+        )
 
 
 class ObjectiveSettings(Part):
@@ -552,6 +632,15 @@ class Settings(Part):
         description="Most values of each column that is grouped by; what comes beyond is counted as `__other__`.",
     )
     time_zone: str = Field("UTC", description="Time zone of the hour of the week and of the pages, an IANA name.")
+    time_zones: dict[str, str] = Field(
+        default_factory=dict, description="Time zone of single tenants, by name: their hours of the week go by it."
+    )
+    calendars: tuple[CalendarSettings, ...] = Field(
+        (), description="Days off: they have baselines of their own, whatever their weekday."
+    )
+    transactions: tuple[TransactionSettings, ...] = Field(
+        (), description="What you count: named, versioned selections of calls with a rule for success and a weight."
+    )
     objectives: tuple[ObjectiveSettings, ...] = Field((), description="Targets, drawn on charts and shown as attained or not.")
     detection: DetectionSettings = Field(default_factory=DetectionSettings, description="Baselines and anomalies.")
     forecast: ForecastSettings = Field(default_factory=ForecastSettings, description="Forecasts.")
@@ -564,11 +653,12 @@ class Settings(Part):
     @field_validator("time_zone")
     @classmethod
     def _iana(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError(f"{name!r} is no IANA time zone; write for example 'Europe/Berlin'") from error
-        return name
+        return _known_zone(name)
+
+    @field_validator("time_zones")
+    @classmethod
+    def _all_iana(cls, zones: dict[str, str]) -> dict[str, str]:
+        return {tenant: _known_zone(name) for tenant, name in zones.items()}
 
     @model_validator(mode="after")
     def _names(self) -> Self:
@@ -576,6 +666,7 @@ class Settings(Part):
         _unique("receivers", [receiver.name for receiver in self.receivers])
         _unique("exports", [export.name for export in self.exports])
         _unique("objectives", [objective.name for objective in self.objectives])
+        _unique("transactions", [transaction.name for transaction in self.transactions])
         known = {receiver.name for receiver in self.receivers}
         named = [*self.routing.receivers, *(name for rule in self.rules for name in rule.receivers)]
         for name in named:
@@ -585,6 +676,14 @@ class Settings(Part):
             built_in = ", ".join(BUILTIN_FORMATS)
             raise ValueError(f"kafka.format {self.kafka.format!r} is neither one of {built_in} nor a name under formats")
         return self
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"{name!r} is no IANA time zone; write for example 'Europe/Berlin'") from error
+    return name
 
 
 def _known_metric(name: str) -> None:

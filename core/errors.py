@@ -3,6 +3,7 @@
     TpscopeError
     ├── ConfigError (ValueError)       stop: the operator must change the configuration or the command line
     │   └── NotInstalledError          stop: an optional package is missing; the message names the extra
+    ├── VersionsDiffer (ValueError)    stop: numbers of two versions of a transaction must not be compared
     ├── InvalidRecord (ValueError)     dead letter: this record cannot be read, the next one may be
     ├── TransientError                 retry: the same call may succeed later
     │   ├── StoreUnavailable (ConnectionError)
@@ -43,6 +44,26 @@ class NotInstalledError(ConfigError):
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(what, f"is not installed; run: pip install 'tpscope[{extra}]'")
         self.extra = extra
+
+
+class VersionsDiffer(TpscopeError, ValueError):
+    """Two sets of numbers come from different versions of a transaction, so that a difference would mean nothing.
+
+    Attributes
+    ----------
+    transaction, one, other : str
+        Its name and the two versions.
+    reason : str
+        What differs between them.
+    """
+
+    def __init__(self, transaction: str, one: str, other: str, reason: str) -> None:
+        versions = f"version {one or '(none)'} cannot be compared with version {other or '(none)'}"
+        super().__init__(f"transaction {transaction!r}: {versions}: {reason}")
+        self.transaction = transaction
+        self.one = one
+        self.other = other
+        self.reason = reason
 
 
 class InvalidRecord(TpscopeError, ValueError):

@@ -14,7 +14,7 @@ from core.errors import ConfigError
 
 ENV_PREFIX = "TPSCOPE_"
 _SEPARATOR = "__"
-RESERVED = frozenset({"calendars", "transactions", "limits", "prices", "silences", "reviews"})
+RESERVED = frozenset({"limits", "prices", "silences", "reviews"})
 """Keys of the design that this version does not act on: refused, since a key without effect would mislead."""
 
 OWN_VARIABLES = frozenset({"TPSCOPE_CONFIG", "TPSCOPE_SHARED_DATA", "TPSCOPE_REQUIRE_ENGINES", "TPSCOPE_CHROMIUM",

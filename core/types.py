@@ -40,6 +40,15 @@ class BaselineVersion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Learning:
+    """A selection whose history is too short for a baseline: nothing of it is judged, and nothing pages."""
+
+    selector: Selector
+    have_h: float
+    need_h: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Contribution:
     """One metric of one selection, and how much of an anomaly's score it explains.
 
@@ -80,6 +89,8 @@ class Anomaly:
         In [0, 1], smooth; ranks anomalies.
     explanation : str
         One or two sentences for people: what left its range, where, since when, what else moved.
+    mask_id, muted : str, bool
+        The mask that speaks of it, and whether that wants no message; empty where there is none.
     """
 
     id: str
@@ -99,6 +110,8 @@ class Anomaly:
     explanation: str
     model_version: str
     baseline_version: str
+    mask_id: str = ""
+    muted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

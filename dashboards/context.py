@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
+from core.calendars import Calendars, load_calendars
 from core.clock import Clock
 from core.config import Settings
 from dashboards.cache import SharedCache
@@ -32,6 +33,10 @@ class Web:
     clock: Clock
     cache: SharedCache = field(default_factory=SharedCache)
     pool: ThreadPoolExecutor = field(default_factory=_pool)
+    calendars: Calendars = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "calendars", load_calendars(self.settings))  # frozen: files are read once
 
     @property
     def zone(self) -> ZoneInfo:

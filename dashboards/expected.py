@@ -1,23 +1,20 @@
 """The expected range of a series at a chart's steps, from its baseline by hour of the week."""
 
-from zoneinfo import ZoneInfo
-
 import numpy as np
 import pandas as pd
 
-SLOTS = 168
-"""Hours of a week; slot 0 is Monday 00:00 in the configured time zone."""
+from core.calendars import DAY_OFF, SLOTS, Calendar
 
 _COLUMNS = ("lower", "expected", "upper")
 
 
-def expected_range(baseline: pd.DataFrame, starts: pd.Series, step_s: int, zone: ZoneInfo) -> pd.DataFrame:
+def expected_range(baseline: pd.DataFrame, starts: pd.Series, step_s: int, calendar: Calendar) -> pd.DataFrame:
     """What a baseline expects of each step.
 
     Parameters
     ----------
     baseline : DataFrame
-        `slot` (0 to 167), `lower`, `expected`, `upper` of one series; slots may be missing.
+        `slot` (`core.calendars`), `lower`, `expected`, `upper` of one series; slots may be missing.
     starts : Series of datetime
         Start of each step, aware UTC.
     step_s : int
@@ -33,7 +30,7 @@ def expected_range(baseline: pd.DataFrame, starts: pd.Series, step_s: int, zone:
     offsets = _samples_within(step_s)
     total = np.zeros((len(at), len(_COLUMNS)))
     for offset in offsets:
-        total += _interpolated(table, _hours_of_week(at + pd.Timedelta(seconds=offset), zone))
+        total += _interpolated(table, calendar, at + pd.Timedelta(seconds=offset))
     values = total / len(offsets)
     return pd.DataFrame({"ts": starts.to_numpy(), **{name: values[:, index] for index, name in enumerate(_COLUMNS)}})
 
@@ -42,6 +39,9 @@ def _table(baseline: pd.DataFrame) -> np.ndarray:
     table = np.full((SLOTS, len(_COLUMNS)), np.nan)
     slots = baseline["slot"].to_numpy(dtype=int)
     table[slots] = baseline[list(_COLUMNS)].to_numpy(dtype=float)
+    off, sunday = slice(24 * DAY_OFF, 24 * DAY_OFF + 24), slice(24 * 6, 24 * 7)
+    if np.isnan(table[off]).all():  # a baseline that knows no days off
+        table[off] = table[sunday]
     return table
 
 
@@ -52,16 +52,9 @@ def _samples_within(step_s: int) -> list[float]:
     return [quarter * (index + 0.5) for index in range(int(step_s // quarter))]
 
 
-def _hours_of_week(at: pd.DatetimeIndex, zone: ZoneInfo) -> np.ndarray:
-    local = at.tz_convert(zone)
-    hours: np.ndarray = np.asarray(local.day_of_week * 24 + local.hour + local.minute / 60 + local.second / 3600, dtype=float)
-    return hours
-
-
-def _interpolated(table: np.ndarray, hours: np.ndarray) -> np.ndarray:
+def _interpolated(table: np.ndarray, calendar: Calendar, at: pd.DatetimeIndex) -> np.ndarray:
     """Values between the middles of the slots, around the week's end too; shape (n, 3)."""
-    position = hours - 0.5
-    left = np.floor(position).astype(int)
-    weight = (position - left)[:, None]
-    values: np.ndarray = table[left % SLOTS] * (1 - weight) + table[(left + 1) % SLOTS] * weight
+    before, after, part = calendar.between(at)
+    weight = part[:, None]
+    values: np.ndarray = table[before] * (1 - weight) + table[after] * weight
     return values

@@ -26,6 +26,7 @@ _TITLES = {
     405: "Method not allowed",
     408: "Request timeout",
     413: "Request too large",
+    415: "Unsupported media type",
     421: "Misdirected request",
     422: "Cannot be answered",
     500: "Internal error",

@@ -28,6 +28,7 @@ from storage import (
     jobs,
     notifications,
     series,
+    watermarks,
 )
 
 FRESH_S = 5.0
@@ -59,12 +60,13 @@ def freshness(web: Web) -> Freshness:
 
     def ask() -> Freshness:
         span = series.data_span(web.store)
-        newest = series.latest_minute(web.store) if span else None
-        return Freshness(
-            newest=newest,
-            complete_until=complete_until(web.now(), newest, web.settings.detection.delay),
-            first=span[0] if span else None,
-        )
+        newest = span[1] if span else None
+        until = complete_until(web.now(), newest, web.settings.detection.delay)
+        measured = watermarks.measured_until(web.store, web.now())
+        if until is not None and measured is not None:  # a partition that lags holds minutes back, as long as detection waits
+            until = min(until, max(measured, web.now() - web.settings.detection.max_delay))
+            until = floor_to(until, timedelta(minutes=1))
+        return Freshness(newest=newest, complete_until=until, first=span[0] if span else None)
 
     return web.cache.get("freshness", FRESH_S, ask)
 
@@ -133,7 +135,7 @@ def expected_frame(web: Web, metric: str, selector: Selector, starts: pd.Series,
         return baselines.read_baseline(web.store, version.version, metrics=(metric,), selectors=(selector,))
 
     table = web.cache.get(("baseline", version.version, metric, selector), SLOW_S, ask)
-    return None if table.empty else expected_range(table, starts, step_s, web.zone)
+    return None if table.empty else expected_range(table, starts, step_s, web.calendars.of(selector))
 
 
 def latest_baseline(web: Web) -> BaselineVersion | None:

@@ -12,7 +12,7 @@ FRESH = timedelta(minutes=3)
 """Calls older than this are called stale: minutes are whole after a minute and late arrivals."""
 
 
-PERIODIC = ("detection", "alerts", "hours", "baselines", "forecasts")
+PERIODIC = ("detection", "alerts", "hours", "baselines", "forecasts", "transactions")
 """Jobs that run by the clock, so that their last success says whether they still do; others wait for something to do."""
 
 

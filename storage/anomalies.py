@@ -15,7 +15,7 @@ from storage.frames import EVENT_FIELDS, events_table, moment, moment_or_none
 from storage.selection import within
 
 _COLUMNS = """id, started_at, last_at, ended_at, selector, metric, direction, score, severity, observed, expected, lower, upper,
-    contributions, explanation, model_version, baseline_version"""
+    contributions, explanation, model_version, baseline_version, mask_id, muted"""
 LATEST_ANOMALIES = f"""
 SELECT {_COLUMNS}
 FROM (
@@ -33,6 +33,8 @@ _SCHEMA = pa.schema(
         *(pa.field(name, pa.string()) for name in ("selector", "metric", "direction")),
         *(pa.field(name, pa.float64()) for name in _NUMBERS),
         *(pa.field(name, pa.string()) for name in ("contributions", "explanation", "model_version", "baseline_version")),
+        pa.field("mask_id", pa.string()),
+        pa.field("muted", pa.bool_()),
         *EVENT_FIELDS,
     ]
 )

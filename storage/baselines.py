@@ -41,8 +41,8 @@ _SCHEMA = pa.schema(
 )
 
 
-def write_baselines(store: Store, frame: pd.DataFrame, version: BaselineVersion, epoch: int) -> None:
-    """Write one version at once.
+def write_baselines(store: Store, frame: pd.DataFrame, version: BaselineVersion, epoch: int, name: str = "") -> None:
+    """Write one version at once; with a `name` it is a frozen one, which is never in force by itself.
 
     `frame` has a row per series and slot: `metric`, `selector` (canonical text), `slot` (hour of the week, 0 to 167),
     `expected`, `lower`, `upper`, `center`, `scale` (floats; NaN where unknown), `samples`. A second write of the same version
@@ -50,7 +50,7 @@ def write_baselines(store: Store, frame: pd.DataFrame, version: BaselineVersion,
     """
     constants = {
         "version": version.version,
-        "name": "",
+        "name": name,
         "built_at": version.built_at,
         "trained_from": version.trained_from,
         "trained_to": version.trained_to,

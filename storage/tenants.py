@@ -5,12 +5,14 @@ In this order, so that an interrupted deletion is carried on by calling it again
 1. The rollups without a tenant are made anew, week by week, where every call of a step is still kept (`storage/recount.py`),
    and checked against the calls that stay; where somebody writes to the same steps it is done again.
 2. The tenant's calls go.
-3. What carries its name goes: `tenant_1m`, hours, baselines, forecasts, anomalies, incidents and their messages, samples,
-   and dead letters whose bytes have the name as a JSON text. Where words of others name it, the name does.
-4. The hours that held such calls are made anew from the rollups.
+3. What carries its name goes: `tenant_1m`, hours, baselines, forecasts, anomalies, masks, incidents and their messages,
+   samples, and dead letters whose bytes have the name as a JSON text. Where words of others name it, the name does.
+4. The hours that held such calls are made anew from the rollups; counters of transactions go for the minutes that were made
+   anew, and the job that counts them does it again.
 
 What stays: numbers of steps whose single calls retention has removed already (they name no tenant), calls that were counted as
-`__other__`, a detector's memory (a week at most), and the audit's note that this was done.
+`__other__`, a detector's memory (a week at most), definitions of transactions that name it as the configuration does, and the
+audit's note that this was done.
 """
 
 import json
@@ -43,18 +45,10 @@ _HOUR = timedelta(hours=1)
 _ATTEMPTS = 5
 _PAUSE_S = 1.0
 
-_NAMED = (
-    "tenant_1m",
-    "hours",
-    "baselines",
-    "forecasts",
-    "forecast_backtests",
-    "anomalies",
-    "incidents",
-    "notifications",
-    "samples",
-    "dead_letters",
-)
+_OF_SELECTIONS = ("hours", "baselines", "forecasts", "forecast_backtests", "anomalies", "masks", "frozen_baselines", "learning")
+"""Tables of selections, which may be of a tenant: in the column `selector`."""
+
+_NAMED = (*_OF_SELECTIONS, "tenant_1m", "incidents", "notifications", "samples", "dead_letters")
 """Tables that carry tenants' names."""
 
 COUNT_TRACES = """
@@ -84,6 +78,8 @@ INNER JOIN (SELECT toStartOfHour(toDateTime(t.ts, 'UTC')) AS hour, count() AS ke
 WHERE a.kept >= b.counted SETTINGS insert_deduplicate = 0
 """
 NOTED_HOURS = "SELECT DISTINCT bucket AS hour FROM deletion_keys WHERE job = {job:String} AND rollup = 'hours' ORDER BY hour"
+_NOTED_MINUTES = "SELECT bucket FROM deletion_keys WHERE job = {job:String} AND rollup = 'route_1m'"
+_OF_NOTED_HOURS = "SELECT bucket FROM deletion_keys WHERE job = {job:String} AND rollup = 'hours'"
 SCOPES_OF_HOURS = "SELECT DISTINCT scope FROM hours ORDER BY scope"
 HIGHEST_EPOCH = "SELECT toUInt64(max(epoch)) AS epoch FROM hours"
 FIRST_LEFT = "SELECT toInt64(count()) AS calls, min(ts) AS first FROM calls WHERE tenant = {tenant:String}"
@@ -163,8 +159,10 @@ def delete_tenant(
     unsettled = work.recount()
     hours = 0
     if not unsettled:
+        work.remove_counts()
         work.remove_calls()
         work.remove_names()
+        work.remove_counts()  # again: the job may have counted a minute in between
         hours = work.make_hours()
         work.clear()
     row = store.arrow(FIRST_LEFT, {"tenant": tenant}).to_pylist()[0]
@@ -233,7 +231,7 @@ class _Deletion:
         self._remove("notifications", of_incidents, tenant)
         self._finish("notifications")
         self._remove_minutes()
-        for table in ("hours", "baselines", "forecasts", "forecast_backtests", "anomalies"):
+        for table in _OF_SELECTIONS:
             self._remove(table, f"1{selected}", labels)
         for table in ("incidents", "samples"):
             self._remove(table, "labels['tenant'] = {tenant:String}", tenant)
@@ -274,6 +272,11 @@ class _Deletion:
     def _finish(self, *tables: str) -> None:
         finish(self._store, tables, self._wait)
 
+    def remove_counts(self) -> None:
+        """Remove the counters of transactions in the noted minutes: the job that counts makes anew what is left of them."""
+        self._remove("transactions_1m", f"minute IN ({_NOTED_MINUTES})", {"job": self._job})
+        self._finish("transactions_1m")
+
     def make_hours(self) -> int:
         """Make the noted hours anew, also those that an interrupted deletion had noted; returns how many."""
         noted = [moment(row["hour"]) for row in self._store.arrow(NOTED_HOURS, {"job": self._job}).to_pylist()]
@@ -287,9 +290,7 @@ class _Deletion:
             self._progress(f"making hours anew, {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}")
             refresh_hours(self._store, first, last, by, epoch, peaks_of_calls=True)
         # What was not made again had no other calls.
-        where = (
-            "seq < {seq:UInt64} AND hour IN (SELECT bucket FROM deletion_keys WHERE job = {job:String} AND rollup = 'hours')"
-        )
+        where = f"seq < {{seq:UInt64}} AND hour IN ({_OF_NOTED_HOURS})"
         self._remove("hours", where, {"seq": made_since, "job": self._job})
         self._finish("hours")
         return len(noted)

@@ -12,10 +12,13 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
+from core.calendars import load_calendars
 from core.errors import TpscopeError
 from core.load import load_settings
 from tpscope.backtest_commands import backtest_app
+from tpscope.baseline_commands import baseline_app
 from tpscope.dead_letter_commands import dead_letter_app
+from tpscope.mask_commands import mask_app
 from tpscope.options import ConfigOption, JsonOption, StoreOption, duration_option, print_json, settings_of, time_option
 from tpscope.tenant_commands import tenant_app
 
@@ -31,6 +34,8 @@ app.add_typer(config_app, name="config")
 app.add_typer(backtest_app, name="backtest")
 app.add_typer(dead_letter_app, name="dead-letters")
 app.add_typer(tenant_app, name="tenants")
+app.add_typer(baseline_app, name="baseline")
+app.add_typer(mask_app, name="masks")
 
 
 class ExportKind(StrEnum):
@@ -247,6 +252,7 @@ def status(config: ConfigOption = None, store: StoreOption = None, as_json: Json
 def config_check(config: ConfigOption = None) -> int:
     """Check the configuration; one line says what is wrong and where."""
     settings = load_settings(config)
+    load_calendars(settings)
     used = [f"{len(settings.rules)} rules", f"{len(settings.receivers)} receivers", f"{len(settings.formats)} formats"]
     Console().print(f"{config or 'defaults'}: valid ({', '.join(used)})", highlight=False, soft_wrap=True)
     return 0

@@ -118,6 +118,8 @@ def _anomalies(store: Store, request: ExportRequest, selector: Selector) -> tupl
             "explanation": entry.explanation,
             "model_version": entry.model_version,
             "baseline_version": entry.baseline_version,
+            "mask_id": entry.mask_id,
+            "muted": entry.muted,
         }
         for entry in read_anomalies(store, request.start, request.end, selector if selector.pairs else None)
         if request.metric in (None, entry.metric)

@@ -17,6 +17,7 @@ from storage.dead_letters import count_dead_letters
 from storage.health import stats, write_obstacle
 from storage.incidents import read_incidents
 from storage.jobs import read_jobs
+from storage.learning import read_learning
 from storage.watermarks import read_watermarks
 from tpscope.reading import reading
 
@@ -70,6 +71,10 @@ def read_status(store: Store) -> dict[str, Any]:
             }
             for mark in read_watermarks(store)
         ],
+        "learning": [
+            {"selection": one.selector.words, "have_h": round(one.have_h, 1), "need_h": one.need_h}
+            for one in read_learning(store, datetime.now(UTC))
+        ],
         "firing": [incident.title for incident in firing],
         "attention": attention,
     }
@@ -115,6 +120,10 @@ def _print(report: dict[str, Any]) -> None:
         lines.append(
             ("job", f"{job['name']}: last success {job['last_success_at'] or 'never'}, took {job['duration_s']:.1f} s")
         )
+    if report["learning"]:
+        first = report["learning"][0]
+        text = f"{len(report['learning'])} selections, nothing of them pages; {first['selection']} has {first['have_h']:g} of "
+        lines.append(("learning", f"{text}{first['need_h']:g} hours"))
     for name, text in lines:
         console.print(f"{name:<13}{escape(text)}", highlight=False)
     for line in report["attention"]:

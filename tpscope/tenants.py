@@ -29,7 +29,7 @@ def run_tenant_deletion(settings: Settings, tenant: str, *, sure: bool, as_json:
             _ask(console, tenant, traces)
         with console.status("deleting") as status:
             deletion = delete_tenant(
-                store, tenant, actor=_actor(), now=datetime.now(UTC), progress=lambda step: status.update(step)
+                store, tenant, actor=actor(), now=datetime.now(UTC), progress=lambda step: status.update(step)
             )
     if as_json:
         print_json({"tenant": tenant, "complete": deletion.complete, **asdict(deletion)})
@@ -64,7 +64,7 @@ def _counts(traces: TenantTraces) -> str:
     return ", ".join(f"{count:,} {name}" for name, count in found.items()) or "nothing"
 
 
-def _actor() -> str:
+def actor() -> str:
     """The machine's user; a process may have none that has a name."""
     try:
         return getpass.getuser()

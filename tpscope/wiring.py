@@ -9,6 +9,8 @@ from enum import StrEnum
 from functools import partial
 
 from alerts.jobs import Deliverer, run_alerts
+from analytics.counting import JOB as TRANSACTIONS
+from analytics.counting import TransactionCounter
 from analytics.detector import Detector
 from analytics.jobs import run_baselines, run_detection, run_forecasts, run_hours
 from core.clock import Clock, SystemClock
@@ -37,7 +39,7 @@ logger = logging.getLogger(__name__)
 RELOADABLE = ("rules", "routing", "receivers", "detection", "forecast")
 """Parts of the settings that SIGHUP changes in a running process; the others take a restart."""
 
-_SLOW_JOBS = frozenset({"baselines", "forecasts", "hours"})
+_SLOW_JOBS = frozenset({"baselines", "forecasts", "hours", TRANSACTIONS})
 
 
 class Role(StrEnum):
@@ -161,6 +163,10 @@ class Service:
             job("hours", timedelta(minutes=5), lambda epoch: run_hours(store, clock, current.value, epoch), 2),
             job("alerts", timedelta(seconds=15), lambda epoch: run_alerts(store, clock, current.value, epoch), 3),
         ]
+        if settings.transactions:
+            counter = TransactionCounter()
+            every = timedelta(seconds=15)
+            jobs.append(job(TRANSACTIONS, every, lambda epoch: counter.run(store, clock, current.value, epoch), 2))
         if settings.detection.enabled:
             rebuild = settings.detection.rebuild_every
             jobs += [

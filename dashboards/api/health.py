@@ -70,7 +70,12 @@ def lateness(job: JobState, web: Web) -> str:
 def expected(name: str, web: Web) -> bool:
     """Whether this job runs by the clock and the settings ask for it; one that was turned off stays behind for ever."""
     detection, forecast = web.settings.detection.enabled, web.settings.forecast.enabled
-    wanted = {"detection": detection, "baselines": detection, "forecasts": forecast}
+    wanted = {
+        "detection": detection,
+        "baselines": detection,
+        "forecasts": forecast,
+        "transactions": bool(web.settings.transactions),
+    }
     return name in PERIODIC and wanted.get(name, True)
 
 

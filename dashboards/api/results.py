@@ -14,9 +14,11 @@ from dashboards.context import Web
 from dashboards.status import load_status
 from dashboards.threads import Workers
 from dashboards.window import iso, read_window
-from storage import anomalies, health, incidents, watermarks
+from storage import anomalies, health, incidents, learning, watermarks
 
 MAX_ROWS = 1000
+MAX_LEARNING = 20
+"""Selections that are named; of the others only how many they are."""
 
 
 class IncidentsQuery(SpanQuery):
@@ -98,11 +100,21 @@ def read_status(web: Web) -> dict[str, Any]:
             "age_s": None if status.age is None else status.age.total_seconds(),
             "fresh": status.fresh,
         },
+        "learning": _learning(web),
         "dead_letters": status.dead_letters,
         "jobs": [_job(job) for job in status.jobs],
         "watermarks": [_watermark(one) for one in watermarks.read_watermarks(web.store)],
         "incidents_firing": len(status.firing),
     }
+
+
+def _learning(web: Web) -> dict[str, Any]:
+    """Who has too little history for a baseline; nothing of these pages."""
+    found = learning.read_learning(web.store, web.now())
+    series = [
+        {"selector": one.selector.labels, "have_h": round(one.have_h, 1), "need_h": one.need_h} for one in found[:MAX_LEARNING]
+    ]
+    return {"selections": len(found), "series": series}
 
 
 def _incident(one: Incident) -> dict[str, Any]:
@@ -147,6 +159,8 @@ def _anomaly(one: Anomaly) -> dict[str, Any]:
         "contributions": [_contribution(part) for part in one.contributions],
         "model_version": one.model_version,
         "baseline_version": one.baseline_version,
+        "mask_id": one.mask_id or None,
+        "muted": one.muted,
     }
 
 

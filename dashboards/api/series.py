@@ -13,7 +13,8 @@ from core.record import DIMENSIONS
 from core.series import METRICS
 from core.types import SeriesRequest
 from dashboards import queries
-from dashboards.api.answers import answer
+from dashboards.api import named_series
+from dashboards.api.answers import answer, utc
 from dashboards.context import Web
 from dashboards.problems import Problem
 from dashboards.selection import LONGEST, read_selector
@@ -40,7 +41,8 @@ class SpanQuery(BaseModel):
 
 
 class _SeriesBase(SpanQuery):
-    metric: str = Field(max_length=64, description=f"One of: {', '.join(METRICS)}.")
+    metric: str = Field(max_length=200, description=f"A name of samples, or one of: {', '.join(METRICS)}.")
+    transaction: str | None = Field(None, max_length=200, description="Of this transaction, in its version in force.")
     step: str | None = Field(
         None, max_length=32, description="Width of a point: `60`, `5m`, `1h`. Default: follows from the span."
     )
@@ -69,7 +71,10 @@ def router(web: Web, workers: Workers) -> APIRouter:
 
     @routes.get("/series", summary="One metric over time", response_class=Response)
     async def series(query: Annotated[SeriesQuery, Query()]) -> Response:
-        """Points are `[start of the step, value]`; null is unknown, 0 is a true zero. Steps that are not over are left out."""
+        """Points are `[start of the step, value]`; null is unknown, 0 is a true zero. Steps that are not over are left out.
+
+        From `complete_until` on null means that calls have not all arrived.
+        """
         return answer(await workers.run(read, web, query))
 
     return routes
@@ -78,7 +83,8 @@ def router(web: Web, workers: Workers) -> APIRouter:
 def read(web: Web, query: Any) -> dict[str, Any]:
     """Answer one question. Raises Problem, BadWindow and what the store raises."""
     parameters = query.parameters()
-    metric = _metric(query.metric)
+    named = query.transaction is not None or query.metric not in METRICS
+    metric = query.metric
     by = _dimensions(query.by)
     step_s = _step(query.step, metric)
     window = read_window(parameters, web.now(), DEFAULT_LAST, step_s)
@@ -89,6 +95,8 @@ def read(web: Web, query: Any) -> dict[str, Any]:
         )
         raise Problem(422, words, parameter="step")
     selector = read_selector(parameters)
+    if named:
+        return named_series.read(web, metric, query.transaction, window, selector, by)
     request = SeriesRequest(metric=metric, start=window.start, end=window.end, step_s=window.step_s, selector=selector, by=by)
     frame = _frame(web, request)
     if len(frame) > most:
@@ -101,7 +109,8 @@ def read(web: Web, query: Any) -> dict[str, Any]:
         "from": iso(window.start),
         "to": iso(window.end),
         "time_zone": "UTC",
-        "series": _series(frame, by),
+        "complete_until": utc(queries.freshness(web).complete_until),
+        "series": named_series.points_of(frame, by),
     }
 
 
@@ -114,22 +123,6 @@ def _frame(web: Web, request: SeriesRequest) -> pd.DataFrame:
     if until is not None:
         frame = frame.assign(value=frame["value"].where(ends <= until))
     return frame[ends <= over]
-
-
-def _series(frame: pd.DataFrame, by: tuple[str, ...]) -> list[dict[str, Any]]:
-    groups = frame.groupby(list(by), sort=False) if by else [((), frame)]
-    found = []
-    for key, rows in groups:
-        times = rows["ts"].dt.strftime("%Y-%m-%dT%H:%M:%SZ").tolist()
-        points = [[at, None if value != value else value] for at, value in zip(times, rows["value"].tolist(), strict=True)]
-        found.append({"labels": dict(zip(by, key, strict=True)), "points": points})
-    return found
-
-
-def _metric(name: str) -> str:
-    if name not in METRICS:
-        raise Problem(400, f"metric: {name!r} is no metric; choose from {', '.join(METRICS)}.", parameter="metric")
-    return name
 
 
 def _dimensions(text: str | None) -> tuple[str, ...]:

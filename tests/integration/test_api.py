@@ -9,17 +9,21 @@ from typing import Any
 
 import httpx
 import openpyxl
+import orjson
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from analytics.counting import TransactionCounter
 from core.config import StoreSettings
 from core.errors import StoreError, StoreUnavailable
 from core.series import Selector
 from core.types import JobState
+from ingest.samples import decode_samples, located_samples
 from storage import calls, jobs
 from storage.remote import RemoteStore
+from storage.samples import insert_samples
 from tests.support.web import TOKEN, Service, filled_service
 
 MINUTE = timedelta(minutes=1)
@@ -27,7 +31,13 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with filled_service(tmp_path_factory.mktemp("api"), days=2, per_minute=60, web={"max_points": 1500}) as running:
+    with filled_service(
+        tmp_path_factory.mktemp("api"),
+        days=2,
+        per_minute=60,
+        web={"max_points": 1500},
+        transactions=[{"name": "openai", "selector": {"provider": "openai"}, "weight": 3}],
+    ) as running:
         yield running
 
 
@@ -104,10 +114,33 @@ def test_seconds_can_be_asked_of_what_has_them(client: httpx.Client, service: Se
     )
 
 
+def test_a_transaction_and_samples_are_series_too(client: httpx.Client, service: Service) -> None:
+    start, end = service.filled.end - timedelta(hours=3), service.filled.end - timedelta(hours=1)
+    span = {"from": start.isoformat(), "to": end.isoformat()}
+    uncounted = get(client, "/api/v1/series", metric="tps", transaction="openai", **span)
+    assert {value for _, value in uncounted["series"][0]["points"]} == {None}, "not counted yet is not zero"
+    report = TransactionCounter().run(service.store, service.clock, service.settings, 1)
+    body = get(client, "/api/v1/series", metric="tps", transaction="openai", **span)
+    assert (
+        body["series"][0]["points"]
+        == get(client, "/api/v1/series", metric="tps", provider="openai", **span)["series"][0]["points"]
+    )
+    assert (body["version"], body["weight"]) == (service.settings.transactions[0].definition.version, 3)
+    assert report.cursor is not None
+    assert datetime.fromisoformat(body["complete_until"]) == report.cursor
+    line = orjson.dumps({"ts": start.isoformat(), "name": "queue_depth", "value": 7, "labels": {"gateway": "gw"}})
+    insert_samples(service.store, located_samples(decode_samples([line]), "samples", 0, range(1), start))
+    depth = get(client, "/api/v1/series", metric="queue_depth", gateway="gw", **span)
+    assert depth["series"] == [{"labels": {}, "points": [[start.strftime("%Y-%m-%dT%H:%M:%SZ"), 7.0]]}]
+
+
 @pytest.mark.parametrize(
     ("query", "status", "parameter"),
     [
         ({}, 400, "metric"),
+        ({"metric": "tps", "transaction": "nosuch"}, 404, "transaction"),
+        ({"metric": "tps", "transaction": "openai", "by": "tenant"}, 422, "transaction"),
+        ({"metric": "ttft_p95", "transaction": "openai"}, 400, "metric"),
         ({"metric": "foo"}, 400, "metric"),
         ({"metric": "tps", "provder": "openai"}, 400, "provder"),
         ({"metric": "tps", "by": "color"}, 400, "by"),
@@ -168,7 +201,7 @@ def test_the_status_counts_what_is_there(client: httpx.Client, service: Service)
     assert status["incidents_firing"] == 1
     assert status["data"]["fresh"] is True
     assert datetime.fromisoformat(status["data"]["newest_minute"]) == service.filled.end - MINUTE
-    assert {job["name"] for job in status["jobs"]} == {"alerts", "baselines", "delivery", "detection", "forecasts", "hours"}
+    assert {job["name"] for job in status["jobs"]} >= {"alerts", "baselines", "delivery", "detection", "forecasts", "hours"}
 
 
 EXPORT = "/api/v1/exports/forecasts"

@@ -9,9 +9,11 @@ from analytics.detector import Detector
 from analytics.jobs import DETECTOR, AnalysisReport, analyze, run_baselines, run_detection
 from analytics.reading import read_minutes
 from analytics.trained import load
+from core.calendars import SLOTS, in_zone
 from core.clock import FakeClock
 from core.config import DetectionSettings, Settings
-from core.series import ALL_CALLS, Direction
+from core.masks import Mask, MaskKind
+from core.series import ALL_CALLS, Direction, Selector
 from core.types import Anomaly, JobState
 from storage.anomalies import read_anomalies, write_anomalies
 from storage.baselines import latest_baseline, read_baseline
@@ -19,6 +21,7 @@ from storage.calls import insert_calls
 from storage.contract import Store
 from storage.detector_state import read_state, write_state
 from storage.jobs import read_job, write_job
+from storage.masks import add_mask, end_mask
 from tests.support.stores import chdb_store
 from tpscope.history import with_identity
 from tpscope.simulate.generate import TrafficGenerator
@@ -96,7 +99,7 @@ def test_baselines_are_stored_for_every_selection_with_their_span(store: Store) 
     assert version is not None
     assert (version.trained_from, version.trained_to) == (MONDAY, LIVE)
     frame = read_baseline(store, version.version, metrics=["tps"], selectors=["", 'provider="anthropic"'])
-    assert frame.groupby("selector").size().tolist() == [168, 168]
+    assert frame.groupby("selector").size().tolist() == [SLOTS, SLOTS]
     assert frame[frame["selector"] == ""]["expected"].mean() == pytest.approx(RATE, rel=0.15)
     assert (frame["lower"] < frame["expected"]).all()
     assert (frame["expected"] < frame["upper"]).all()
@@ -106,10 +109,10 @@ def test_baselines_are_stored_for_every_selection_with_their_span(store: Store) 
 
 
 def test_what_is_loaded_judges_as_what_was_built(store: Store) -> None:
-    trained = load(store, "UTC")
+    trained = load(store, in_zone("UTC"))
     assert trained is not None
     assert trained.forest.metrics[0] == "tps"
-    assert load(store, "UTC", unless=trained.version.version) is None
+    assert load(store, in_zone("UTC"), unless=trained.version.version) is None
     panel = read_minutes(store, LIVE, LIVE + HOUR)
     assert ALL_CALLS in panel.selectors
     assert panel.calls[panel.selectors.index(ALL_CALLS)].mean() == pytest.approx(60 * RATE, rel=0.4)
@@ -146,6 +149,18 @@ def test_caught_up_in_large_steps_and_loaded_anew_each_time_it_is_the_same(store
     assert [anomaly.explanation for anomaly in large] == [anomaly.explanation for anomaly in small]
     assert [anomaly.id for anomaly in large] == [anomaly.id for anomaly in small]
     assert len(small) == 1
+
+
+def test_what_is_expected_is_judged_as_ever_and_says_so(store: Store) -> None:
+    campaign = Mask(
+        id="campaign", kind=MaskKind.EXPECTED, start=OUTAGE_AT, end=OUTAGE_AT + 10 * MINUTE,
+        selector=Selector.of(provider="anthropic"), who="ada", why="a test of the provider", made_at=LIVE,
+    )  # fmt: skip
+    add_mask(store, campaign)
+    found = detect(store, OUTAGE_AT - 10 * MINUTE, OUTAGE_AT + 20 * MINUTE, epoch=35, every=10 * MINUTE)
+    end_mask(store, campaign.id, campaign.start)
+    assert [(anomaly.mask_id, anomaly.muted) for anomaly in found] == [("campaign", True)]
+    assert found[0].severity > 0.8
 
 
 def test_no_calls_at_all_are_news(store: Store) -> None:

@@ -24,6 +24,7 @@ from storage.contract import Store
 from storage.forecasts import latest_forecasts, read_forecast
 from storage.hours import insert_hours, read_hours, read_hours_by
 from storage.jobs import read_job
+from storage.learning import read_learning
 from storage.watermarks import write_watermarks
 from tests.support.stores import chdb_store
 from tests.unit.storage.batches import START, at, batch
@@ -255,6 +256,18 @@ def test_the_busiest_series_come_first_where_not_all_may(store: Store) -> None:
     settings = Settings(forecast=ForecastSettings(metrics=("tps",), by=("service",), max_series=2))
     assert run_forecasts(store, FakeClock(START + timedelta(weeks=4)), settings, 1).items == 2
     assert {str(run.selector) for run in latest_forecasts(store)} == {"", 'service="large"'}
+
+
+def test_who_is_still_learning_is_noted_with_what_it_has(store: Store) -> None:
+    for hour in range(20):
+        calls(store, hour, 60, 100 * hour)
+    report = run_baselines(store, FakeClock(START + timedelta(hours=20)), SETTINGS, 1)
+    assert (report.items, report.note) == (0, "learning: 2 days of history are needed")
+    learning = read_learning(store, START + timedelta(hours=20))
+    assert {str(one.selector): (one.have_h, one.need_h) for one in learning} == {
+        "": (20.0, 48.0),
+        'service="chat"': (20.0, 48.0),
+    }
 
 
 def test_an_analysis_of_nothing_is_refused_and_of_silence_is_learning(store: Store) -> None:

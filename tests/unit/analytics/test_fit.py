@@ -1,15 +1,17 @@
 """Baselines find the season, follow growth, and are not moved by an incident."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from analytics.baseline import Baselines, deviations, from_frame, hours_of_week, to_frame
+from analytics.baseline import Baselines, deviations, from_frame, to_frame
 from analytics.features import Floats, Panel, stack
-from analytics.fit import calibrate
+from analytics.fit import calibrate, fit_baselines
+from analytics.summary import summarise
+from core.calendars import DAY_OFF, Calendar, Calendars
 from core.series import Selector
 from tests.unit.analytics.builders import DAY, MIN_CALLS, MONDAY, baselines_of, seasonal_panel
 
@@ -107,12 +109,6 @@ def test_a_selection_with_less_history_than_wanted_is_still_learning() -> None:
     assert old_enough.at(pd.date_range(MONDAY + 4 * DAY, periods=1, freq="h")).calls[row, 0] > 30, "its absence was no silence"
 
 
-def test_slots_are_local_hours_of_the_week() -> None:
-    summer = pd.DatetimeIndex([datetime(2026, 7, 6, 6, 0, tzinfo=UTC)])
-    winter = pd.DatetimeIndex([datetime(2026, 1, 5, 7, 0, tzinfo=UTC)])
-    assert hours_of_week(summer, "Europe/Berlin")[0] == hours_of_week(winter, "Europe/Berlin")[0] == 8.0
-
-
 def test_a_change_to_summer_time_moves_the_day_with_the_clock() -> None:
     """Germany changes on 29 March 2026: the traffic, which follows people, comes an hour earlier in UTC."""
     start = datetime(2026, 3, 16, tzinfo=UTC)
@@ -127,6 +123,84 @@ def test_a_change_to_summer_time_moves_the_day_with_the_clock() -> None:
     assert closed < 30
 
 
+def office(start: datetime, days: int, days_off: frozenset[date] = frozenset(), zone: str = "UTC", seed: int = 3) -> Panel:
+    """Ten calls a minute, a hundred in office hours of local working days."""
+    times = pd.date_range(start, periods=days * 1440, freq="min").tz_convert(zone)
+    free = (times.day_of_week >= 5) | np.isin(times.tz_localize(None).to_numpy().astype("datetime64[D]"), sorted(days_off))
+    busy = ((times.hour >= 9) & (times.hour < 17) & ~free).astype(float)
+    calls = np.random.default_rng(seed).poisson(10.0 + 90.0 * busy)[None, :].astype(float)
+    return Panel(selectors=(Selector(),), start=start, calls=calls, values={"tps": calls / 60.0})
+
+
+@pytest.mark.parametrize(
+    ("zone", "change"),
+    [
+        ("Europe/Berlin", datetime(2026, 3, 29, tzinfo=UTC)),
+        ("Europe/Berlin", datetime(2026, 10, 25, tzinfo=UTC)),
+        ("America/New_York", datetime(2026, 3, 8, tzinfo=UTC)),
+        ("America/New_York", datetime(2026, 11, 1, tzinfo=UTC)),
+        ("Asia/Tokyo", datetime(2026, 3, 29, tzinfo=UTC)),
+        ("Asia/Kolkata", datetime(2026, 3, 29, tzinfo=UTC)),
+    ],
+)
+def test_office_hours_stay_where_people_have_them(zone: str, change: datetime) -> None:
+    """Learned in the two weeks before a change of the clocks and the days after it, judged in the week that follows."""
+    panel = office(change - 14 * DAY, 24, zone=zone)
+    baselines = baselines_of(panel.slice(0, 17 * 1440), zone)
+    expected = baselines.at(panel.times()[17 * 1440 :]).calls[0]
+    quiet = np.median(panel.calls[0])
+    error = np.abs(expected - np.where(panel.calls[0, 17 * 1440 :] > 50, 100.0, quiet))
+    # Within half an hour of nine and five o'clock it glides.
+    assert np.median(error) < 5.0
+    assert (error > 20.0).mean() < 2 * 62 * 5 / (7 * 1440)
+
+
+def test_days_off_have_a_baseline_of_their_own() -> None:
+    holidays = frozenset({date(2026, 3, 10), date(2026, 3, 18), date(2026, 3, 26)})
+    calendars = Calendars(common=Calendar(time_zone="UTC", days_off=holidays))
+    panel = office(MONDAY, 28, holidays)
+    summary = summarise(panel.slice(0, 24 * 1440), MIN_CALLS)
+    knowing = fit_baselines(summary, "UTC", min_history=DAY, min_calls=MIN_CALLS, calendars=calendars)
+    # A day off, a Wednesday, a Saturday.
+    noon = pd.DatetimeIndex([datetime(2026, 3, day, 12, 30, tzinfo=UTC) for day in (26, 25, 28)])
+    off, working, weekend = knowing.at(noon).calls[0]
+    assert off == pytest.approx(10, rel=0.2)
+    assert working == pytest.approx(100, rel=0.1)
+    assert weekend == pytest.approx(10, rel=0.2)
+    judged = deviations(knowing, panel.slice(24 * 1440, 25 * 1440), MIN_CALLS)["tps"]
+    assert np.nanmax(np.abs(judged)) < 4.5, "the holiday that was not seen is as the two before it"
+    ignorant = fit_baselines(summary, "UTC", min_history=DAY, min_calls=MIN_CALLS)
+    assert np.nanmax(np.abs(deviations(ignorant, panel.slice(24 * 1440, 25 * 1440), MIN_CALLS)["tps"])) > 8.0
+
+
+def test_of_a_first_day_off_little_is_claimed() -> None:
+    first = frozenset({date(2026, 3, 26)})
+    calendars = Calendars(common=Calendar(time_zone="UTC", days_off=first))
+    summary = summarise(office(MONDAY, 21), MIN_CALLS)
+    baselines = fit_baselines(summary, "UTC", min_history=DAY, min_calls=MIN_CALLS, calendars=calendars)
+    day = baselines.at(pd.DatetimeIndex([datetime(2026, 3, day, 12, 30, tzinfo=UTC) for day in (26, 28)]))
+    assert day.calls[0, 0] == pytest.approx(day.calls[0, 1], rel=0.1), "as the weekend"
+    assert day.scale["tps"][0, 0] > 1.5 * day.scale["tps"][0, 1]
+
+
+def test_each_tenant_lives_by_its_own_clock() -> None:
+    tokyo, berlin = (Selector.of(tenant=name) for name in ("tokyo", "berlin"))
+    panels = [
+        replace(office(MONDAY, 14, zone=zone, seed=seed), selectors=(selector,))
+        for seed, (zone, selector) in enumerate((("Asia/Tokyo", tokyo), ("Europe/Berlin", berlin)))
+    ]
+    calendars = Calendars(common=Calendar(time_zone="Europe/Berlin"), tenants={"tokyo": Calendar(time_zone="Asia/Tokyo")})
+    summary = summarise(stack(panels), MIN_CALLS)
+    baselines = fit_baselines(summary, "Europe/Berlin", min_history=DAY, min_calls=MIN_CALLS, calendars=calendars)
+    morning = pd.DatetimeIndex([datetime(2026, 3, 16, 2, 30, tzinfo=UTC)])
+    assert baselines.at(morning).calls[:, 0] == pytest.approx([100, 10], rel=0.2)
+    slot = 11  # Monday, 11 o'clock: a slot means the same hour of everybody's own day
+    assert np.expm1(baselines.center["tps"][:, slot]) == pytest.approx([100, 100], rel=0.1)
+    again = from_frame(to_frame(baselines), "Europe/Berlin", calendars)
+    rows = np.array([again.selectors.index(one) for one in (tokyo, berlin)])
+    np.testing.assert_allclose(again.at(morning, rows).calls[:, 0], [100, 10], rtol=0.2)
+
+
 def test_baselines_survive_the_way_through_a_frame() -> None:
     panel = seasonal_panel(8)
     other = replace(panel, selectors=(Selector.of(service='a"b'),))
@@ -137,7 +211,9 @@ def test_baselines_survive_the_way_through_a_frame() -> None:
     ]  # fmt: skip
     assert (frame["lower"] <= frame["expected"]).all()
     assert (frame["expected"] <= frame["upper"]).all()
-    assert (frame["samples"] > 0).all()
+    seen = frame["slot"] < 24 * DAY_OFF
+    assert (frame.loc[seen, "samples"] > 0).all()
+    assert (frame.loc[~seen, "samples"] == 0).all(), "there was no day off"
     again = from_frame(frame, "Europe/Berlin")
     assert set(again.selectors) == set(baselines.selectors)
     rows = [again.selectors.index(selector) for selector in baselines.selectors]

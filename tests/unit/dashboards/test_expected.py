@@ -1,11 +1,10 @@
-from zoneinfo import ZoneInfo
-
 import numpy as np
 import pandas as pd
 
-from dashboards.expected import SLOTS, expected_range
+from core.calendars import SLOTS, Calendar
+from dashboards.expected import expected_range
 
-UTC = ZoneInfo("UTC")
+UTC = Calendar(time_zone="UTC")
 MONDAY = pd.Timestamp("2026-03-02", tz="UTC")
 
 
@@ -36,7 +35,7 @@ def test_the_weeks_end_leads_to_its_begin() -> None:
 
 
 def test_slots_are_hours_of_the_configured_zone() -> None:
-    found = expected_range(table(), at("2026-03-02T05:29:30"), 60, ZoneInfo("Europe/Berlin"))
+    found = expected_range(table(), at("2026-03-02T05:29:30"), 60, Calendar(time_zone="Europe/Berlin"))
     assert found["expected"].tolist() == [6.0]
 
 
