@@ -43,7 +43,19 @@ _HOUR = timedelta(hours=1)
 _ATTEMPTS = 5
 _PAUSE_S = 1.0
 
-_NAMED = ("tenant_1m", "hours", "baselines", "forecasts", "anomalies", "incidents", "notifications", "samples", "dead_letters")
+_NAMED = (
+    "tenant_1m",
+    "unpriced_1m",
+    "unpriced_1h",
+    "hours",
+    "baselines",
+    "forecasts",
+    "anomalies",
+    "incidents",
+    "notifications",
+    "samples",
+    "dead_letters",
+)
 """Tables that carry tenants' names."""
 
 COUNT_TRACES = """
@@ -237,7 +249,9 @@ class _Deletion:
         if row["calls"]:
             where += " AND minute < {until:DateTime('UTC')}"
             params["until"] = moment(row["first"]).replace(second=0, microsecond=0)
-        self._remove("tenant_1m", where, params)
+        for table in ("tenant_1m", "unpriced_1m"):
+            self._remove(table, where, params)
+        self._remove("unpriced_1h", where.replace("minute <", "hour <"), params)
 
     def _unname(self) -> None:
         pattern = rf"\btenant {re.escape(self._tenant)}([^\w.-]|[.](?:\s|$)|$)"
