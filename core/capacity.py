@@ -1,7 +1,10 @@
 """What is known of capacity and crosses rooms: measured ceilings, and what is left until a limit."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+
+from core.series import Selector
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,3 +70,85 @@ class Ceiling:
     load: MeasuredLoad
     reason: str = ""
     advice: str = ""
+
+    def throughput(self, concurrency: float) -> float:
+        """The fitted law at a concurrency, calls/s; NaN where none was fitted."""
+        n = concurrency
+        return self.gamma.value * n / (1.0 + self.sigma.value * (n - 1.0) + self.kappa.value * n * (n - 1.0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """The ceiling of a selection, with some of the measurements that it was made of.
+
+    Attributes
+    ----------
+    points : tuple of (float, float)
+        Concurrency and calls/s, at most a few hundred, for charts.
+    objective_tps : float or None
+        The highest calls/s up to which the selection's latency objective held; None without one.
+    objective_failed : bool
+        Whether it was seen to fail above.
+    """
+
+    selector: Selector
+    made_at: datetime
+    ceiling: Ceiling
+    points: tuple[tuple[float, float], ...]
+    objective_tps: float | None = None
+    objective_failed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitOutlook:
+    """How far a limit is away.
+
+    Attributes
+    ----------
+    kind : str
+        As in the configuration (`tps`, `tokens_per_min`, …), or `ceiling` for one that was measured.
+    limit : Estimate
+        In `unit`; the interval of a typed limit is empty.
+    now : float
+        The latest value of what is limited, in `unit`; NaN where unknown.
+    until : datetime or None
+        End of the forecast; None: there is none to judge by.
+    probability : float
+        Of reaching the limit until then; NaN without a forecast.
+    early_at, likely_at, late_at : datetime or None
+        By when 10, 50 and 90 % of what may come reaches it; None: not within the forecast.
+    headroom : float
+        What is left of the limit at the busiest hour's 95th percentile, as a share of it; below nought: nothing.
+    minutes : Estimate or None
+        Minutes until the quota is used up as things move now; infinite: it is not. None for what is no quota.
+    words : str
+        All that in a sentence.
+    """
+
+    name: str
+    kind: str
+    selector: Selector
+    unit: str
+    made_at: datetime
+    limit: Estimate
+    now: float
+    until: datetime | None
+    probability: float
+    early_at: datetime | None
+    likely_at: datetime | None
+    late_at: datetime | None
+    headroom: float
+    minutes: Estimate | None
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadRun:
+    """A load test as it was tagged; `ended_at` is None while it lasts."""
+
+    id: str
+    name: str
+    selector: Selector
+    note: str
+    started_at: datetime
+    ended_at: datetime | None

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import pandas as pd
 
+from core.capacity import Fit, LimitOutlook
 from core.clock import floor_to
 from core.config import ObjectiveSettings
 from core.series import ALL_CALLS, METRICS, Selector
@@ -16,7 +17,20 @@ from dashboards.context import Web
 from dashboards.expected import expected_range
 from dashboards.selection import FILTERS
 from dashboards.window import Window, complete_until, iso
-from storage import anomalies, baselines, calls, dead_letters, forecasts, hours, incidents, jobs, notifications, series
+from storage import (
+    anomalies,
+    baselines,
+    calls,
+    capacity,
+    dead_letters,
+    forecasts,
+    hours,
+    incidents,
+    jobs,
+    notifications,
+    prices,
+    series,
+)
 
 FRESH_S = 5.0
 SLOW_S = 60.0
@@ -178,6 +192,22 @@ def forecast_of(web: Web, metric: str, selector: Selector) -> tuple[ForecastRun,
     """The latest forecast of one series with its frame."""
     key = ("forecast", metric, selector)
     return web.cache.get(key, 30.0, lambda: forecasts.read_forecast(web.store, metric, selector))
+
+
+def limits_outlook(web: Web) -> list[LimitOutlook]:
+    """How far each limit is away, by name."""
+    return web.cache.get("limits", 30.0, lambda: capacity.read_limits(web.store))
+
+
+def ceilings(web: Web) -> list[Fit]:
+    """The ceilings that were measured last, by selection."""
+    return web.cache.get("fits", 30.0, lambda: capacity.read_fits(web.store))
+
+
+def unpriced_models(web: Web, until: datetime) -> dict[tuple[str, str], int]:
+    """Calls of the day before `until` that have tokens but neither a cost nor a price, by provider and model."""
+    start = until - timedelta(days=1)
+    return web.cache.get(("unpriced", until), SLOW_S, lambda: prices.unpriced_models(web.store, start, until))
 
 
 def hourly_history(web: Web, metric: str, selector: Selector, start: datetime, end: datetime) -> pd.DataFrame:

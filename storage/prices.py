@@ -89,27 +89,31 @@ def unpriced_models(store: Store, start: datetime, end: datetime) -> dict[tuple[
     table = read_prices(store)
     rows = _tokens(store, table, _whole(start, end))
     calls: dict[tuple[str, str], int] = {}
-    for row in rows.to_dict("records"):
-        if _price(table, row) is None:
-            key = (str(row["of_provider"]), str(row["of_model"]))
-            calls[key] = calls.get(key, 0) + int(row["priced_calls"])
+    for price, provider, model, count in zip(
+        _prices(table, rows), rows["of_provider"], rows["of_model"], rows["priced_calls"], strict=True
+    ):
+        if price is None:
+            calls[provider, model] = calls.get((provider, model), 0) + int(count)
     return calls
 
 
 def _priced(store: Store, table: PriceTable, span: PricedSpan) -> pd.DataFrame:
     """`*by`, the step, `priced_usd` and `priced_calls`; only what some price fits."""
     rows = _tokens(store, table, span)
-    prices = [_price(table, row) for row in rows[["of_provider", "of_model", "period"]].to_dict("records")]
-    known = [price is not None for price in prices]
-    tokens = rows[list(TOKEN_CLASSES)].to_dict("records")
+    prices = _prices(table, rows)
+    tokens = [dict(zip(TOKEN_CLASSES, row, strict=True)) for row in rows[list(TOKEN_CLASSES)].to_numpy("float64").tolist()]
     costs = [price.cost_usd(row) for price, row in zip(prices, tokens, strict=True) if price is not None]
-    rows = rows[known].assign(priced_usd=costs)
+    rows = rows[[price is not None for price in prices]].assign(priced_usd=costs)
     return rows.groupby([*span.by, span.column], sort=False)[["priced_usd", "priced_calls"]].sum().reset_index()
 
 
-def _price(table: PriceTable, row: dict[str, object]) -> TokenPrice | None:
-    begins = (_FIRST, *table.changes)[int(str(row["period"]))]
-    return table.at(str(row["of_provider"]), str(row["of_model"]), begins)
+def _prices(table: PriceTable, rows: pd.DataFrame) -> list[TokenPrice | None]:
+    """The price of each row, by its provider, model and period."""
+    begins = (_FIRST, *table.changes)
+    return [
+        table.at(str(provider), str(model), begins[int(period)])
+        for provider, model, period in zip(rows["of_provider"], rows["of_model"], rows["period"], strict=True)
+    ]
 
 
 def _tokens(store: Store, table: PriceTable, span: PricedSpan) -> pd.DataFrame:

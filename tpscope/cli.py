@@ -16,6 +16,7 @@ from core.errors import TpscopeError
 from core.load import load_settings
 from tpscope.dead_letter_commands import dead_letter_app
 from tpscope.options import ConfigOption, JsonOption, StoreOption, duration_option, print_json, settings_of, time_option
+from tpscope.run_commands import run_app
 from tpscope.tenant_commands import tenant_app
 
 app = typer.Typer(
@@ -29,6 +30,7 @@ config_app = typer.Typer(no_args_is_help=True, help="Check, show or describe the
 app.add_typer(config_app, name="config")
 app.add_typer(dead_letter_app, name="dead-letters")
 app.add_typer(tenant_app, name="tenants")
+app.add_typer(run_app, name="runs")
 
 
 class ExportKind(StrEnum):

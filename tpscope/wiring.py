@@ -8,6 +8,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from alerts.jobs import Deliverer, run_alerts
+from analytics.capacity import run_capacity
 from analytics.detector import Detector
 from analytics.jobs import run_baselines, run_detection, run_forecasts, run_hours
 from core.clock import Clock, SystemClock
@@ -32,10 +33,13 @@ from tpscope.workers import Workers
 
 logger = logging.getLogger(__name__)
 
-RELOADABLE = ("rules", "routing", "receivers", "detection", "forecast")
+RELOADABLE = ("rules", "routing", "receivers", "detection", "forecast", "limits", "prices")
 """Parts of the settings that SIGHUP changes in a running process; the others take a restart."""
 
-_SLOW_JOBS = frozenset({"baselines", "forecasts", "hours"})
+_SLOW_JOBS = frozenset({"baselines", "capacity", "forecasts", "hours"})
+
+_CAPACITY_EVERY = timedelta(minutes=5)
+"""How often limits are judged: a quota of tokens a minute may be used up within the hour."""
 
 
 class Role(StrEnum):
@@ -159,6 +163,7 @@ class Service:
             job("hours", timedelta(minutes=5), lambda epoch: run_hours(store, clock, current.value, epoch), 2),
             job("alerts", timedelta(seconds=15), lambda epoch: run_alerts(store, clock, current.value, epoch), 3),
         ]
+        jobs.append(job("capacity", _CAPACITY_EVERY, lambda epoch: run_capacity(store, clock, current.value, epoch), 12))
         if settings.detection.enabled:
             rebuild = settings.detection.rebuild_every
             jobs += [
