@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 from analytics.ceilings import measure_ceilings
 from analytics.limits import judge_limits
 from analytics.reporting import JobReport, run_job
+from analytics.serving import serving_costs
 from core.clock import Clock, floor_to
 from core.config import Settings
-from storage.capacity import read_fits, write_fits, write_limits
+from storage.capacity import read_fits, write_costs, write_fits, write_limits
 from storage.contract import Store
 from storage.prices import write_prices
 from storage.series import latest_minute
@@ -32,6 +33,7 @@ def run_capacity(store: Store, clock: Clock, settings: Settings, epoch: int) -> 
             write_fits(store, fits, epoch)
         limits = judge_limits(store, settings, fits, end, now)
         write_limits(store, limits, epoch)
+        write_costs(store, serving_costs(store, settings, end, now), epoch)
         return JobReport(name="capacity", cursor=end, items=len(limits))
 
     return run_job("capacity", store, clock, epoch, body)

@@ -1,6 +1,7 @@
 """What a tagged load test showed: its steps, where it broke, and what crept up while the load stood still."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -11,11 +12,11 @@ from core.capacity import Ceiling
 
 _LEAST_STEP = 3
 """Spans that a step has at least."""
-_JUMP = 0.1
-"""Steps differ by at least this share of the load, and by three times the noise within them."""
+_JUMP, _LATENCY_JUMP = 0.1, 0.33
+"""Steps differ by at least this share of throughput, or of latency, and by three times the noise within them."""
 _BROKEN_ERRORS = 0.05
 _BROKEN_LATENCY = 5.0
-"""A step is broken with so many errors above the first step's share, with so many times its latency, or with less throughput."""
+"""A step is broken with so many errors more than the first, so many times its latency, or with less throughput."""
 _SOAK = 20
 """A step of so many spans is long enough to look for drift."""
 
@@ -56,10 +57,11 @@ class LoadTest:
 def analyse(tps: Floats, concurrency: Floats, latency_ms: Floats, error_rate: Floats) -> LoadTest:
     """Analyse equally long spans, oldest first; arrays of one length, NaN where unknown.
 
-    Steps are found in throughput; a step of 20 spans or more is also looked at for drift.
+    Steps are found in throughput and, where more load brings no more of it, in latency; a step of 20 spans or more is also
+    looked at for drift.
     """
     steps = list[Step]()
-    for first, end in zip(*_bounds(tps), strict=True):
+    for first, end in zip(*_bounds(tps, latency_ms), strict=True):
         inside = slice(first, end)
         long = end - first >= _SOAK
         nothing = np.array([])
@@ -85,17 +87,19 @@ def analyse(tps: Floats, concurrency: Floats, latency_ms: Floats, error_rate: Fl
     )
 
 
-def _bounds(tps: Floats) -> tuple[list[int], list[int]]:
+def _bounds(tps: Floats, latency_ms: Floats) -> tuple[list[int], list[int]]:
     """First and end positions of steps: cut at the largest change of level, again and again (Scott and Knott, 1974)."""
-    load = np.nan_to_num(tps)
-    cuts = sorted({0, len(load), *_cuts(load, 0, len(load))})
+    load, latency = np.nan_to_num(tps), np.nan_to_num(latency_ms)
+    cuts = sorted({0, len(load), *_cuts(load, 0, len(load), _JUMP)})
+    for first, end in pairwise(cuts):
+        cuts = sorted({*cuts, *_cuts(latency, first, end, _LATENCY_JUMP)})
     return cuts[:-1], cuts[1:]
 
 
-def _cuts(load: Floats, first: int, end: int) -> list[int]:
+def _cuts(level: Floats, first: int, end: int, jump: float) -> list[int]:
     if end - first < 2 * _LEAST_STEP:
         return []
-    inside = load[first:end]
+    inside = level[first:end]
     places = np.arange(_LEAST_STEP, len(inside) - _LEAST_STEP + 1)
     total, before = inside.sum(), np.cumsum(inside)[places - 1]
     left, right = before / places, (total - before) / (len(inside) - places)
@@ -103,9 +107,9 @@ def _cuts(load: Floats, first: int, end: int) -> list[int]:
     at = int(places[gain.argmax()])
     low, high = float(np.median(inside[:at])), float(np.median(inside[at:]))
     noise = 1.4826 * float(np.median(np.abs(np.diff(inside)))) / np.sqrt(2.0)
-    if abs(high - low) < max(_JUMP * max(abs(low), abs(high)), 3.0 * noise / np.sqrt(min(at, len(inside) - at))):
+    if abs(high - low) < max(jump * max(abs(low), abs(high)), 3.0 * noise / np.sqrt(min(at, len(inside) - at))):
         return []
-    return [*_cuts(load, first, first + at), first + at, *_cuts(load, first + at, end)]
+    return [*_cuts(level, first, first + at, jump), first + at, *_cuts(level, first + at, end, jump)]
 
 
 def _why_broken(before: list[Step], tps: float, latency_ms: float, error_rate: float) -> str:

@@ -152,3 +152,37 @@ class LoadRun:
     note: str
     started_at: datetime
     ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServingCost:
+    """What it costs to serve a forecast.
+
+    Attributes
+    ----------
+    first, until : datetime
+        The span of the forecast.
+    calls_usd : Estimate
+        What the calls cost over the span (tokens and what gateways report); NaN where nothing of it is known.
+    instances_usd : float
+        What gateway instances cost over the span, enough of them for each hour's 95th percentile; 0 where none are priced.
+    usd_per_call : float
+        Mean cost of a call; NaN where unknown.
+    per_extra_100_tps : float
+        USD/h for 100 calls/s more at the busiest hour; NaN where unknown.
+    curve : tuple of (float, float)
+        Calls/s and USD/h, from idle to twice the busiest hour; empty where unknown.
+    passes : tuple of (str, float, datetime)
+        Objectives of throughput whose value the forecast's median passes: name, calls/s, when.
+    """
+
+    selector: Selector
+    made_at: datetime
+    first: datetime
+    until: datetime
+    calls_usd: Estimate
+    instances_usd: float
+    usd_per_call: float
+    per_extra_100_tps: float
+    curve: tuple[tuple[float, float], ...]
+    passes: tuple[tuple[str, float, datetime], ...]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from core.capacity import CeilingState, Estimate, Fit, LimitOutlook
+from core.capacity import CeilingState, Estimate, Fit, LimitOutlook, ServingCost
 from core.series import Selector
 from dashboards import queries
 from dashboards.context import Web
@@ -29,6 +29,7 @@ class CapacityData:
     legend: tuple[Entry, ...]
     ceiling: str
     words: str
+    cost: str
     unpriced: str
 
 
@@ -47,6 +48,7 @@ def load_capacity(web: Web, selector: Selector, look: Look) -> CapacityData:
         legend=legend,
         ceiling="" if fit is None else ceiling_words(fit),
         words=_nothing(selector) if fit is None else "",
+        cost=_cost_words(queries.serving_cost(web, selector)),
         unpriced=_unpriced(web),
     )
 
@@ -78,6 +80,26 @@ def ceiling_words(fit: Fit) -> str:
             f"Contention {found.sigma.value:.3g}."
         )
     return text + _objective(fit)
+
+
+def _cost_words(cost: ServingCost | None) -> str:
+    """What it costs to serve the forecast; empty where nothing of it is known."""
+    if cost is None:
+        return ""
+    days = (cost.until - cost.first).total_seconds() / 86_400
+    parts = []
+    calls = cost.calls_usd
+    if calls.value == calls.value:
+        span = f"(90 %: {format_number(calls.lower)} to {format_number(calls.upper)})"
+        parts.append(f"To serve the next {days:.0f} days costs {format_number(calls.value)} USD for calls {span}")
+    if cost.instances_usd > 0.0:
+        parts.append(f"{format_number(cost.instances_usd)} USD for gateway instances over {days:.0f} days")
+    text = ", and ".join(parts) + "." if parts else ""
+    if cost.per_extra_100_tps == cost.per_extra_100_tps:
+        text += f" 100 calls/s more at the busiest hour cost {format_number(cost.per_extra_100_tps)} USD/h."
+    for name, tps, at in cost.passes:
+        text += f" The forecast passes the {format_number(tps)} calls/s stated for {name} on {at:%Y-%m-%d %H:%M} UTC."
+    return text
 
 
 def _objective(fit: Fit) -> str:

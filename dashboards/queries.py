@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import pandas as pd
 
-from core.capacity import Fit, LimitOutlook
+from core.capacity import Fit, LimitOutlook, ServingCost
 from core.clock import floor_to
 from core.config import ObjectiveSettings
 from core.series import ALL_CALLS, METRICS, Selector
@@ -197,6 +197,12 @@ def forecast_of(web: Web, metric: str, selector: Selector) -> tuple[ForecastRun,
 def limits_outlook(web: Web) -> list[LimitOutlook]:
     """How far each limit is away, by name."""
     return web.cache.get("limits", 30.0, lambda: capacity.read_limits(web.store))
+
+
+def serving_cost(web: Web, selector: Selector) -> ServingCost | None:
+    """What it costs to serve the forecast of a selection; None where that was not computed."""
+    found = web.cache.get("serving costs", 30.0, lambda: capacity.read_costs(web.store))
+    return next((one for one in found if one.selector == selector), None)
 
 
 def ceilings(web: Web) -> list[Fit]:

@@ -8,7 +8,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from core.capacity import Ceiling, CeilingState, Estimate, Fit, LimitOutlook, LoadRun, MeasuredLoad
+from core.capacity import Ceiling, CeilingState, Estimate, Fit, LimitOutlook, LoadRun, MeasuredLoad, ServingCost
 from core.record import TS_TYPE
 from core.series import Selector
 from storage.contract import Store, Value
@@ -17,6 +17,9 @@ from storage.frames import EVENT_FIELDS, events_table, moment, moment_or_none
 # What the last run of the job did not write any more (a limit that was removed) is older than what it wrote, and left out.
 LATEST_FITS = """
 SELECT body FROM fits WHERE made_at = (SELECT max(made_at) FROM fits)
+ORDER BY selector, epoch DESC, seq DESC LIMIT 1 BY selector"""
+LATEST_COSTS = """
+SELECT body FROM serving_costs WHERE made_at = (SELECT max(made_at) FROM serving_costs)
 ORDER BY selector, epoch DESC, seq DESC LIMIT 1 BY selector"""
 LATEST_LIMITS = """
 SELECT body FROM limits WHERE made_at = (SELECT max(made_at) FROM limits)
@@ -82,6 +85,20 @@ def read_limits(store: Store) -> list[LimitOutlook]:
     return [_limit(orjson.loads(row)) for row in store.arrow(LATEST_LIMITS).column("body").to_pylist()]
 
 
+def write_costs(store: Store, costs: list[ServingCost], epoch: int) -> None:
+    """Write what it costs to serve the forecasts, all with one `made_at`."""
+    if costs:
+        bodies = [_body(one) for one in costs]
+        store.insert(
+            "serving_costs", events_table(_FITS, costs, epoch, selector=[str(one.selector) for one in costs], body=bodies)
+        )
+
+
+def read_costs(store: Store) -> list[ServingCost]:
+    """What it costs to serve the forecasts, as of the last run, by selector."""
+    return [_cost(orjson.loads(row)) for row in store.arrow(LATEST_COSTS).column("body").to_pylist()]
+
+
 def write_run(store: Store, run: LoadRun, epoch: int = 0) -> None:
     """Note the begin or the end of a load test; a later note of the same id replaces the former."""
     store.insert("runs", events_table(_RUNS, [run], epoch, selector=[str(run.selector)]))
@@ -110,7 +127,7 @@ def past_forecasts(
     return [(row["version"], moment(row["first"])) for row in store.arrow(PAST_FORECASTS, params).to_pylist()]
 
 
-def _body(item: Fit | LimitOutlook) -> str:
+def _body(item: Fit | LimitOutlook | ServingCost) -> str:
     """JSON; NaN and infinities as text, which JSON has no numbers for."""
     return orjson.dumps(_texts({**asdict(item), "selector": str(item.selector)})).decode()
 
@@ -144,6 +161,19 @@ def _fit(body: dict[str, Any]) -> Fit:
         points=tuple((float(n), float(x)) for n, x in body["points"]),
         objective_tps=body["objective_tps"],
         objective_failed=body["objective_failed"],
+    )
+
+
+def _cost(body: dict[str, Any]) -> ServingCost:
+    times = {name: datetime.fromisoformat(body[name]) for name in ("made_at", "first", "until")}
+    numbers = {name: float(body[name]) for name in ("instances_usd", "usd_per_call", "per_extra_100_tps")}
+    return ServingCost(
+        selector=Selector.parse(body["selector"]),
+        calls_usd=_estimate(body["calls_usd"]),
+        curve=tuple((float(tps), float(usd)) for tps, usd in body["curve"]),
+        passes=tuple((name, float(tps), datetime.fromisoformat(at)) for name, tps, at in body["passes"]),
+        **times,
+        **numbers,
     )
 
 

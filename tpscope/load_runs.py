@@ -82,13 +82,7 @@ def analysed(store: Store, run: LoadRun) -> LoadTest:
 
 def said(run: LoadRun, found: LoadTest) -> list[str]:
     """What a load test showed, line by line."""
-    lines = [
-        f"step {number}: {step.tps:,.4g} calls/s for {(step.end - step.first) * _STEP_S} s, "
-        f"mean latency {step.latency_ms:,.4g} ms, errors {_share(step.error_rate)}"
-        + (f"; broken: {step.broken}" if step.broken else "")
-        + _drift(step)
-        for number, step in enumerate(found.steps, 1)
-    ]
+    lines = [_said_of(number, step) for number, step in enumerate(found.steps, 1)]
     if not lines:
         return ["no calls were recorded in it yet"]
     if found.breaking_point is not None:
@@ -96,6 +90,12 @@ def said(run: LoadRun, found: LoadTest) -> list[str]:
     else:
         lines.append(f"no step broke; the highest carried {found.held_tps:,.4g} calls/s")
     return [*lines, ceiling_words(Fit(selector=run.selector, made_at=run.started_at, ceiling=found.ceiling, points=()))]
+
+
+def _said_of(number: int, step: Step) -> str:
+    words = f"step {number}: {step.tps:,.4g} calls/s for {(step.end - step.first) * _STEP_S} s, "
+    words += f"mean latency {step.latency_ms:,.4g} ms, errors {_share(step.error_rate)}"
+    return words + (f"; broken: {step.broken}" if step.broken else "") + _drift(step)
 
 
 def _drift(step: Step) -> str:

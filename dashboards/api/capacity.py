@@ -6,19 +6,20 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from core.capacity import Fit, LimitOutlook
+from core.capacity import Fit, LimitOutlook, ServingCost
 from dashboards import queries
 from dashboards.api.answers import answer, utc
 from dashboards.api.results import NoQuery
 from dashboards.context import Web
 from dashboards.threads import Workers
+from storage import capacity
 
 
 def router(web: Web, workers: Workers) -> APIRouter:
     routes = APIRouter(prefix="/api/v1", tags=["results"])
 
     @routes.get("/capacity", summary="Ceilings, limits and the time until they are reached", response_class=Response)
-    async def capacity(_query: Annotated[NoQuery, Query()]) -> Response:
+    async def of_capacity(_query: Annotated[NoQuery, Query()]) -> Response:
         """Of each interval `lower` and `upper` hold 90 %; null is infinite or unknown. Times are UTC."""
         return answer(await workers.run(read_capacity, web))
 
@@ -32,6 +33,7 @@ def read_capacity(web: Web) -> dict[str, Any]:
     return {
         "limits": [_limit(one) for one in queries.limits_outlook(web)],
         "ceilings": [_fit(one) for one in queries.ceilings(web)],
+        "serving": [_cost(one) for one in capacity.read_costs(web.store)],
         "unpriced_last_day": [
             {"provider": provider, "model": model, "calls": calls} for (provider, model), calls in sorted(unpriced.items())
         ],
@@ -55,6 +57,20 @@ def _limit(one: LimitOutlook) -> dict[str, Any]:
         "minutes_to_quota": one.minutes and asdict(one.minutes),
         "made_at": utc(one.made_at),
         "words": one.words,
+    }
+
+
+def _cost(one: ServingCost) -> dict[str, Any]:
+    return {
+        "selector": one.selector.labels,
+        "from": utc(one.first),
+        "to": utc(one.until),
+        "calls_usd": asdict(one.calls_usd),
+        "instances_usd": one.instances_usd,
+        "usd_per_call": one.usd_per_call,
+        "usd_per_h_per_extra_100_tps": one.per_extra_100_tps,
+        "curve": [{"tps": tps, "usd_per_h": usd} for tps, usd in one.curve],
+        "passes": [{"objective": name, "tps": tps, "at": utc(at)} for name, tps, at in one.passes],
     }
 
 

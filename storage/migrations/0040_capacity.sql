@@ -46,6 +46,20 @@ PARTITION BY toYYYYMM(made_at)
 ORDER BY (name, epoch, seq)
 SETTINGS non_replicated_deduplication_window = 10000;
 
+-- What it costs to serve the forecasts, by selection.
+CREATE TABLE IF NOT EXISTS serving_costs
+(
+    selector String,
+    made_at DateTime64(3, 'UTC'),
+    body String,
+    epoch UInt64,
+    seq UInt64
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(made_at)
+ORDER BY (selector, epoch, seq)
+SETTINGS non_replicated_deduplication_window = 10000;
+
 -- Load tests: their begin and end, as they were tagged.
 CREATE TABLE IF NOT EXISTS runs
 (

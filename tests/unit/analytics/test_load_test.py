@@ -18,8 +18,7 @@ def test_steps_and_the_breaking_point_are_found() -> None:
     errors = np.repeat([0.0, 0.0, 0.001, 0.01, 0.2], 12)
     found = analyse(tps, tps * latency / 1000.0, latency, errors)
     assert [step.first for step in found.steps[:4]] == [0, 12, 24, 36]
-    broken = found.breaking_point
-    assert broken is found.steps[-1] or broken is None
+    assert found.breaking_point is found.steps[4]
     assert found.held_tps == pytest.approx(168.0, rel=0.05)
 
 
