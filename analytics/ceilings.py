@@ -11,6 +11,7 @@ from core.capacity import Fit
 from core.config import ObjectiveSettings, Settings
 from core.series import ALL_CALLS, Selector
 from storage.contract import Store
+from storage.overlap import read_overlap
 from storage.series import read_panel
 
 HISTORY = timedelta(days=14)
@@ -19,7 +20,10 @@ _MOST_OF_A_SCOPE = 30
 _STEP_S = 60
 _LEAST_CALLS = 60
 """Calls of a minute: with fewer, throughput and latency are mostly noise, and noise bends the curve."""
-_MOST_POINTS = 500
+_LONG_CALLS_S = 6.0
+"""Mean latency, a tenth of the minute, from which Little's law of a minute is not to be relied on."""
+_OVERLAP_HISTORY = timedelta(days=1)
+_MOST_POINTS = 300
 _SHOWN = 150
 _BINS = 50
 _METRICS = ("tps", "concurrency", "latency_p50", "latency_p90", "latency_p95", "latency_p99")
@@ -28,18 +32,30 @@ _METRICS = ("tps", "concurrency", "latency_p50", "latency_p90", "latency_p95", "
 def measure_ceilings(store: Store, settings: Settings, end: datetime, made_at: datetime) -> list[Fit]:
     """Fit all traffic, the busiest gateways, services and routes, and what limits and objectives select.
 
-    Concurrency is TPS times mean latency (Little's law), of the minutes before `end` that had enough calls.
+    Concurrency is TPS times mean latency (Little's law), of the minutes before `end` that had enough calls. Where calls last so
+    long that those of a minute are not the ones in flight, it is counted from single calls, as far back as the last day.
     """
     fits: dict[Selector, Fit] = {}
     for by in _SCOPES:
         panel = read_panel(store, end - HISTORY, end, _STEP_S, by, _METRICS)
         for selector, rows in _busiest(panel, by):
-            fits[selector] = _fit(selector, rows, settings, made_at)
+            fits[selector] = _fit(selector, _with_overlap(store, rows, selector, end), settings, made_at)
     for selector in _asked_for(settings):
         if selector not in fits:
             rows = read_panel(store, end - HISTORY, end, _STEP_S, (), _METRICS, selector=selector)
-            fits[selector] = _fit(selector, rows, settings, made_at)
+            fits[selector] = _fit(selector, _with_overlap(store, rows, selector, end), settings, made_at)
     return list(fits.values())
+
+
+def _with_overlap(store: Store, rows: pd.DataFrame, selector: Selector, end: datetime) -> pd.DataFrame:
+    """The minutes, with throughput and concurrency from single calls where these last long."""
+    calls = rows["calls"].sum()
+    seconds = float((rows["concurrency"] * _STEP_S).sum()) / calls if calls else 0.0
+    if seconds < _LONG_CALLS_S:
+        return rows
+    counted = read_overlap(store, end - _OVERLAP_HISTORY, end, _STEP_S, selector)
+    latencies = rows.drop(columns=["calls", "tps", "concurrency"])
+    return counted.merge(latencies, on="ts", how="left") if len(counted) else rows
 
 
 def _asked_for(settings: Settings) -> list[Selector]:

@@ -109,9 +109,9 @@ def _persistence(store: Store, metric: str, selector: Selector, now: datetime) -
 
 
 def _ratios(store: Store, limit: Limit, metric: str, now: datetime) -> Floats:
-    """Busiest second (or minute) over mean of the last week's hours."""
+    """Busiest minute over mean of the last week's hours; of a limit of seconds the busiest second. Ceilings are of minutes."""
     start = pd.Timestamp(now).floor("h").to_pydatetime() - _WEEK
-    if limit.kind in _QUOTAS:
+    if limit.kind != "peak_tps":
         rows = read_series(store, SeriesRequest(metric=metric, start=start, end=now, step_s=60, selector=limit.selector))
         by_hour = rows.groupby(rows["ts"].dt.floor("h"))["value"]
         top, mean = by_hour.max(), by_hour.mean()
