@@ -31,6 +31,7 @@ _WEBB = np.array([-np.sqrt(1.5), -1.0, -np.sqrt(0.5), np.sqrt(0.5), 1.0, np.sqrt
 _LEAST_SPREAD = 2.0
 """Concurrency has to vary by this factor between its 5th and 95th percentile, throughput by `_LEAST_RISE`."""
 _LEAST_RISE = 1.5
+_LEAST_IN_FLIGHT = 2.0
 _CLEAR_SPREAD, _CLEAR_RISE = 4.0, 2.5
 """From here on the load varied whatever the noise; below, what varies has to follow its own past to be load and no noise."""
 _MOST_NOISE = 0.5
@@ -106,6 +107,8 @@ def _too_uniform(n: Floats, x: Floats) -> str:
     """Why the measurements cannot tell a ceiling, before any fit; empty where they may."""
     if len(n) < LEAST_POINTS:
         return f"there are {len(n)} measurements, at least {LEAST_POINTS} are needed"
+    if (top := float(np.quantile(n, 0.95))) < _LEAST_IN_FLIGHT:
+        return f"hardly more than {top:.2g} calls are in flight at once: nothing contends yet"
     spread, rise = _factor(n), _factor(x)
     if spread < _LEAST_SPREAD or rise < _LEAST_RISE:
         return (

@@ -56,7 +56,7 @@ def serving_cost(
     known = cost is not None or bool(instances)
 
     def usd_per_h(load: Floats) -> Floats:
-        return load * 3600.0 * np.nan_to_num(per_call) + instance_cost(load, instances)
+        return np.asarray(load * 3600.0 * np.nan_to_num(per_call) + instance_cost(load, instances))
 
     levels = np.linspace(0.0, 2.0 * busiest, _CURVE)
     more = usd_per_h(np.array([busiest, busiest + _EXTRA_TPS]))

@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--paths", type=int, default=200, help="simulated series")
     options = parser.parse_args()
     rng = np.random.default_rng(2026)
-    stated, independent, crossed = [], [], []
+    stated, independent, crossed = list[list[float]](), list[list[float]](), list[list[bool]]()
     for seed in range(options.paths):
         series = growth_path(rng)
         history, future = series[:_HISTORY], series[_HISTORY:]

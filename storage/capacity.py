@@ -165,15 +165,17 @@ def _fit(body: dict[str, Any]) -> Fit:
 
 
 def _cost(body: dict[str, Any]) -> ServingCost:
-    times = {name: datetime.fromisoformat(body[name]) for name in ("made_at", "first", "until")}
-    numbers = {name: float(body[name]) for name in ("instances_usd", "usd_per_call", "per_extra_100_tps")}
     return ServingCost(
         selector=Selector.parse(body["selector"]),
         calls_usd=_estimate(body["calls_usd"]),
         curve=tuple((float(tps), float(usd)) for tps, usd in body["curve"]),
         passes=tuple((name, float(tps), datetime.fromisoformat(at)) for name, tps, at in body["passes"]),
-        **times,
-        **numbers,
+        made_at=datetime.fromisoformat(body["made_at"]),
+        first=datetime.fromisoformat(body["first"]),
+        until=datetime.fromisoformat(body["until"]),
+        instances_usd=float(body["instances_usd"]),
+        usd_per_call=float(body["usd_per_call"]),
+        per_extra_100_tps=float(body["per_extra_100_tps"]),
     )
 
 

@@ -44,7 +44,7 @@ SETTINGS = Settings.model_validate(
 
 
 def _throughput(n: np.ndarray) -> np.ndarray:
-    return GAMMA * n / (1 + SIGMA * (n - 1) + KAPPA * n * (n - 1))
+    return np.asarray(GAMMA * n / (1 + SIGMA * (n - 1) + KAPPA * n * (n - 1)))
 
 
 def _calls() -> pa.Table:

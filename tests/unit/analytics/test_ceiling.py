@@ -78,6 +78,13 @@ def test_proportional_throughput_has_no_ceiling_yet() -> None:
     assert "never came near the ceiling" in found.reason
 
 
+def test_calls_one_after_another_do_not_contend() -> None:
+    throughput = np.linspace(1.0, 5.0, 60)
+    found = fit_ceiling(throughput * 0.2 * (1.0 + 0.05 * throughput), throughput)
+    assert found.state is CeilingState.UNIDENTIFIED
+    assert "nothing contends yet" in found.reason
+
+
 def test_throughput_that_only_flattens_has_no_finite_peak() -> None:
     users = np.geomspace(1.0, 300.0, 12)
     found = fit_ceiling(users, _law(20.0, 0.05, 0.0).throughput(users)[0], measured=False)

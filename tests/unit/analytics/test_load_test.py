@@ -56,9 +56,9 @@ def test_noise_with_a_memory_is_rarely_called_drift() -> None:
 
 
 def test_a_quota_is_counted_down() -> None:
-    rising = np.arange(30) * 100.0 + 5000.0
+    rising = np.linspace(5000.0, 7900.0, 30)
     found = minutes_to_quota(rising, 10_000.0)
     assert found.value == pytest.approx((10_000.0 - 7700.0) / 100.0)
     assert minutes_to_quota(rising, 7000.0).value == 0.0
-    assert np.isinf(minutes_to_quota(np.full(30, 5.0), 10.0).value)
-    assert np.isnan(minutes_to_quota(np.full(30, np.nan), 10.0).value)
+    assert np.isinf(minutes_to_quota(np.ones(30), 10.0).value)
+    assert np.isnan(minutes_to_quota(np.array([np.nan] * 30), 10.0).value)
