@@ -5,13 +5,14 @@ lives in `core/load.py`; `docs/configuration.md` is made from this tree.
 """
 
 import re
-from datetime import timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from core.durations import Duration
+from core.prices import PriceTable, TokenPrice
 from core.record import DIMENSIONS, RECORD_SCHEMA
 from core.secrets import Secret, SecretUrl
 from core.series import METRICS, Selector
@@ -506,6 +507,69 @@ class TransactionSettings(Part):
         )
 
 
+LimitOf = Literal["tps", "peak_tps", "calls_per_min", "tokens_per_min", "usd_per_day", "usd_per_month"]
+
+
+class LimitSettings(Part):
+    """Something that traffic must not exceed, known beforehand; ceilings that are measured need no entry."""
+
+    name: str = Field(min_length=1, description="What people call it.")
+    kind: LimitOf = Field(
+        description="`tps` (mean of an hour), `peak_tps` (busiest second), `calls_per_min` and `tokens_per_min` (a provider's "
+        "quota), `usd_per_day`, `usd_per_month` (budgets, by `time_zone`)."
+    )
+    selector: dict[str, str] = Field(default_factory=dict, description="Which calls: dimension → value; empty: all.")
+    at_most: float = Field(gt=0, description="The limit, in the unit that `kind` names.")
+    description: str = Field("", description="Where the limit comes from.")
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        Selector.of(self.selector)
+        return self
+
+
+class TokenPriceSettings(Part):
+    provider: str = Field("*", description="Provider as calls have it; `*` stands for any text.")
+    model: str = Field("*", description="Model as calls have it; `*` stands for any text.")
+    valid_from: date = Field(date(1970, 1, 1), description="First day (UTC) of this price.")
+    input: float = Field(ge=0, description="USD for a million prompt tokens.")
+    output: float = Field(ge=0, description="USD for a million completion tokens.")
+    cached: float | None = Field(None, ge=0, description="USD for a million prompt tokens read from a cache; else as `input`.")
+    cache_write: float | None = Field(
+        None, ge=0, description="USD for a million prompt tokens written to a cache; else as `input`."
+    )
+    reasoning: float | None = Field(None, ge=0, description="USD for a million reasoning tokens; else as `output`.")
+
+
+class InstancePriceSettings(Part):
+    selector: dict[str, str] = Field(default_factory=dict, description="Which calls run on these instances; empty: all.")
+    tps: float = Field(gt=0, description="What one instance carries, calls/s.")
+    usd_per_h: float = Field(ge=0, description="What one instance costs in an hour.")
+    at_least: int = Field(1, ge=0, description="Instances that run whatever the traffic.")
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        Selector.of(self.selector)
+        return self
+
+
+class PriceSettings(Part):
+    tokens: tuple[TokenPriceSettings, ...] = Field(
+        (), description="Prices by provider and model; used for calls whose gateway reported no cost."
+    )
+    instances: tuple[InstancePriceSettings, ...] = Field((), description="Gateway instances, bought in whole steps.")
+
+    @property
+    def table(self) -> PriceTable:
+        """The prices of tokens as they are applied."""
+        return PriceTable(
+            tuple(
+                TokenPrice(**{**price.model_dump(), "valid_from": datetime.combine(price.valid_from, time.min, tzinfo=UTC)})
+                for price in self.tokens
+            )
+        )
+
+
 class ObjectiveSettings(Part):
     name: str = Field(min_length=1, description="What people call it.")
     metric: str = Field(description="A metric, for example `latency_p99` or `tps`.")
@@ -642,6 +706,13 @@ class Settings(Part):
         (), description="What you count: named, versioned selections of calls with a rule for success and a weight."
     )
     objectives: tuple[ObjectiveSettings, ...] = Field((), description="Targets, drawn on charts and shown as attained or not.")
+    limits: tuple[LimitSettings, ...] = Field(
+        (),
+        description="What traffic must not exceed: gateways' TPS, providers' quotas, budgets; the time until then is forecast.",
+    )
+    prices: PriceSettings = Field(
+        default_factory=PriceSettings, description="What tokens and instances cost, where gateways do not report it."
+    )
     detection: DetectionSettings = Field(default_factory=DetectionSettings, description="Baselines and anomalies.")
     forecast: ForecastSettings = Field(default_factory=ForecastSettings, description="Forecasts.")
     rules: tuple[Rule, ...] = Field(default_factory=_default_rules, description="What opens an incident.")
@@ -667,6 +738,7 @@ class Settings(Part):
         _unique("exports", [export.name for export in self.exports])
         _unique("objectives", [objective.name for objective in self.objectives])
         _unique("transactions", [transaction.name for transaction in self.transactions])
+        _unique("limits", [limit.name for limit in self.limits])
         known = {receiver.name for receiver in self.receivers}
         named = [*self.routing.receivers, *(name for rule in self.rules for name in rule.receivers)]
         for name in named:

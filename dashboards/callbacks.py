@@ -12,12 +12,14 @@ from dash.exceptions import PreventUpdate
 
 from core.errors import TpscopeError
 from dashboards import queries
+from dashboards.capacity import CapacityData, load_capacity
 from dashboards.catalogue import CHARTS
 from dashboards.context import Web
 from dashboards.forecast import EVERYTHING, ForecastData, load_forecast
 from dashboards.incidents import load_incidents
 from dashboards.look import read_look
 from dashboards.overview import OverviewData, load_overview
+from dashboards.pages import capacity as capacity_page
 from dashboards.pages import forecast, incidents, overview, shell
 from dashboards.pages.status import status_foot, status_line
 from dashboards.pages.words import legend, notice
@@ -169,8 +171,10 @@ def _forecast(app: Any, web: Web, workers: Workers) -> None:
         _on_page(path, "/forecast", look)
         found = await workers.run(_attempt, lambda: load_forecast(web, read_query(search), read_look(look)))
         if isinstance(found, str):
-            return ([no_update] * 2, [no_update] * 2, notice(found, tone="bad"), "gone", *[no_update] * 7)
-        return _forecast_outputs(found, web)
+            return ([no_update] * 2, [no_update] * 2, notice(found, tone="bad"), "gone", *[no_update] * 8)
+        selector = found.selector
+        capacity = await workers.run(_attempt, lambda: load_capacity(web, selector, read_look(look)))
+        return (*_forecast_outputs(found, web), _capacity(capacity, web))
 
     app.callback(
         Output({"type": "choice", "part": ALL}, "options"),
@@ -184,6 +188,7 @@ def _forecast(app: Any, web: Web, workers: Workers) -> None:
         Output("forecast-graph", "figure"),
         Output("forecast-facts", "children"),
         Output("forecast-span", "children"),
+        Output("forecast-capacity", "children"),
         Input("url", "search"),
         Input("look", "data"),
         Input({"type": "slow-tick", "page": ALL}, "n_intervals"),
@@ -191,6 +196,10 @@ def _forecast(app: Any, web: Web, workers: Workers) -> None:
         State("url", "pathname"),
         optional=True,
     )(refresh)
+
+
+def _capacity(data: CapacityData | str, web: Web) -> list[Any]:
+    return [notice(data, tone="bad")] if isinstance(data, str) else capacity_page.section(data, web.zone)
 
 
 def _forecast_outputs(data: ForecastData, web: Web) -> tuple[Any, ...]:

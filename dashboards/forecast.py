@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from core.series import ALL_CALLS, METRICS, Selector
 from core.types import ForecastRun
 from dashboards import queries
+from dashboards.capacity import drawn_limits
 from dashboards.catalogue import METRIC_WORDS
 from dashboards.context import Web
 from dashboards.look import Entry, Look, for_page
@@ -173,7 +174,7 @@ def _figure(
         span,
         run.unit,
         theme_of(look.mode),
-        limits=limits_for(web, (run.metric,), run.selector),
+        limits=[*limits_for(web, (run.metric,), run.selector), *drawn_limits(web, run.metric, run.selector)],
         revision=f"{run.metric} {run.selector} {run.version}",
     )
     return for_page(figure, "forecast", look)

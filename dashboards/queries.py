@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import pandas as pd
 
+from core.capacity import Fit, LimitOutlook, ServingCost
 from core.clock import floor_to
 from core.config import ObjectiveSettings
 from core.series import ALL_CALLS, METRICS, Selector
@@ -21,12 +22,14 @@ from storage import (
     backtests,
     baselines,
     calls,
+    capacity,
     dead_letters,
     forecasts,
     hours,
     incidents,
     jobs,
     notifications,
+    prices,
     series,
     watermarks,
 )
@@ -197,6 +200,28 @@ def forecast_of(web: Web, metric: str, selector: Selector) -> tuple[ForecastRun,
     """The latest forecast of one series with its frame."""
     key = ("forecast", metric, selector)
     return web.cache.get(key, 30.0, lambda: forecasts.read_forecast(web.store, metric, selector))
+
+
+def limits_outlook(web: Web) -> list[LimitOutlook]:
+    """How far each limit is away, by name."""
+    return web.cache.get("limits", 30.0, lambda: capacity.read_limits(web.store))
+
+
+def serving_cost(web: Web, selector: Selector) -> ServingCost | None:
+    """What it costs to serve the forecast of a selection; None where that was not computed."""
+    found = web.cache.get("serving costs", 30.0, lambda: capacity.read_costs(web.store))
+    return next((one for one in found if one.selector == selector), None)
+
+
+def ceilings(web: Web) -> list[Fit]:
+    """The ceilings that were measured last, by selection."""
+    return web.cache.get("fits", 30.0, lambda: capacity.read_fits(web.store))
+
+
+def unpriced_models(web: Web, until: datetime) -> dict[tuple[str, str], int]:
+    """Calls of the day before `until` that have tokens but neither a cost nor a price, by provider and model."""
+    start = until - timedelta(days=1)
+    return web.cache.get(("unpriced", until), SLOW_S, lambda: prices.unpriced_models(web.store, start, until))
 
 
 def hourly_history(web: Web, metric: str, selector: Selector, start: datetime, end: datetime) -> pd.DataFrame:

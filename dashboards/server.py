@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from core.clock import Clock
 from core.config import Settings
 from dashboards import callbacks, problems
-from dashboards.api import exports, health, internal, masks, results, series, tenants
+from dashboards.api import capacity, exports, health, internal, masks, results, series, tenants
 from dashboards.context import Web
 from dashboards.guard import INTERNAL, Guard, content_security_policy
 from dashboards.hosts import AllowedHosts
@@ -59,6 +59,7 @@ def create_app(store: Store, settings: Settings, clock: Clock, *, token: str | N
     app.include_router(health.router(web, workers))
     app.include_router(series.router(web, workers))
     app.include_router(results.router(web, workers))
+    app.include_router(capacity.router(web, workers))
     app.include_router(exports.router(web, workers))
     app.include_router(masks.router(web, workers))
     if token is not None:

@@ -13,6 +13,7 @@ import pyarrow as pa
 from core.series import ALL_CALLS, METRICS, Selector
 from storage.contract import Store, Value
 from storage.frames import Ints, at_epoch_s, epoch_s, frame_table, times_of, with_labels
+from storage.prices import PricedSpan, add_priced
 from storage.rollups import CALLS, CALLS_1S, PERCENTILES, SUMS_OF_CALLS, Columns, Rollup, formula, pick
 from storage.selection import check_dimensions, within
 from storage.sequence import next_seq
@@ -119,6 +120,8 @@ def read_hours_by(
     """
     wanted = formula(metric)
     rows = hour_rows(store, ("calls", *wanted.needs), epoch_s(start), epoch_s(end), selector, by)
+    if "cost_usd" in wanted.needs:
+        rows = add_priced(store, rows, _to_price(epoch_s(start), epoch_s(end), selector, by))
     columns: Columns = {name: rows[name].to_numpy("float64") for name in wanted.needs}
     return pd.DataFrame(
         {
@@ -154,6 +157,20 @@ def hour_rows(
         frame[name] = np.asarray([one[name] for one in parsed], dtype=object)[codes]
     frame = with_labels(frame.drop(columns="selector"), by)
     return frame.sort_values([*by, "step_at"], ignore_index=True) if by else frame
+
+
+def _to_price(first_s: int, end_s: int, selector: Selector, by: tuple[str, ...]) -> PricedSpan:
+    """The hours that begin in [first_s, end_s), each as a whole."""
+    return PricedSpan(
+        first_s=-(-first_s // HOUR_S) * HOUR_S,
+        end_s=-(-end_s // HOUR_S) * HOUR_S,
+        selector=selector,
+        by=by,
+        column="step_at",
+        step=lambda seconds: f"intDiv({seconds}, {HOUR_S}) * {HOUR_S}",
+        params={},
+        hourly=True,
+    )
 
 
 def has_hours_of(store: Store, origin: str, start: datetime, end: datetime) -> bool:

@@ -14,6 +14,7 @@ from core.series import ALL_CALLS, Selector
 from storage.contract import Store, Value
 from storage.frames import at_epoch_s, with_labels
 from storage.hours import HOUR_S, fold_hours, hour_rows
+from storage.prices import PricedSpan, add_priced
 from storage.rollups import CALLS, CALLS_1S, Columns, Rollup, formula, needed, pick
 from storage.selection import check_dimensions, matching
 
@@ -80,6 +81,8 @@ def read_steps(store: Store, question: Question, source: Rollup) -> pd.DataFrame
         rows = _overlay(rows, _hours(store, question), question)
     if "peak_tps" in question.metrics:
         rows = _fill_peaks(store, rows, question)
+    if "cost_usd" in question.columns:
+        rows = add_priced(store, rows, _to_price(question))
     columns: Columns = {name: rows[name].to_numpy("float64") for name in rows.columns if name not in question.keys}
     values = {metric: formula(metric).value(columns, question.step_s) for metric in question.metrics}
     result = pd.DataFrame({"step_at": rows["step_at"], **{name: rows[name] for name in question.by}})
@@ -171,8 +174,25 @@ def _where(question: Question, source: Rollup) -> tuple[str, dict[str, Value]]:
     return span + selected, {"start": start, "end": end, "step": question.step_s, **labels}
 
 
+def _to_price(question: Question) -> PricedSpan:
+    return PricedSpan(
+        first_s=question.first_s,
+        end_s=question.end_s,
+        selector=question.selector,
+        by=question.by,
+        column="step_at",
+        step=_step_at,
+        params={"step": question.step_s},
+        hourly=question.whole_hours and question.end_s % HOUR_S == 0,
+    )
+
+
 def _step_of(source: Rollup) -> str:
-    return f"intDiv(toInt64(toUnixTimestamp(t.{source.time})), {{step:Int64}}) * {{step:Int64}}"
+    return _step_at(f"toInt64(toUnixTimestamp(t.{source.time}))")
+
+
+def _step_at(seconds: str) -> str:
+    return f"intDiv({seconds}, {{step:Int64}}) * {{step:Int64}}"
 
 
 def _by(names: Sequence[str]) -> str:

@@ -48,7 +48,7 @@ _PAUSE_S = 1.0
 _OF_SELECTIONS = ("hours", "baselines", "forecasts", "forecast_backtests", "anomalies", "masks", "frozen_baselines", "learning")
 """Tables of selections, which may be of a tenant: in the column `selector`."""
 
-_NAMED = (*_OF_SELECTIONS, "tenant_1m", "incidents", "notifications", "samples", "dead_letters")
+_NAMED = (*_OF_SELECTIONS, "tenant_1m", "unpriced_1m", "unpriced_1h", "incidents", "notifications", "samples", "dead_letters")
 """Tables that carry tenants' names."""
 
 COUNT_TRACES = """
@@ -246,7 +246,9 @@ class _Deletion:
         if row["calls"]:
             where += " AND minute < {until:DateTime('UTC')}"
             params["until"] = moment(row["first"]).replace(second=0, microsecond=0)
-        self._remove("tenant_1m", where, params)
+        for table in ("tenant_1m", "unpriced_1m"):
+            self._remove(table, where, params)
+        self._remove("unpriced_1h", where.replace("minute <", "hour <"), params)
 
     def _unname(self) -> None:
         pattern = rf"\btenant {re.escape(self._tenant)}([^\w.-]|[.](?:\s|$)|$)"

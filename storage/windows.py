@@ -12,6 +12,7 @@ import pandas as pd
 from core.series import ALL_CALLS, METRICS, Selector
 from storage.contract import Store, Value
 from storage.frames import at_epoch_s, epoch_s, times_of, with_labels
+from storage.prices import PricedSpan, add_priced
 from storage.rollups import CALLS, CALLS_1S, Columns, Rollup, formula, needed, pick
 from storage.selection import check_dimensions, matching
 from storage.series import MAX_POINTS, data_span
@@ -65,8 +66,23 @@ def _rows(
         seconds = CALLS_1S if CALLS_1S.answers(dimensions, ("calls",), 1) else CALLS
         peaks = with_labels(store.frame(_peaks_sql(seconds, selected, by), params), by)
         rows = rows.merge(peaks, on=[*by, "end_at"], how="left")
+    if "cost_usd" in columns:
+        rows = add_priced(store, rows, _to_price(first_s, last_s, width_s, selector, by))
     values: Columns = {name: rows[name].to_numpy("float64") for name in rows.columns if name not in (*by, "end_at")}
     return rows[[*by, "end_at", "calls"]].assign(value=formula(metric).value(values, width_s))
+
+
+def _to_price(first_s: int, last_s: int, width_s: int, selector: Selector, by: tuple[str, ...]) -> PricedSpan:
+    return PricedSpan(
+        first_s=first_s - width_s,
+        end_s=last_s,
+        selector=selector,
+        by=by,
+        column="end_at",
+        step=_ends,
+        params={"first": first_s, "last": last_s, "minutes": width_s // _MINUTE_S},
+        hourly=False,
+    )
 
 
 def _dense(store: Store, rows: pd.DataFrame, metric: str, ends: np.ndarray, width_s: int, by: tuple[str, ...]) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from math import isfinite
 from typing import Any
 
 from rich.console import Console
@@ -11,6 +12,7 @@ from core.config import Settings
 from core.record import DIMENSIONS
 from core.types import JobState
 from storage.calls import count_calls
+from storage.capacity import read_limits
 from storage.cardinality import other_calls
 from storage.contract import Store
 from storage.dead_letters import count_dead_letters
@@ -75,6 +77,9 @@ def read_status(store: Store) -> dict[str, Any]:
             {"selection": one.selector.words, "have_h": round(one.have_h, 1), "need_h": one.need_h}
             for one in read_learning(store, datetime.now(UTC))
         ],
+        "limits": [
+            {"name": one.name, "probability": _number(one.probability), "words": one.words} for one in read_limits(store)
+        ],
         "firing": [incident.title for incident in firing],
         "attention": attention,
     }
@@ -91,6 +96,10 @@ _JOB_TIMES = ("cursor", "last_success_at", "last_error_at")
 
 def _fails(job: JobState) -> bool:
     return job.last_error_at is not None and (job.last_success_at is None or job.last_error_at > job.last_success_at)
+
+
+def _number(value: float) -> float | None:
+    return value if isfinite(value) else None
 
 
 def _text(moment: datetime | None) -> str | None:
@@ -124,6 +133,7 @@ def _print(report: dict[str, Any]) -> None:
         first = report["learning"][0]
         text = f"{len(report['learning'])} selections, nothing of them pages; {first['selection']} has {first['have_h']:g} of "
         lines.append(("learning", f"{text}{first['need_h']:g} hours"))
+    lines += [("limit", f"{limit['name']}: {limit['words']}") for limit in report["limits"]]
     for name, text in lines:
         console.print(f"{name:<13}{escape(text)}", highlight=False)
     for line in report["attention"]:

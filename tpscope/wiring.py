@@ -9,6 +9,7 @@ from enum import StrEnum
 from functools import partial
 
 from alerts.jobs import Deliverer, run_alerts
+from analytics.capacity import run_capacity
 from analytics.counting import JOB as TRANSACTIONS
 from analytics.counting import TransactionCounter
 from analytics.detector import Detector
@@ -36,10 +37,13 @@ from tpscope.workers import Workers
 
 logger = logging.getLogger(__name__)
 
-RELOADABLE = ("rules", "routing", "receivers", "detection", "forecast")
+RELOADABLE = ("rules", "routing", "receivers", "detection", "forecast", "limits", "prices")
 """Parts of the settings that SIGHUP changes in a running process; the others take a restart."""
 
-_SLOW_JOBS = frozenset({"baselines", "forecasts", "hours", TRANSACTIONS})
+_SLOW_JOBS = frozenset({"baselines", "capacity", "forecasts", "hours", TRANSACTIONS})
+
+_CAPACITY_EVERY = timedelta(minutes=5)
+"""How often limits are judged: a quota of tokens a minute may be used up within the hour."""
 
 
 class Role(StrEnum):
@@ -167,6 +171,7 @@ class Service:
             counter = TransactionCounter()
             every = timedelta(seconds=15)
             jobs.append(job(TRANSACTIONS, every, lambda epoch: counter.run(store, clock, current.value, epoch), 2))
+        jobs.append(job("capacity", _CAPACITY_EVERY, lambda epoch: run_capacity(store, clock, current.value, epoch), 12))
         if settings.detection.enabled:
             rebuild = settings.detection.rebuild_every
             jobs += [

@@ -49,6 +49,7 @@ def layout() -> Any:
                 id="forecast-body",
                 className="gone",
             ),
+            html.Section(id="forecast-capacity", className="panel"),
         ]
     )  # fmt: skip
 

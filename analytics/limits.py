@@ -1,0 +1,151 @@
+"""All limits, typed and measured, against the forecasts that are stored."""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+
+from analytics.drift import minutes_to_quota
+from analytics.headroom import PATHS, crossing, draw_limit, paths_of, running_sums, with_peaks
+from analytics.outlook import Limit, judged, unjudged
+from analytics.paths import Persistence, persistence_of, scores
+from analytics.usl import Floats
+from core.capacity import CeilingState, Estimate, Fit, LimitOutlook
+from core.config import LimitSettings, Settings
+from core.series import Selector
+from core.types import QUANTILE_COLUMNS, SeriesRequest
+from storage.capacity import past_forecasts
+from storage.contract import Store
+from storage.forecasts import read_forecast
+from storage.hours import read_hours
+from storage.series import read_series
+
+UNITS = {
+    "ceiling": "calls/s",
+    "tps": "calls/s",
+    "peak_tps": "calls/s",
+    "calls_per_min": "calls a minute",
+    "tokens_per_min": "tokens a minute",
+    "usd_per_day": "USD a day",
+    "usd_per_month": "USD a month",
+}
+_FORECAST_OF = {
+    "tokens_per_min": ("tokens_per_s", 60.0),
+    "usd_per_day": ("cost_per_h", 1.0),
+    "usd_per_month": ("cost_per_h", 1.0),
+    "calls_per_min": ("tps", 60.0),
+}
+_QUOTAS = ("calls_per_min", "tokens_per_min")
+_WEEK = timedelta(days=7)
+_LAST_MINUTES = timedelta(minutes=30)
+_PAST = timedelta(weeks=12)
+_MOST_PAST = 8
+
+
+def judge_limits(store: Store, settings: Settings, fits: list[Fit], now: datetime, made_at: datetime) -> list[LimitOutlook]:
+    """The outlook of every limit of the configuration, and of every ceiling that was measured and whose traffic is forecast.
+
+    `now` is the end of the last whole minute.
+    """
+    typed = [_typed(one) for one in settings.limits]
+    measured = [_measured(fit) for fit in fits if fit.ceiling.state is not CeilingState.UNIDENTIFIED]
+    found = [_judge(store, settings, limit, now, made_at) for limit in (*typed, *measured)]
+    return [one for one in found if one.kind != "ceiling" or one.until is not None]
+
+
+def _typed(one: LimitSettings) -> Limit:
+    exact = Estimate(value=one.at_most, lower=one.at_most, upper=one.at_most)
+    return Limit(name=one.name, kind=one.kind, selector=Selector.of(one.selector), unit=UNITS[one.kind], value=exact)
+
+
+def _measured(fit: Fit) -> Limit:
+    name = f"measured ceiling of {fit.selector.words}"
+    return Limit(name=name, kind="ceiling", selector=fit.selector, unit=UNITS["ceiling"], value=fit.ceiling.peak_tps)
+
+
+def _judge(store: Store, settings: Settings, limit: Limit, now: datetime, made_at: datetime) -> LimitOutlook:
+    metric, factor = _FORECAST_OF.get(limit.kind, ("tps", 1.0))
+    minutes = None
+    latest = _by_minute(store, metric, limit.selector, now) * factor
+    if limit.kind in _QUOTAS:
+        minutes = minutes_to_quota(latest, limit.value.value)
+    current = _budget_spent(store, settings, limit, now) if metric == "cost_per_h" else _last(latest)
+    forecast = read_forecast(store, metric, limit.selector)
+    points = None if forecast is None else forecast[1][forecast[1]["ts"] >= pd.Timestamp(now).floor("h")]
+    if points is None or points.empty:
+        why = f"There is no forecast of {metric} for {limit.selector.words} to judge it by (forecast.metrics, forecast.by)."
+        return unjudged(limit, made_at, current, minutes, why)
+    seed = settings.forecast.seed
+    quantiles = points[list(QUANTILE_COLUMNS)].to_numpy("float64")
+    paths = paths_of(quantiles, _persistence(store, metric, limit.selector, now), seed) * factor
+    first = points["ts"].iloc[0].to_pydatetime()
+    zone = ZoneInfo(settings.time_zone)
+    if metric == "cost_per_h":
+        paths = running_sums(paths, _periods(points["ts"], limit.kind, zone), 0.0 if np.isnan(current) else current)
+    elif limit.kind != "tps":
+        paths = with_peaks(paths, _ratios(store, limit, metric, now), seed)
+    drawn = draw_limit(limit.value, PATHS, np.random.default_rng(seed))
+    return judged(limit, crossing(paths, drawn), first, made_at, current, minutes, zone)
+
+
+def _persistence(store: Store, metric: str, selector: Selector, now: datetime) -> Persistence:
+    """From stored forecasts at least a week apart, as far as what they forecast has come."""
+    found: list[Floats] = []
+    newest = now
+    for version, first in past_forecasts(store, metric, selector, now - _PAST, now - timedelta(days=1)):
+        if first > newest - _WEEK and found:
+            continue
+        past = read_forecast(store, metric, selector, version)
+        came = read_hours(store, metric, first, now, selector)
+        if past is None or came.empty:
+            continue
+        both = past[1].merge(came, on="ts")
+        found.append(scores(both[list(QUANTILE_COLUMNS)].to_numpy("float64"), both["value"].to_numpy("float64")))
+        newest = first
+        if len(found) == _MOST_PAST:
+            break
+    return persistence_of(found)
+
+
+def _ratios(store: Store, limit: Limit, metric: str, now: datetime) -> Floats:
+    """Busiest minute over mean of the last week's hours; of a limit of seconds the busiest second. Ceilings are of minutes."""
+    start = pd.Timestamp(now).floor("h").to_pydatetime() - _WEEK
+    if limit.kind != "peak_tps":
+        rows = read_series(store, SeriesRequest(metric=metric, start=start, end=now, step_s=60, selector=limit.selector))
+        by_hour = rows.groupby(rows["ts"].dt.floor("h"))["value"]
+        top, mean = by_hour.max(), by_hour.mean()
+    else:
+        top, mean = (
+            read_series(store, SeriesRequest(metric=name, start=start, end=now, step_s=3600, selector=limit.selector))["value"]
+            for name in ("peak_tps", "tps")
+        )
+    high, usual = top.to_numpy("float64"), mean.to_numpy("float64")
+    return np.asarray(np.divide(high, usual, out=np.full(len(high), np.nan), where=usual > 0.0))
+
+
+def _by_minute(store: Store, metric: str, selector: Selector, now: datetime) -> Floats:
+    request = SeriesRequest(metric=metric, start=now - _LAST_MINUTES, end=now, step_s=60, selector=selector)
+    return read_series(store, request)["value"].to_numpy("float64")
+
+
+def _last(values: Floats) -> float:
+    known = values[np.isfinite(values)]
+    return float(np.median(known[-5:])) if len(known) else float("nan")
+
+
+def _budget_spent(store: Store, settings: Settings, limit: Limit, now: datetime) -> float:
+    """What the current day or month has cost so far, USD."""
+    local = now.astimezone(ZoneInfo(settings.time_zone)).replace(hour=0, minute=0, second=0, microsecond=0)
+    start = local.replace(day=1) if limit.kind == "usd_per_month" else local
+    end = pd.Timestamp(now).floor("h").to_pydatetime()
+    if end <= start:
+        return 0.0
+    costs = read_series(store, SeriesRequest(metric="cost_per_h", start=start, end=end, step_s=3600, selector=limit.selector))
+    return float(costs["value"].sum()) if costs["value"].notna().any() else float("nan")
+
+
+def _periods(hours: pd.Series, kind: str, zone: ZoneInfo) -> np.ndarray:
+    local = hours.dt.tz_convert(zone)
+    day = local.dt.year * 10_000 + local.dt.month * 100 + local.dt.day
+    return np.asarray(day // 100 if kind == "usd_per_month" else day, dtype=np.int64)

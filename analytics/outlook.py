@@ -1,0 +1,106 @@
+"""One limit, judged: from paths of its forecast to dates with probabilities and a sentence."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from analytics.headroom import Crossing
+from core.capacity import Estimate, LimitOutlook
+from core.series import Selector
+
+_SURELY, _HARDLY = 0.95, 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """What must not be exceeded, typed or measured (`kind` `ceiling`)."""
+
+    name: str
+    kind: str
+    selector: Selector
+    unit: str
+    value: Estimate
+
+
+def judged(
+    limit: Limit, found: Crossing, first: datetime, made_at: datetime, now: float, minutes: Estimate | None, zone: ZoneInfo
+) -> LimitOutlook:
+    """The outlook of a limit with a forecast whose first hour is `first`."""
+    until = first + timedelta(hours=len(found.by_hour))
+    early, likely, late = (
+        None if hour is None else first + timedelta(hours=hour) for hour in (found.hour_10, found.hour_50, found.hour_90)
+    )
+    days = (until - first).total_seconds() / 86_400
+    return LimitOutlook(
+        name=limit.name,
+        kind=limit.kind,
+        selector=limit.selector,
+        unit=limit.unit,
+        made_at=made_at,
+        limit=limit.value,
+        now=now,
+        until=until,
+        probability=found.probability,
+        early_at=early,
+        likely_at=likely,
+        late_at=late,
+        headroom=found.headroom,
+        minutes=minutes,
+        words=_words(limit, found, early, likely, late, days, zone) + _soon(minutes),
+    )
+
+
+def unjudged(limit: Limit, made_at: datetime, now: float, minutes: Estimate | None, why: str) -> LimitOutlook:
+    """The outlook of a limit without a forecast; `why` says what is missing."""
+    return LimitOutlook(
+        name=limit.name,
+        kind=limit.kind,
+        selector=limit.selector,
+        unit=limit.unit,
+        made_at=made_at,
+        limit=limit.value,
+        now=now,
+        until=None,
+        probability=np.nan,
+        early_at=None,
+        likely_at=None,
+        late_at=None,
+        headroom=1.0 - now / limit.value.value,
+        minutes=minutes,
+        words=why + _soon(minutes),
+    )
+
+
+def _words(
+    limit: Limit,
+    found: Crossing,
+    early: datetime | None,
+    likely: datetime | None,
+    late: datetime | None,
+    days: float,
+    zone: ZoneInfo,
+) -> str:
+    what = f"{limit.value.value:,.4g} {limit.unit} of {limit.selector.words}"
+    if found.probability < _HARDLY:
+        return f"{what} are not reached within {days:.0f} days (probability {found.probability:.0%})."
+    if early is None:
+        return f"{what} are reached within {days:.0f} days with a probability of {found.probability:.0%}."
+    span = f"between {_day(early, zone)} and {_day(late, zone)}" if late else f"from {_day(early, zone)} on"
+    middle = f", as likely as not by {_day(likely, zone)}" if likely else ""
+    sure = "almost surely" if found.probability > _SURELY else f"with a probability of {found.probability:.0%}"
+    return f"{what} are reached {span}{middle}; {sure} within {days:.0f} days."
+
+
+def _soon(minutes: Estimate | None) -> str:
+    if minutes is None or not np.isfinite(minutes.value):
+        return ""
+    if minutes.value <= 0.0:
+        return " The quota is used up now."
+    latest = f"{minutes.upper:.0f}" if np.isfinite(minutes.upper) else "more"
+    return f" As things move now the quota is used up in {minutes.value:.0f} minutes ({minutes.lower:.0f} to {latest})."
+
+
+def _day(moment: datetime | None, zone: ZoneInfo) -> str:
+    return "" if moment is None else f"{moment.astimezone(zone):%Y-%m-%d %H:%M}"

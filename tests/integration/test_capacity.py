@@ -1,0 +1,150 @@
+"""The job of capacity over a store: ceilings that are there, limits that are judged, and what pages and API say of them."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from analytics.capacity import run_capacity
+from core.capacity import CeilingState
+from core.clock import FakeClock
+from core.config import Settings
+from core.record import CALL_SCHEMA
+from core.series import ALL_CALLS, METRICS, Selector
+from core.types import QUANTILE_COLUMNS, QUANTILE_LEVELS, ForecastRun
+from dashboards.api.capacity import read_capacity
+from dashboards.capacity import load_capacity
+from dashboards.context import Web
+from dashboards.look import Look
+from dashboards.pages.capacity import section
+from storage.calls import insert_calls
+from storage.capacity import read_fits, read_limits
+from storage.contract import Store
+from storage.forecasts import write_forecast
+from tests.support.stores import chdb_store
+
+NOW = datetime(2026, 3, 3, 12, 0, 30, tzinfo=UTC)
+MINUTES = 240
+GAMMA, SIGMA, KAPPA = 4.0, 0.05, 0.02
+PEAK_AT = np.sqrt((1 - SIGMA) / KAPPA)
+SETTINGS = Settings.model_validate(
+    {
+        "limits": [
+            {"name": "edge", "kind": "tps", "at_most": 9.0},
+            {"name": "tokens", "kind": "tokens_per_min", "selector": {"provider": "acme"}, "at_most": 1e6},
+            {"name": "budget", "kind": "usd_per_day", "at_most": 100.0},
+        ],
+        "prices": {"tokens": [{"provider": "acme", "model": "priced", "input": 1.0, "output": 2.0}]},
+        "objectives": [{"name": "fast", "metric": "latency_p95", "at_most": 600.0}],
+    }
+)
+
+
+def _throughput(n: np.ndarray) -> np.ndarray:
+    return np.asarray(GAMMA * n / (1 + SIGMA * (n - 1) + KAPPA * n * (n - 1)))
+
+
+def _calls() -> pa.Table:
+    """Four hours of a system whose law is known, from idle to beyond its peak and back."""
+    rng = np.random.default_rng(3)
+    n = PEAK_AT * (0.9 - 0.75 * np.cos(np.arange(MINUTES) * 2 * np.pi / 120))
+    count = np.round(_throughput(n) * 60).astype(int)
+    latency = np.repeat(n / _throughput(n) * 1000, count) * np.exp(0.2 * rng.standard_normal(count.sum()) - 0.02)
+    minute = np.repeat(np.arange(MINUTES), count)
+    start = NOW.replace(second=0) - timedelta(minutes=MINUTES)
+    at_ms = int(start.timestamp() * 1000) + minute * 60_000 + rng.integers(0, 60_000, len(minute))
+    total = len(minute)
+    given: dict[str, pa.Array] = {
+        "ts": pa.array(at_ms, pa.int64()).cast(pa.timestamp("ms", tz="UTC")),
+        "latency_ms": pa.array(latency, pa.float32()),
+        "service": pa.array(["chat"] * total),
+        "provider": pa.array(["acme"] * total),
+        "model": pa.array(np.where(np.arange(total) % 2, "priced", "strange")),
+        "prompt_tokens": pa.array(np.full(total, 100), pa.uint32()),
+        "topic": pa.array(["import:test"] * total),
+        "offset": pa.array(np.arange(total), pa.int64()),
+    }
+    columns = []
+    for field in CALL_SCHEMA:
+        if field.name in given:
+            columns.append(given[field.name].cast(field.type))
+        elif field.nullable:
+            columns.append(pa.nulls(total, field.type))
+        else:
+            empty = {"ts": NOW, "ingested_at": NOW, "attributes": []}.get(
+                field.name, 0 if pa.types.is_integer(field.type) else ""
+            )
+            columns.append(pa.array([empty] * total, field.type))
+    return pa.Table.from_arrays(columns, schema=CALL_SCHEMA)
+
+
+def _forecast(store: Store, metric: str, selector: Selector, level: float) -> None:
+    first = NOW.replace(minute=0, second=0)
+    hours = pd.date_range(first, periods=24 * 14, freq="h")
+    middle = level * (1.0 + 0.03 * np.arange(len(hours)) / 24)
+    z = np.array([-1.645, -1.282, -0.674, 0.0, 0.674, 1.282, 1.645])
+    points = pd.DataFrame(middle[:, None] * (1.0 + 0.05 * z), columns=list(QUANTILE_COLUMNS)).assign(ts=hours, mean=middle)
+    run = ForecastRun(
+        version="v", made_at=NOW, selector=selector, metric=metric, unit=METRICS[metric].unit, model="m", step="1h",
+        trained_from=first - timedelta(days=14), trained_to=first, error_mase=0.8,
+    )  # fmt: skip
+    write_forecast(store, run, points, 1)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    assert len(QUANTILE_LEVELS) == len(QUANTILE_COLUMNS)
+    with chdb_store(tmp_path_factory.mktemp("capacity")) as opened:
+        web = Web(store=opened, settings=SETTINGS, clock=FakeClock(NOW))
+        empty = section(load_capacity(web, ALL_CALLS, Look()), web.zone)
+        assert "has not been measured yet" in str(empty)
+        assert run_capacity(opened, FakeClock(NOW), SETTINGS, 1).note == "no calls yet"
+        insert_calls(opened, _calls())
+        _forecast(opened, "tps", ALL_CALLS, 7.0)
+        run_capacity(opened, FakeClock(NOW), SETTINGS, 1)
+        yield opened
+
+
+def test_the_ceiling_is_that_of_the_system(store: Store) -> None:
+    fits = {fit.selector: fit for fit in read_fits(store)}
+    for selector in (ALL_CALLS, Selector.of(service="chat")):
+        found = fits[selector].ceiling
+        assert found.state is CeilingState.PEAK
+        assert found.peak_tps.value == pytest.approx(_throughput(np.array([PEAK_AT]))[0], rel=0.03)
+        assert found.peak_tps.lower < found.peak_tps.value < found.peak_tps.upper
+    assert fits[ALL_CALLS].objective_failed
+    assert 0.0 < (fits[ALL_CALLS].objective_tps or 0.0) < fits[ALL_CALLS].ceiling.peak_tps.value
+
+
+def test_limits_are_judged_by_the_forecast_or_say_what_is_missing(store: Store) -> None:
+    limits = {one.name: one for one in read_limits(store)}
+    edge = limits["edge"]
+    assert edge.probability > 0.9
+    assert edge.early_at is not None
+    assert edge.likely_at is not None
+    # 7 calls/s grow by 3 % a day: 9 are reached in about nine days, by the upper tenth of the futures some days before.
+    assert edge.early_at < edge.likely_at < NOW + timedelta(days=11)
+    assert "as likely as not by" in edge.words
+    assert limits["measured ceiling of all traffic"].kind == "ceiling"
+    tokens = limits["tokens"]
+    assert tokens.until is None
+    assert "no forecast of tokens_per_s for provider acme" in tokens.words
+    assert tokens.minutes is not None
+    assert limits["budget"].until is None
+
+
+def test_pages_and_api_say_the_same(store: Store) -> None:
+    web = Web(store=store, settings=SETTINGS, clock=FakeClock(NOW))
+    answer = read_capacity(web)
+    assert {one["name"] for one in answer["limits"]} >= {"edge", "tokens", "budget"}
+    assert answer["unpriced_last_day"][0]["model"] == "strange"
+    data = load_capacity(web, ALL_CALLS, Look())
+    assert data.figure is not None
+    assert [trace.name for trace in data.figure.data] == ["measured minutes", "fitted law"]
+    assert "Throughput peaks at" in data.ceiling
+    text = str(section(data, web.zone))
+    assert "acme strange" in text
+    assert "edge" in text
