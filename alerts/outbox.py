@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from alerts.message import message_of
-from alerts.receivers import RENDERERS
+from alerts.receivers.templating import render_for
 from alerts.routing import receivers_of_incident
 from alerts.state import Cause, Notice
 from core.config import ReceiverSettings, Settings
@@ -87,7 +87,7 @@ def _notification(notice: Notice, receiver: ReceiverSettings, now: datetime, set
         attempts=0,
         next_attempt_at=now,
         error="",
-        payload=RENDERERS[receiver.type](message_of(incident, reason, key, now, settings)),
+        payload=render_for(receiver, message_of(incident, reason, key, now, settings, receiver=receiver.name)),
     )
 
 

@@ -146,7 +146,8 @@ class Mutations:
 def _recent(value: bytes, now: datetime) -> bytes:
     """The record with a time of now in whatever way it has one, so that it is not refused for its age."""
     value = re.sub(
-        rb"20\d\d-\d\d-\d\d([T ])\d\d:\d\d", now.strftime("%Y-%m-%d").encode() + rb"\g<1>" + now.strftime("%H:%M").encode(),
+        rb"20\d\d-\d\d-\d\d([T ])\d\d:\d\d",
+        now.strftime("%Y-%m-%d").encode() + rb"\g<1>" + now.strftime("%H:%M").encode(),
         value,
     )
     since = b"%d" % int(now.timestamp())

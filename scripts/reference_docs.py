@@ -38,7 +38,7 @@ def configuration() -> str:
     ]
     for path, model, text in _parts(Settings, "", "Top level."):
         lines += ["", f"## {path or 'Top level'}", "", text, "", "| key | default | meaning |", "|---|---|---|"]
-        lines += [f"| `{name}` | {_default(info)} | {info.description or ''} |" for name, info in model.model_fields.items()]
+        lines += [f"| `{info.alias or name}` | {_default(info)} | {info.description or ''} |" for name, info in fields]
     return "\n".join(lines) + "\n"
 
 
@@ -63,6 +63,8 @@ def _parts(model: type[BaseModel], path: str, text: str) -> Iterator[tuple[str, 
     for name, info in model.model_fields.items():
         below = f"{path}.{name}" if path else name
         for inner, suffix in _models(info.annotation):
+            if inner is model:  # routes lie in routes; once is enough
+                continue
             yield from _parts(inner, below + suffix, info.description or "")
 
 

@@ -12,8 +12,10 @@ HOOK = "http://127.0.0.1:1/secret-token"
 
 
 def settings(*rules: ThresholdRule | AnomalyRule, receivers: tuple[str, ...] = ("chat",), **more: Any) -> Settings:
-    entries = [{"name": name, "url": f"{HOOK}/{name}"} for name in receivers]
-    return Settings.model_validate({"rules": [rule.model_dump() for rule in rules], "receivers": entries, **more})
+    entries = [{"name": name, "url": f"{HOOK}/{name}", "deadline": "30d"} for name in receivers]
+    routing = {"group_wait": "0s", "group_wait_critical": "0s", "group_from": 1000, **more.pop("routing", {})}
+    given = {"rules": [rule.model_dump() for rule in rules], "receivers": entries, "routing": routing}
+    return Settings.model_validate({**given, **more})
 
 
 def slow(**more: Any) -> ThresholdRule:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pandas as pd
 
-from alerts.post import ReceiverUnavailable
+from alerts.post import Envelope, Receipt, ReceiverUnavailable
 from alerts.repository import WindowQuery
 from core.config import ReceiverSettings
 from core.errors import DeliveryRefused, StoreError
@@ -117,19 +117,24 @@ class MemoryRepository:
 
 
 class MemoryPost:
-    """Takes messages; `script` says what becomes of the next attempts: None takes one, an exception is raised."""
+    """Takes messages; `script` says what becomes of the next attempts (None: taken, else raised), `down` who takes none."""
 
     def __init__(self) -> None:
         self.taken: list[tuple[str, str, str]] = []
         self.tried: list[tuple[str, str]] = []
+        self.threads: list[str] = []
+        self.down: set[str] = set()
         self.script: list[Exception | None] = []
 
-    def __call__(self, receiver: ReceiverSettings, payload: str, key: str, now: datetime) -> int:
-        self.tried.append((receiver.name, key))
+    def __call__(self, receiver: ReceiverSettings, envelope: Envelope) -> Receipt:
+        self.tried.append((receiver.name, envelope.key))
+        self.threads.append(envelope.thread)
+        if receiver.name in self.down:
+            raise unavailable()
         if self.script and (error := self.script.pop(0)) is not None:
             raise error
-        self.taken.append((receiver.name, key, payload))
-        return 200
+        self.taken.append((receiver.name, envelope.key, envelope.payload))
+        return Receipt(status=200, reference=f"ref-{envelope.key}")
 
 
 def unavailable(retry_after: timedelta | None = None) -> ReceiverUnavailable:
