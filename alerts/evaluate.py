@@ -18,11 +18,12 @@ from alerts.windows import MINUTE, minute_index
 from alerts.wording import anomaly_side, anomaly_summary, anomaly_title, threshold_summary, threshold_title
 from core.config import AnomalyRule, ThresholdRule
 from core.series import METRICS, Selector
-from core.types import Anomaly
+from core.types import Anomaly, RankedCause
 
 LATE_TELLING = timedelta(minutes=15)
 """An anomaly that began and ended while nobody judged it is still told when its end is at most this old."""
 
+MOST_CAUSES = 5
 _UNKNOWN, _CLEAR, _BREACH = 0, 1, 2
 
 
@@ -212,7 +213,16 @@ def _anomaly_firing(rule: AnomalyRule, anomaly: Anomaly, fingerprint: str, zone:
         scopes=tuple(selectors),
         anomaly_id=anomaly.id,
         runbook=rule.runbook,
+        causes=_causes(anomaly),
+        lower=anomaly.lower,
+        upper=anomaly.upper,
     )
+
+
+def _causes(anomaly: Anomaly) -> tuple[RankedCause, ...]:
+    ranked = sorted(anomaly.contributions, key=lambda part: -part.share)[:MOST_CAUSES]
+    words = ((part, METRICS[part.metric].title if part.metric in METRICS else part.metric) for part in ranked)
+    return tuple(RankedCause(text=f"{title} of {part.selector.words}", share=part.share) for part, title in words)
 
 
 def _minutes(times: pd.Series) -> npt.NDArray[np.int64]:

@@ -13,7 +13,9 @@ from alerts.inhibition import INHIBITED_BY
 from alerts.judgement import Judgement
 from alerts.outbox import make, missing
 from alerts.repository import Repository, WindowQuery
-from alerts.state import Notice, decide
+from alerts.silences import maintenance
+from alerts.state import decide
+from alerts.step import Notice
 from alerts.windows import MAX_AGE, complete_until, first_end_for, minutes_to_judge
 from core.clock import Clock
 from core.config import AnomalyRule, Settings, ThresholdRule
@@ -101,12 +103,21 @@ class _Evaluation:
         minutes = self._minutes()
         verdicts = self._verdicts(minutes)
         anomalies = self._anomalies(known.values())
+        silences = [*maintenance(self._settings, self._now), *self._repository.silences(self._now)]
+        actions = self._repository.actions(self._known_since())
         events: list[Incident] = []
         notices: list[Notice] = []
         for number, at in enumerate(minutes or [self._now]):
             judgements = self._judge(verdicts, at, known.values()) + anomalies
             # A millisecond apart, so that messages about minutes caught up on keep their order.
-            decision = decide(known.values(), judgements, self._now + number * _MILLISECOND, self._settings)
+            decision = decide(
+                known.values(),
+                judgements,
+                self._now + number * _MILLISECOND,
+                self._settings,
+                silences=silences,
+                actions=actions,
+            )
             known.update((incident.id, incident) for incident in decision.updates)
             events += decision.updates
             notices += decision.notices
@@ -195,7 +206,7 @@ class _Evaluation:
         return found
 
     def _judge(self, verdicts: Sequence[Verdicts], at: datetime, known: Iterable[Incident]) -> list[Judgement]:
-        firing = {incident.fingerprint for incident in known if incident.state is IncidentState.FIRING}
+        firing = {incident.fingerprint for incident in known if incident.state is not IncidentState.RESOLVED}
         return [judge_threshold(one, at, firing, self._zone) for one in verdicts]
 
     def _anomalies(self, known: Iterable[Incident]) -> list[Judgement]:
@@ -203,7 +214,7 @@ class _Evaluation:
         rules = [rule for rule in self._settings.rules if isinstance(rule, AnomalyRule)]
         if not rules:
             return []
-        firing = [one.started_at for one in known if one.anomaly_id and one.state is IncidentState.FIRING]
+        firing = [one.started_at for one in known if one.anomaly_id and one.state.is_open]
         since = min([self._now - MAX_AGE, *firing])
         try:
             anomalies = self._repository.anomalies(since, self._now + MAX_AGE)
@@ -221,7 +232,7 @@ class _Evaluation:
     def _report(
         self, known: Iterable[Incident], minutes: Sequence[datetime], notices: Sequence[Notice], made: int
     ) -> AlertReport:
-        firing = [incident for incident in known if incident.state is IncidentState.FIRING]
+        firing = [incident for incident in known if incident.state.is_open]
         untold = sum(incident.last_notified_at is None for incident in firing)
         ALERTS_FIRING.labels(told="no").set(untold)
         ALERTS_FIRING.labels(told="yes").set(len(firing) - untold)

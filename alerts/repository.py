@@ -8,13 +8,14 @@ from typing import Protocol
 import pandas as pd
 
 from core.series import Selector
-from core.types import Anomaly, Incident, JobState, Notification, Watermark
+from core.types import Anomaly, Incident, IncidentAction, JobState, Notification, Silence, Watermark
 from storage.anomalies import read_anomalies
 from storage.contract import Store
 from storage.incidents import read_incidents, write_incidents
 from storage.jobs import read_job, write_job
 from storage.notifications import due_notifications, notifications_of, write_notifications
 from storage.series import latest_minute
+from storage.silences import read_actions, read_silences
 from storage.watermarks import read_watermarks
 from storage.windows import read_windows
 
@@ -55,7 +56,7 @@ class Repository(Outbox, Protocol):
     """What the evaluation needs besides."""
 
     def incidents(self, since: datetime) -> list[Incident]:
-        """Latest states of all firing incidents, and of the others that ended after `since`."""
+        """Latest states of all incidents that have not ended, and of the others that ended after `since`."""
 
     def write_incidents(self, incidents: Sequence[Incident]) -> None: ...
 
@@ -66,6 +67,12 @@ class Repository(Outbox, Protocol):
         """As `storage.windows.read_windows`."""
 
     def newest_minute(self) -> datetime | None: ...
+
+    def silences(self, after: datetime) -> list[Silence]:
+        """Those that end after `after`."""
+
+    def actions(self, since: datetime) -> list[IncidentAction]:
+        """What people said of incidents after `since`."""
 
     def watermarks(self) -> list[Watermark]: ...
 
@@ -93,9 +100,7 @@ class StoredRepository:
         write_job(self._store, state, self._epoch)
 
     def incidents(self, since: datetime) -> list[Incident]:
-        firing = read_incidents(self._store, firing_only=True, limit=_MOST)
-        recent = read_incidents(self._store, start=since, limit=_MOST)
-        return list({incident.id: incident for incident in (*recent, *firing)}.values())
+        return read_incidents(self._store, start=since, limit=_MOST, pending=True)
 
     def write_incidents(self, incidents: Sequence[Incident]) -> None:
         if incidents:
@@ -109,6 +114,12 @@ class StoredRepository:
 
     def newest_minute(self) -> datetime | None:
         return latest_minute(self._store)
+
+    def silences(self, after: datetime) -> list[Silence]:
+        return read_silences(self._store, after)
+
+    def actions(self, since: datetime) -> list[IncidentAction]:
+        return read_actions(self._store, since)
 
     def watermarks(self) -> list[Watermark]:
         return read_watermarks(self._store)

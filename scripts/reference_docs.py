@@ -38,6 +38,7 @@ def configuration() -> str:
     ]
     for path, model, text in _parts(Settings, "", "Top level."):
         lines += ["", f"## {path or 'Top level'}", "", text, "", "| key | default | meaning |", "|---|---|---|"]
+        fields = model.model_fields.items()
         lines += [f"| `{info.alias or name}` | {_default(info)} | {info.description or ''} |" for name, info in fields]
     return "\n".join(lines) + "\n"
 

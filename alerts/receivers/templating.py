@@ -159,7 +159,15 @@ def _environment() -> ImmutableSandboxedEnvironment:
     environment.globals.clear()  # neither `range` nor `lipsum`: a template has what the message says
     environment.globals["joiner"] = _Joiner
     environment.filters["json"] = _json
-    for function in (escaping.clip, escaping.clip_bytes, escaping.slack, escaping.markup, escaping.markdown, escaping.plain):
+    for function in (
+        escaping.clip,
+        escaping.clip_bytes,
+        escaping.slack,
+        escaping.markup,
+        escaping.markdown,
+        escaping.plain,
+        escaping.unmentioned,
+    ):
         environment.filters[function.__name__] = function
     environment.filters["url"] = escaping.url
     return environment

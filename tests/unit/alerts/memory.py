@@ -10,7 +10,7 @@ from alerts.post import Envelope, Receipt, ReceiverUnavailable
 from alerts.repository import WindowQuery
 from core.config import ReceiverSettings
 from core.errors import DeliveryRefused, StoreError
-from core.types import Anomaly, DeliveryState, Incident, IncidentState, JobState, Notification, Watermark
+from core.types import Anomaly, DeliveryState, Incident, IncidentAction, JobState, Notification, Silence, Watermark
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -30,6 +30,8 @@ class MemoryRepository:
         self.stored_anomalies: dict[str, Anomaly] = {}
         self.values: dict[tuple[str, str], dict[datetime, float]] = {}
         self.marks: list[Watermark] = []
+        self.stored_silences: list[Silence] = []
+        self.said: list[IncidentAction] = []
         self.reads: list[WindowQuery] = []
         self.kill_before = ""
         self.broken_metrics: set[str] = set()
@@ -63,11 +65,7 @@ class MemoryRepository:
         return list({one.id: one for one in self.incident_events}.values())
 
     def incidents(self, since: datetime) -> list[Incident]:
-        return [
-            one
-            for one in self.latest_incidents()
-            if one.state is IncidentState.FIRING or one.resolved_at is None or one.resolved_at > since
-        ]
+        return [one for one in self.latest_incidents() if one.resolved_at is None or one.resolved_at > since]
 
     def write_incidents(self, incidents: Sequence[Incident]) -> None:
         if incidents:
@@ -99,6 +97,12 @@ class MemoryRepository:
     def newest_minute(self) -> datetime | None:
         ends = [end for known in self.values.values() for end in known]
         return max(ends) - MINUTE if ends else None
+
+    def silences(self, after: datetime) -> list[Silence]:
+        return [one for one in self.stored_silences if one.ends_at > after]
+
+    def actions(self, since: datetime) -> list[IncidentAction]:
+        return [one for one in self.said if one.at > since]
 
     def watermarks(self) -> list[Watermark]:
         return self.marks
