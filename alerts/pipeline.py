@@ -3,31 +3,34 @@
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from alerts.causes import DIMENSIONS as CAUSE_DIMENSIONS
+from alerts.causes import rank
 from alerts.evaluate import Verdicts, judge_anomalies, judge_threshold, judge_windows
-from alerts.inhibition import INHIBITED_BY
+from alerts.inhibition import INHIBITED_BY, selection
 from alerts.judgement import Judgement
 from alerts.outbox import make, missing
 from alerts.repository import Repository, WindowQuery
 from alerts.silences import maintenance
 from alerts.state import decide
 from alerts.step import Notice
-from alerts.windows import MAX_AGE, complete_until, first_end_for, minutes_to_judge
+from alerts.windows import MAX_AGE, MINUTE, complete_until, first_end_for, minutes_to_judge
 from core.clock import Clock
 from core.config import AnomalyRule, Settings, ThresholdRule
 from core.errors import StoreError, StoreUnavailable, TpscopeError
 from core.series import Selector
 from core.telemetry import ALERTS_FIRING, ALERTS_SECONDS
-from core.types import Incident, IncidentState, JobState, Notification, NotifyReason
+from core.types import Incident, IncidentState, JobState, Notification, NotifyReason, RankedCause
 
 logger = logging.getLogger(__name__)
 
 JOB = "alerts"
 _FIRST_LOOK = timedelta(days=7)
+_MOST_EXPLAINED = 5
 _MILLISECOND = timedelta(milliseconds=1)
 
 _Read = tuple[str, Selector, tuple[str, ...], timedelta]
@@ -121,10 +124,37 @@ class _Evaluation:
             known.update((incident.id, incident) for incident in decision.updates)
             events += decision.updates
             notices += decision.notices
+        events, notices = self._explain(events, notices)
         # Incidents first: they say what must be in the outbox, so that a crash between the two can be made good.
         self._repository.write_incidents(events)
         made += self._tell(notices)
         return self._report(known.values(), minutes, notices, made)
+
+    def _explain(self, events: list[Incident], notices: list[Notice]) -> tuple[list[Incident], list[Notice]]:
+        """Both with the causes of what is told for the first time; an explanation that cannot be read costs no message."""
+        found: dict[str, tuple[RankedCause, ...]] = {}
+        new = (one.incident for one in notices if one.reason is NotifyReason.OPENED and one.incident.kind == "threshold")
+        for incident in list(new)[:_MOST_EXPLAINED]:
+            try:
+                causes = (*incident.causes, *self._causes(incident))
+            except StoreUnavailable:
+                raise
+            except StoreError as error:
+                logger.warning("an incident is told without its causes: id=%s error=%s", incident.id, error)
+                continue
+            found[incident.id] = tuple({cause.text: cause for cause in reversed(causes)}.values())[::-1]
+        return (
+            [replace(one, causes=found.get(one.id, one.causes)) for one in events],
+            [replace(one, incident=_with_causes(one.incident, found)) for one in notices],
+        )
+
+    def _causes(self, incident: Incident) -> tuple[RankedCause, ...]:
+        about = selection(incident.labels)
+        start = max(incident.started_at, self._now - MAX_AGE)
+        end = max(self._now, start + MINUTE)
+        others = [name for name in CAUSE_DIMENSIONS if name not in about]
+        parts = {name: self._repository.parts(name, start, end, Selector.of(about)) for name in others}
+        return rank(incident.metric, parts)
 
     def _known_since(self) -> datetime:
         """How far back ended incidents matter: to those that ended while nobody looked, and a little further."""
@@ -248,6 +278,10 @@ class _Evaluation:
             notifications=made,
             errors=tuple(self._errors),
         )
+
+
+def _with_causes(incident: Incident, found: Mapping[str, tuple[RankedCause, ...]]) -> Incident:
+    return replace(incident, causes=found.get(incident.id, incident.causes))
 
 
 def _write_failure(repository: Repository, state: JobState) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 from core.series import Selector
 from core.types import Anomaly, Incident, IncidentAction, JobState, Notification, Silence, Watermark
 from storage.anomalies import read_anomalies
+from storage.causes import read_parts
 from storage.contract import Store
 from storage.incidents import read_incidents, write_incidents
 from storage.jobs import read_job, write_job
@@ -66,6 +67,9 @@ class Repository(Outbox, Protocol):
     def windows(self, query: WindowQuery) -> pd.DataFrame:
         """As `storage.windows.read_windows`."""
 
+    def parts(self, dimension: str, start: datetime, end: datetime, selector: Selector) -> pd.DataFrame:
+        """As `storage.causes.read_parts`, with as much time before the span as it lasts."""
+
     def newest_minute(self) -> datetime | None: ...
 
     def silences(self, after: datetime) -> list[Silence]:
@@ -111,6 +115,9 @@ class StoredRepository:
 
     def windows(self, query: WindowQuery) -> pd.DataFrame:
         return read_windows(self._store, query.metric, query.first_end, query.last_end, query.window, query.selector, query.by)
+
+    def parts(self, dimension: str, start: datetime, end: datetime, selector: Selector) -> pd.DataFrame:
+        return read_parts(self._store, dimension, start, end, end - start, selector)
 
     def newest_minute(self) -> datetime | None:
         return latest_minute(self._store)

@@ -1,5 +1,6 @@
 """Incidents as append-only events: pending, firing, acknowledged, recovering, resolved."""
 
+import math
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -88,6 +89,9 @@ def _incident(row: dict[str, Any]) -> Incident:
             "last_notified_at": moment_or_none(row["last_notified_at"]),
             "opened_at": moment_or_none(row["opened_at"]),
             "snoozed_until": moment_or_none(row["snoozed_until"]),
+            # The one NaN of `math`, so that what is read equals what was written.
+            "lower": math.nan if math.isnan(row["lower"]) else row["lower"],
+            "upper": math.nan if math.isnan(row["upper"]) else row["upper"],
             "causes": tuple(RankedCause(text=text, share=share) for text, share in orjson.loads(row["causes"] or "[]")),
         }
     )

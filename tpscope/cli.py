@@ -14,6 +14,7 @@ from rich.console import Console
 
 from core.errors import TpscopeError
 from core.load import load_settings
+from tpscope.alert_commands import alert_app, silence_app
 from tpscope.dead_letter_commands import dead_letter_app
 from tpscope.options import ConfigOption, JsonOption, StoreOption, duration_option, print_json, settings_of, time_option
 from tpscope.tenant_commands import tenant_app
@@ -27,6 +28,8 @@ app = typer.Typer(
 )
 config_app = typer.Typer(no_args_is_help=True, help="Check, show or describe the configuration.")
 app.add_typer(config_app, name="config")
+app.add_typer(alert_app, name="alerts")
+app.add_typer(silence_app, name="silences")
 app.add_typer(dead_letter_app, name="dead-letters")
 app.add_typer(tenant_app, name="tenants")
 

@@ -10,6 +10,7 @@ from alerts.post import Envelope, Receipt, ReceiverUnavailable
 from alerts.repository import WindowQuery
 from core.config import ReceiverSettings
 from core.errors import DeliveryRefused, StoreError
+from core.series import Selector
 from core.types import Anomaly, DeliveryState, Incident, IncidentAction, JobState, Notification, Silence, Watermark
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -32,6 +33,7 @@ class MemoryRepository:
         self.marks: list[Watermark] = []
         self.stored_silences: list[Silence] = []
         self.said: list[IncidentAction] = []
+        self.moved: dict[str, pd.DataFrame] = {}
         self.reads: list[WindowQuery] = []
         self.kill_before = ""
         self.broken_metrics: set[str] = set()
@@ -97,6 +99,9 @@ class MemoryRepository:
     def newest_minute(self) -> datetime | None:
         ends = [end for known in self.values.values() for end in known]
         return max(ends) - MINUTE if ends else None
+
+    def parts(self, dimension: str, start: datetime, end: datetime, selector: Selector) -> pd.DataFrame:
+        return self.moved.get(dimension, pd.DataFrame(columns=["value", "after", "calls", "errors", "latency_ms_sum"]))
 
     def silences(self, after: datetime) -> list[Silence]:
         return [one for one in self.stored_silences if one.ends_at > after]
