@@ -16,7 +16,7 @@ import pandas as pd
 from alerts.judgement import Clear, Firing, Judgement
 from alerts.windows import MINUTE, minute_index
 from alerts.wording import anomaly_side, anomaly_summary, anomaly_title, threshold_summary, threshold_title
-from core.config import AnomalyRule, ThresholdRule
+from core.config import AbsenceRule, AnomalyRule, ObjectiveRule, ThresholdRule
 from core.series import METRICS, Selector
 from core.types import Anomaly, RankedCause
 
@@ -50,7 +50,7 @@ class Verdicts:
     calls: npt.NDArray[np.int64]
 
 
-def fingerprint_of(rule: ThresholdRule, labels: Mapping[str, str]) -> str:
+def fingerprint_of(rule: ThresholdRule | ObjectiveRule | AbsenceRule, labels: Mapping[str, str]) -> str:
     """Of the group that `labels` name by the rule's dimensions; those that the rule fixes need not be among them."""
     group = {name: labels.get(name, "") for name in rule.by} | rule.selector
     return f"{rule.name}{{{Selector.of(group)}}}"
@@ -131,8 +131,15 @@ def _groups(frame: pd.DataFrame, rule: ThresholdRule) -> tuple[npt.NDArray[np.in
 
 def _verdicts(rule: ThresholdRule, value: npt.NDArray[np.float64], calls: npt.NDArray[np.int64]) -> npt.NDArray[np.int8]:
     known = np.isfinite(value) & (calls >= _min_calls(rule))
-    breach = value > rule.above if rule.above is not None else value < (rule.below or 0.0)
-    return np.where(known, np.where(breach, _BREACH, _CLEAR), _UNKNOWN).astype(np.int8)
+    if rule.above is not None:
+        breach, clear = value > rule.above, value <= (rule.above if rule.recover is None else rule.recover)
+    else:
+        limit = rule.below or 0.0
+        breach, clear = value < limit, value >= (limit if rule.recover is None else rule.recover)
+    verdict = np.where(known, np.where(breach, _BREACH, np.where(clear, _CLEAR, _UNKNOWN)), _UNKNOWN).astype(np.int8)
+    if rule.no_data != "keep":
+        verdict[(calls == 0) & ~np.isfinite(value)] = _CLEAR if rule.no_data == "ok" else _BREACH
+    return verdict
 
 
 def _min_calls(rule: ThresholdRule) -> int:
@@ -188,6 +195,8 @@ def _clear(verdicts: Verdicts, row: int, column: int) -> Clear:
 def _asked_for(rule: AnomalyRule, anomaly: Anomaly) -> bool:
     return (
         anomaly.severity >= rule.min_severity
+        and rule.direction in ("both", "high" if anomaly_side(anomaly) == "higher" else "low")
+        and abs(anomaly.observed - anomaly.expected) >= rule.min_effect * abs(anomaly.expected)
         and (not rule.metrics or anomaly.metric in rule.metrics)
         and rule.selector.items() <= anomaly.selector.labels.items()
     )

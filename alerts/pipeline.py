@@ -13,6 +13,7 @@ from alerts.causes import rank
 from alerts.evaluate import Verdicts, judge_anomalies, judge_threshold, judge_windows
 from alerts.inhibition import INHIBITED_BY, selection
 from alerts.judgement import Judgement
+from alerts.more_rules import MoreRules
 from alerts.outbox import make, missing
 from alerts.repository import Repository, WindowQuery
 from alerts.silences import maintenance
@@ -105,13 +106,13 @@ class _Evaluation:
         self._follow_clock_back()
         minutes = self._minutes()
         verdicts = self._verdicts(minutes)
-        anomalies = self._anomalies(known.values())
+        others = self._anomalies(known.values()) + self._more(known.values(), minutes)
         silences = [*maintenance(self._settings, self._now), *self._repository.silences(self._now)]
         actions = self._repository.actions(self._known_since())
         events: list[Incident] = []
         notices: list[Notice] = []
         for number, at in enumerate(minutes or [self._now]):
-            judgements = self._judge(verdicts, at, known.values()) + anomalies
+            judgements = self._judge(verdicts, at, known.values()) + others
             # A millisecond apart, so that messages about minutes caught up on keep their order.
             decision = decide(
                 known.values(),
@@ -254,6 +255,11 @@ class _Evaluation:
             self._fail([rule.name for rule in rules], error)
             return []
         return [judge_anomalies(rule, anomalies, self._now, self._zone) for rule in rules]
+
+    def _more(self, known: Iterable[Incident], minutes: Sequence[datetime]) -> list[Judgement]:
+        alive = {incident.fingerprint for incident in known if incident.state is not IncidentState.RESOLVED}
+        complete = minutes[-1] if minutes else None
+        return MoreRules(self._repository, self._settings, self._now, complete, alive, self._fail).judge()
 
     def _fail(self, rules: Sequence[str], error: Exception) -> None:
         self._errors.append(f"rule {', '.join(rules)}: {error}")

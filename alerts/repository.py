@@ -12,11 +12,13 @@ from core.types import Anomaly, Incident, IncidentAction, JobState, Notification
 from storage.anomalies import read_anomalies
 from storage.causes import read_parts
 from storage.contract import Store
+from storage.dead_letters import count_dead_letters
 from storage.incidents import read_incidents, write_incidents
 from storage.jobs import read_job, write_job
 from storage.notifications import due_notifications, notifications_of, write_notifications
-from storage.series import latest_minute
+from storage.series import data_span, latest_minute
 from storage.silences import read_actions, read_silences
+from storage.spans import read_spans
 from storage.watermarks import read_watermarks
 from storage.windows import read_windows
 
@@ -70,6 +72,16 @@ class Repository(Outbox, Protocol):
     def parts(self, dimension: str, start: datetime, end: datetime, selector: Selector) -> pd.DataFrame:
         """As `storage.causes.read_parts`, with as much time before the span as it lasts."""
 
+    def spans(
+        self, metric: str, spans: Sequence[tuple[datetime, datetime]], selector: Selector, by: tuple[str, ...]
+    ) -> pd.DataFrame:
+        """As `storage.spans.read_spans`."""
+
+    def letters(self, since: datetime) -> int:
+        """Records that could not be read since then, and were not replayed."""
+
+    def first_minute(self) -> datetime | None: ...
+
     def newest_minute(self) -> datetime | None: ...
 
     def silences(self, after: datetime) -> list[Silence]:
@@ -118,6 +130,18 @@ class StoredRepository:
 
     def parts(self, dimension: str, start: datetime, end: datetime, selector: Selector) -> pd.DataFrame:
         return read_parts(self._store, dimension, start, end, end - start, selector)
+
+    def spans(
+        self, metric: str, spans: Sequence[tuple[datetime, datetime]], selector: Selector, by: tuple[str, ...]
+    ) -> pd.DataFrame:
+        return read_spans(self._store, metric, spans, selector, by)
+
+    def letters(self, since: datetime) -> int:
+        return int(count_dead_letters(self._store, since)["letters"].sum())
+
+    def first_minute(self) -> datetime | None:
+        span = data_span(self._store)
+        return span[0] if span else None
 
     def newest_minute(self) -> datetime | None:
         return latest_minute(self._store)

@@ -23,7 +23,7 @@ from alerts.routing import rules_by_name
 from alerts.step import Cause, Notice, Step
 from alerts.telling import MUTES, needs_update, tell
 from alerts.wording import moment
-from core.config import AnomalyRule, Settings
+from core.config import AnomalyRule, PipelineRule, Settings
 from core.types import Action, Incident, IncidentAction, IncidentState, NotifyReason, Silence
 from render.units import format_span, format_value
 
@@ -170,6 +170,8 @@ def _ended_by_configuration(incident: Incident, step: Step) -> Cause | None:
         return Cause.RULE_REMOVED
     if isinstance(rule, AnomalyRule):
         return None if step.settings.detection.enabled else Cause.DETECTION_OFF
+    if isinstance(rule, PipelineRule):
+        return None
     covered = fingerprint_of(rule, selection(incident.labels)) == incident.fingerprint
     return None if covered else Cause.RULE_CHANGED
 

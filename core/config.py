@@ -20,12 +20,15 @@ from core.alert_settings import SmtpSettings as SmtpSettings
 from core.durations import Duration
 from core.part import Part as Part
 from core.record import DIMENSIONS, RECORD_SCHEMA
+from core.rules import AbsenceRule as AbsenceRule
 from core.rules import AnomalyRule as AnomalyRule
+from core.rules import ObjectiveRule as ObjectiveRule
+from core.rules import PipelineRule as PipelineRule
 from core.rules import Rule as Rule
 from core.rules import ThresholdRule as ThresholdRule
 from core.rules import known_dimension, known_metric
 from core.secrets import Secret
-from core.series import Selector
+from core.series import METRICS, Selector
 from core.types import Severity
 
 TimeVerdict = Literal["keep", "dead_letter"]
@@ -435,7 +438,11 @@ class WebSettings(Part):
 
 
 def _default_rules() -> tuple[Rule, ...]:
-    return (AnomalyRule(kind="anomaly", name="anomaly", severity=Severity.WARNING),)
+    return (
+        AnomalyRule(kind="anomaly", name="anomaly", severity=Severity.WARNING),
+        AbsenceRule(kind="absence", name="no-traffic", severity=Severity.CRITICAL),
+        PipelineRule(kind="pipeline", name="pipeline", severity=Severity.WARNING),
+    )
 
 
 class Settings(Part):
@@ -477,6 +484,9 @@ class Settings(Part):
         _unique("objectives", [objective.name for objective in self.objectives])
         _unique("time_intervals", [interval.name for interval in self.time_intervals])
         _unique("silences", [silence.name for silence in self.silences])
+        for rule in self.rules:
+            if isinstance(rule, ObjectiveRule):
+                _check_objective(rule, self.objectives)
         known = {receiver.name for receiver in self.receivers}
         routes = list(_routes(self.routing.routes))
         named = [*self.routing.receivers, *(name for part in (*self.rules, *routes) for name in part.receivers)]
@@ -491,6 +501,14 @@ class Settings(Part):
             built_in = ", ".join(BUILTIN_FORMATS)
             raise ValueError(f"kafka.format {self.kafka.format!r} is neither one of {built_in} nor a name under formats")
         return self
+
+
+def _check_objective(rule: ObjectiveRule, objectives: tuple[ObjectiveSettings, ...]) -> None:
+    found = next((one for one in objectives if one.name == rule.objective), None)
+    if found is None:
+        raise ValueError(f"rule {rule.name!r}: there is no objective {rule.objective!r}")
+    if METRICS[found.metric].unit != "1" or not found.at_most:
+        raise ValueError(f"rule {rule.name!r}: objective {rule.objective!r} is no share with an at_most above 0")
 
 
 def _routes(routes: tuple[RouteSettings, ...]) -> Iterator[RouteSettings]:

@@ -92,7 +92,7 @@ def _default(info: FieldInfo) -> str:
     if hasattr(value, "total_seconds"):
         return f"`{format_duration(value)}`"
     if isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
-        return "one rule: every anomaly"
+        return "see the user guide"
     if value is None or value in ((), {}, ""):
         return "none"
     return f"`{', '.join(map(str, value)) if isinstance(value, tuple) else value}`"

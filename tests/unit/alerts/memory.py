@@ -33,6 +33,8 @@ class MemoryRepository:
         self.marks: list[Watermark] = []
         self.stored_silences: list[Silence] = []
         self.said: list[IncidentAction] = []
+        self.in_spans: pd.DataFrame | None = None
+        self.unread = 0
         self.moved: dict[str, pd.DataFrame] = {}
         self.reads: list[WindowQuery] = []
         self.kill_before = ""
@@ -102,6 +104,17 @@ class MemoryRepository:
 
     def parts(self, dimension: str, start: datetime, end: datetime, selector: Selector) -> pd.DataFrame:
         return self.moved.get(dimension, pd.DataFrame(columns=["value", "after", "calls", "errors", "latency_ms_sum"]))
+
+    def spans(
+        self, metric: str, spans: Sequence[tuple[datetime, datetime]], selector: Selector, by: tuple[str, ...]
+    ) -> pd.DataFrame:
+        return self.in_spans if self.in_spans is not None else pd.DataFrame(columns=["span", *by, "calls", "value"])
+
+    def letters(self, since: datetime) -> int:
+        return self.unread
+
+    def first_minute(self) -> datetime | None:
+        return START - timedelta(days=60)
 
     def silences(self, after: datetime) -> list[Silence]:
         return [one for one in self.stored_silences if one.ends_at > after]
