@@ -24,7 +24,7 @@ class MailServer:
 
     @property
     def port(self) -> int:
-        return int(self._controller.server.sockets[0].getsockname()[1])
+        return self._controller.bound_port
 
     def wait_for(self, count: int) -> list[Message]:
         wait_until(lambda: len(self.messages) >= count, 10, f"{count} mails")
@@ -52,9 +52,15 @@ class MailServer:
         self._controller.stop()
 
 
-class _AnyPort(Controller):  # type: ignore[misc]
+class _AnyPort(Controller):
     """Listens on a free port; the library connects to the configured port to see that it listens, which 0 is not."""
 
+    @property
+    def bound_port(self) -> int:
+        server: Any = self.server
+        return int(server.sockets[0].getsockname()[1])
+
     def _trigger_server(self) -> None:
-        self.port = self.server.sockets[0].getsockname()[1]
-        super()._trigger_server()
+        self.port = self.bound_port
+        trigger: Any = super()._trigger_server
+        trigger()

@@ -98,6 +98,7 @@ def test_secrets_are_read_and_never_printed(tmp_path: Path, monkeypatch: pytest.
     )
     assert settings.store.password is not None
     assert settings.store.password.reveal() == "hunter2"
+    assert settings.receivers[0].url is not None
     assert settings.receivers[0].url.reveal().endswith("secret-part")
     shown = repr(settings) + str(settings.model_dump(mode="json"))
     assert "hunter2" not in shown
