@@ -158,25 +158,47 @@ def _run(verdict: npt.NDArray[np.int8], column: int) -> tuple[int, int]:
 
 
 def _firing(verdicts: Verdicts, row: int, column: int, zone: ZoneInfo) -> Firing:
-    rule, selector, metric = verdicts.rule, verdicts.selectors[row], METRICS[verdicts.rule.metric]
     length, start = _run(verdicts.verdict[row], column)
-    since, at = _moment(verdicts.first + start - 1), _moment(verdicts.first + column)
-    value = float(verdicts.value[row, column])
+    return threshold_firing(
+        verdicts.rule,
+        verdicts.selectors[row],
+        verdicts.fingerprints[row],
+        float(verdicts.value[row, column]),
+        int(verdicts.calls[row, column]),
+        (_moment(verdicts.first + start - 1), _moment(verdicts.first + column)),
+        zone,
+        held=length * MINUTE >= verdicts.rule.hold,
+    )
+
+
+def threshold_firing(
+    rule: ThresholdRule,
+    selector: Selector,
+    fingerprint: str,
+    value: float,
+    calls: int,
+    span: tuple[datetime, datetime],
+    zone: ZoneInfo,
+    *,
+    held: bool,
+) -> Firing:
+    """The firing of a group that has breached over `span`; its last window had this value and number of calls."""
+    since, at = span
     return Firing(
         rule=rule.name,
         kind=rule.kind,
-        fingerprint=verdicts.fingerprints[row],
+        fingerprint=fingerprint,
         labels={**rule.labels, **selector.labels},
         severity=rule.severity,
         title=threshold_title(rule, selector),
-        summary=threshold_summary(rule, value, since, at, int(verdicts.calls[row, column]), zone),
+        summary=threshold_summary(rule, value, since, at, calls, zone),
         metric=rule.metric,
         value=value,
         threshold=float(rule.above if rule.above is not None else rule.below or 0.0),
-        unit=metric.unit,
+        unit=METRICS[rule.metric].unit,
         since=since,
         until=at,
-        held=length * MINUTE >= rule.hold,
+        held=held,
         scopes=(selector,),
         runbook=rule.runbook,
     )
@@ -189,6 +211,8 @@ def _clear(verdicts: Verdicts, row: int, column: int) -> Clear:
         since=_moment(verdicts.first + start - 1),
         recovered=length * MINUTE >= verdicts.rule.recover_after,
         value=float(verdicts.value[row, column]),
+        until=_moment(verdicts.first + column),
+        recover_after=verdicts.rule.recover_after,
     )
 
 

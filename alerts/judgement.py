@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from core.series import Selector
 from core.types import RankedCause, Severity
@@ -65,12 +65,18 @@ class Clear:
         Whether it has been gone long enough to end an incident.
     value : float
         What was observed instead; NaN where the kind has none.
+    until : datetime or None
+        End of the window that was judged; None where the kind has no windows.
+    recover_after : timedelta
+        How long it must be gone.
     """
 
     fingerprint: str
     since: datetime
     recovered: bool
     value: float = math.nan
+    until: datetime | None = None
+    recover_after: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,8 @@ from alerts.causes import DIMENSIONS as CAUSE_DIMENSIONS
 from alerts.causes import rank
 from alerts.evaluate import Verdicts, judge_anomalies, judge_threshold, judge_windows
 from alerts.inhibition import INHIBITED_BY, selection
-from alerts.judgement import Judgement
+from alerts.judgement import Firing, Judgement
+from alerts.live import is_live, judge_live, merged, span_at
 from alerts.more_rules import MoreRules
 from alerts.outbox import make, missing
 from alerts.repository import Repository, WindowQuery
@@ -109,10 +110,12 @@ class _Evaluation:
         others = self._anomalies(known.values()) + self._more(known.values(), minutes)
         silences = [*maintenance(self._settings, self._now), *self._repository.silences(self._now)]
         actions = self._repository.actions(self._known_since())
+        live, last = self._live(), minutes[-1] if minutes else self._now
         events: list[Incident] = []
         notices: list[Notice] = []
         for number, at in enumerate(minutes or [self._now]):
-            judgements = self._judge(verdicts, at, known.values()) + others
+            judged = self._judge(verdicts, at, known.values())
+            judgements = (merged(judged, live) if at == last else judged) + others
             # A millisecond apart, so that messages about minutes caught up on keep their order.
             decision = decide(
                 known.values(),
@@ -255,6 +258,23 @@ class _Evaluation:
             self._fail([rule.name for rule in rules], error)
             return []
         return [judge_anomalies(rule, anomalies, self._now, self._zone) for rule in rules]
+
+    def _live(self) -> list[Firing]:
+        """What the threshold rules say of the seconds just past."""
+        found: list[Firing] = []
+        for rule in self._settings.rules:
+            if not isinstance(rule, ThresholdRule) or not is_live(rule):
+                continue
+            selector, spans = Selector.of(rule.selector), [span_at(rule, self._now)]
+            try:
+                frame = self._repository.spans(rule.metric, spans, selector, rule.by, unit_s=1)
+            except StoreUnavailable:
+                raise
+            except (StoreError, ValueError) as error:
+                self._fail([rule.name], error)
+                continue
+            found += judge_live(rule, frame, self._now, self._zone).firings
+        return found
 
     def _more(self, known: Iterable[Incident], minutes: Sequence[datetime]) -> list[Judgement]:
         alive = {incident.fingerprint for incident in known if incident.state is not IncidentState.RESOLVED}

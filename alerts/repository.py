@@ -73,7 +73,12 @@ class Repository(Outbox, Protocol):
         """As `storage.causes.read_parts`, with as much time before the span as it lasts."""
 
     def spans(
-        self, metric: str, spans: Sequence[tuple[datetime, datetime]], selector: Selector, by: tuple[str, ...]
+        self,
+        metric: str,
+        spans: Sequence[tuple[datetime, datetime]],
+        selector: Selector,
+        by: tuple[str, ...],
+        unit_s: int = 60,
     ) -> pd.DataFrame:
         """As `storage.spans.read_spans`."""
 
@@ -132,9 +137,14 @@ class StoredRepository:
         return read_parts(self._store, dimension, start, end, end - start, selector)
 
     def spans(
-        self, metric: str, spans: Sequence[tuple[datetime, datetime]], selector: Selector, by: tuple[str, ...]
+        self,
+        metric: str,
+        spans: Sequence[tuple[datetime, datetime]],
+        selector: Selector,
+        by: tuple[str, ...],
+        unit_s: int = 60,
     ) -> pd.DataFrame:
-        return read_spans(self._store, metric, spans, selector, by)
+        return read_spans(self._store, metric, spans, selector, by, unit_s=unit_s)
 
     def letters(self, since: datetime) -> int:
         return int(count_dead_letters(self._store, since)["letters"].sum())

@@ -122,16 +122,33 @@ def _act(step: Step, action: IncidentAction) -> None:
 def _carry_on(step: Step, incident: Incident) -> None:
     """Resolve an open incident, or bring it up to date."""
     clear, firing = step.clears.get(incident.fingerprint), step.firings.get(incident.fingerprint)
-    past = clear is not None and clear.since < incident.started_at  # judged again: it says nothing about now
     if cause := _ended_by_configuration(incident, step):
         _resolve(step, incident, cause, at=step.now, more=f"Ended: {cause.value}.")
-    elif clear is not None and clear.recovered and not past:
+    elif clear is not None and _has_recovered(clear, incident):
         cause = Cause.ANOMALY_ENDED if incident.anomaly_id else Cause.RECOVERED
         _resolve(step, incident, cause, at=max(clear.since, incident.started_at), more=_end_words(step, incident, clear))
     elif firing is not None:
         step.put(_refreshed(incident, firing))
-    elif clear is not None and not past:
+    elif clear is not None and _is_news(clear, incident):
         step.put(replace(incident, state=IncidentState.RECOVERING))
+
+
+def _has_recovered(clear: Clear, incident: Incident) -> bool:
+    """Whether a clear verdict ends the incident.
+
+    The condition may have been clear all the time by whole minutes, when the seconds opened the incident or late data changed
+    the verdict: then it counts from when the incident began to recover.
+    """
+    if not clear.recovered or clear.since >= incident.started_at:
+        return clear.recovered
+    if incident.state is not IncidentState.RECOVERING or clear.until is None:
+        return False
+    return clear.until >= incident.updated_at + clear.recover_after
+
+
+def _is_news(clear: Clear, incident: Incident) -> bool:
+    """Whether a clear verdict is about the incident, and not about minutes before it that were judged again."""
+    return clear.since >= incident.started_at or (clear.until is not None and clear.until > incident.started_at)
 
 
 def _carry_on_group(step: Step, group: Incident) -> None:

@@ -16,20 +16,30 @@ MINUTE_S = 60
 
 
 def read_spans(
-    store: Store, metric: str, spans: Sequence[Span], selector: Selector = ALL_CALLS, by: tuple[str, ...] = ()
+    store: Store,
+    metric: str,
+    spans: Sequence[Span],
+    selector: Selector = ALL_CALLS,
+    by: tuple[str, ...] = (),
+    *,
+    unit_s: int = MINUTE_S,
 ) -> pd.DataFrame:
-    """A metric and its calls over each of `spans` (half open, whole minutes), in one read.
+    """A metric and its calls over each of `spans` (half open), in one read.
+
+    Spans are of whole multiples of `unit_s`: minutes come from the rollups, seconds from `calls_1s` where it has what is asked,
+    else from the single calls.
 
     Returns
     -------
-    DataFrame with `span` (`int64`: its number), `*by` (`str`), `calls` (`float64`) and `value` (`float64`, per minute where the
-    metric is a rate, NaN where unknown); combinations without a call in a span have no row for it. Raises ValueError
-    for an unknown metric or dimension.
+    DataFrame with `span` (`int64`: its number), `*by` (`str`), `calls` (`float64`) and `value` (`float64`, the metric's unit,
+    rates over the length of the first span; NaN where unknown); combinations without a call in a span have no row for it.
+
+    Raises ValueError for an unknown metric or dimension.
     """
     check_dimensions(by)
     columns = needed((metric,))
     dimensions = tuple(sorted({*by, *selector.dimensions}))
-    source = pick(dimensions, columns, MINUTE_S)
+    source = pick(dimensions, columns, unit_s)
     where, labels = matching(selector, "t")
     names = ", ".join((*by, "span"))
     keys = "".join(f", t.{name} AS {name}" for name in by)
@@ -53,4 +63,5 @@ def read_spans(
     GROUP BY {names} ORDER BY {names}"""
     rows = with_labels(store.frame(sql, params), by)
     found: Columns = {name: rows[name].to_numpy("float64") for name in columns}
-    return rows[[*by, "span", "calls"]].assign(value=formula(metric).value(found, MINUTE_S))
+    width_s = epoch_s(spans[0][1]) - epoch_s(spans[0][0])
+    return rows[[*by, "span", "calls"]].assign(value=formula(metric).value(found, width_s))

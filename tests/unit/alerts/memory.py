@@ -34,6 +34,7 @@ class MemoryRepository:
         self.stored_silences: list[Silence] = []
         self.said: list[IncidentAction] = []
         self.in_spans: pd.DataFrame | None = None
+        self.live: pd.DataFrame | None = None
         self.unread = 0
         self.moved: dict[str, pd.DataFrame] = {}
         self.reads: list[WindowQuery] = []
@@ -106,8 +107,15 @@ class MemoryRepository:
         return self.moved.get(dimension, pd.DataFrame(columns=["value", "after", "calls", "errors", "latency_ms_sum"]))
 
     def spans(
-        self, metric: str, spans: Sequence[tuple[datetime, datetime]], selector: Selector, by: tuple[str, ...]
+        self,
+        metric: str,
+        spans: Sequence[tuple[datetime, datetime]],
+        selector: Selector,
+        by: tuple[str, ...],
+        unit_s: int = 60,
     ) -> pd.DataFrame:
+        if unit_s == 1:
+            return self.live if self.live is not None else pd.DataFrame(columns=["span", *by, "calls", "value"])
         return self.in_spans if self.in_spans is not None else pd.DataFrame(columns=["span", *by, "calls", "value"])
 
     def letters(self, since: datetime) -> int:

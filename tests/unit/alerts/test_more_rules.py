@@ -230,3 +230,53 @@ def test_an_anomaly_must_be_large_enough_and_on_the_asked_side() -> None:
 
     assert (told(), told(min_effect=0.15), told(min_effect=0.25)) == (1, 1, 0)
     assert (told(direction="high"), told(direction="low")) == (1, 0)
+
+
+def live(value: float, calls: int = 100) -> pd.DataFrame:
+    return pd.DataFrame({"span": [0], "service": ["chat"], "calls": [calls], "value": [value]})
+
+
+def states(repository: MemoryRepository) -> list[str]:
+    return [one.state.value for one in repository.latest_incidents()]
+
+
+def test_a_breach_within_a_minute_opens_at_once_and_whole_minutes_end_it() -> None:
+    repository, given = MemoryRepository(), settings(slow())
+    for minute in range(-10, 1):
+        repository.put("latency_p95", "chat", START + minute * MINUTE, 100.0)
+    clock = FakeClock(START + 22 * SECOND)
+    assert evaluate(repository, clock, given).opened == 0
+    repository.live = live(900.0, calls=19)
+    assert evaluate(repository, clock, given).opened == 0, "too few calls"
+    repository.live = live(900.0)
+    assert evaluate(repository, clock, given).opened == 1
+    (opened,) = repository.latest_incidents()
+    assert (opened.started_at, opened.value) == (START - 40 * SECOND, 900.0)
+    assert evaluate(repository, clock, given).opened == 0
+    repository.live = live(100.0)
+    ended = []
+    for minute in range(1, 5):  # none of them is a minute that breached
+        repository.put("latency_p95", "chat", START + minute * MINUTE, 100.0)
+        clock.set(START + minute * MINUTE + 10 * SECOND)
+        ended.append(evaluate(repository, clock, given).resolved)
+    assert ended == [0, 0, 0, 1]
+    assert states(repository) == ["resolved"]
+
+
+def test_seconds_keep_open_what_the_last_minute_calls_clear() -> None:
+    repository, given = MemoryRepository(), settings(slow(recover_after="1m"))
+    repository.put("latency_p95", "chat", START, 900.0)
+    clock = FakeClock(START + 10 * SECOND)
+    assert evaluate(repository, clock, given).opened == 1
+    repository.put("latency_p95", "chat", START + MINUTE, 100.0)
+    repository.live = live(900.0)
+    clock.set(START + MINUTE + 10 * SECOND)
+    assert evaluate(repository, clock, given).resolved == 0
+    assert states(repository) == ["firing"]
+
+
+def test_what_must_hold_or_is_below_waits_for_whole_minutes() -> None:
+    repository = MemoryRepository()
+    repository.live = live(900.0)
+    given = settings(slow(hold="2m"), slow(name="low", above=None, below=1e6), slow(name="long", window="10m"))
+    assert evaluate(repository, FakeClock(START), given).opened == 0
