@@ -6,17 +6,20 @@ sent again under the same idempotency key: at least once, and told apart by the 
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from alerts.breaker import Pace
 from alerts.outbox import order
-from alerts.post import Post, ReceiverUnavailable
+from alerts.post import Envelope, Picture, Post, Receipt, ReceiverUnavailable, no_picture
+from alerts.receivers import PER_MINUTE
 from alerts.repository import Outbox
 from alerts.retry import wait_before
 from core.clock import Clock
 from core.config import ReceiverSettings, Settings
+from core.durations import format_duration
 from core.errors import DeliveryRefused, StoreError, TransientError
 from core.telemetry import ALERTS_MESSAGES
 from core.types import DeliveryState, Notification, NotifyReason
@@ -28,8 +31,9 @@ BATCH = 500
 """Most due messages that are looked at in one round."""
 
 MAX_PAUSE = timedelta(seconds=30)
-"""Longest rest of a whole lane after a failure; the failed message itself may wait longer, so that others can pass it."""
+"""Rest of a lane that an error of ours has ended."""
 
+PER_MINUTE_OTHERWISE = 60
 
 _SHORTLY = timedelta(seconds=1)
 _CLOSE_S = 10.0
@@ -64,11 +68,13 @@ class DeliveryReport:
 class Courier:
     """The lanes. What must outlast a crash is in the outbox; when a lane rests is not, and need not be."""
 
-    def __init__(self, post: Post, clock: Clock, stop: threading.Event) -> None:
-        """`stop` ends lanes after the message that they are sending."""
-        self._post, self._clock, self._stop = post, clock, stop
+    def __init__(
+        self, post: Post, clock: Clock, stop: threading.Event, draw: Callable[[Notification], bytes | None] | None = None
+    ) -> None:
+        """`stop` ends lanes after the message that they are sending; `draw` makes a message's picture, for who takes one."""
+        self._post, self._clock, self._stop, self._draw = post, clock, stop, draw
         self._lanes: dict[str, Future[DeliveryReport]] = {}
-        self._rest_until: dict[str, datetime] = {}
+        self._paces: dict[str, Pace] = {}
         self._said: dict[str, str] = {}
         self._unwritten: dict[str, Notification] = {}
         self._lock = threading.Lock()
@@ -82,14 +88,16 @@ class Courier:
         self._write_again(outbox)
         now = self._clock.now()
         # Named before the outbox is read: what a lane is sending just now is still due there and must not be sent twice.
-        left_out = {*self._lanes, *(name for name, until in self._rest_until.items() if now < until <= now + MAX_PAUSE)}
+        left_out = {*self._lanes, *(name for name, pace in self._paces.items() if pace.rests(now))}
         due: dict[str, list[Notification]] = {}
         for notification in outbox.due(now, BATCH, left_out):
             due.setdefault(notification.receiver, []).append(notification)
         receivers = {receiver.name: receiver for receiver in settings.receivers}
         for name, notifications in due.items():
             if len(self._lanes) < MAX_LANES:  # the others' turn comes when a lane has ended
-                self._lanes[name] = self._begin(name, receivers.get(name), notifications, outbox)
+                receiver = receivers.get(name)
+                self._pace(name, receiver)
+                self._lanes[name] = self._begin(name, receiver, notifications, outbox)
         return report
 
     def wait(self) -> DeliveryReport:
@@ -136,19 +144,19 @@ class Courier:
         report = DeliveryReport()
         try:
             for notification in sorted(due, key=lambda one: (one.created_at, order(one))):
-                if self._stop.is_set():
+                if self._stop.is_set() or not self._paces[name].take(self._clock.now()):
                     break
                 outcome = self._deliver(notification, receiver, outbox)
                 report += _report(notification, outcome)
                 _count(notification, outcome)
                 self._write(outcome, outbox)
-                if self._rests(name):
+                if self._paces[name].rests(self._clock.now()):
                     break
         except (TransientError, StoreError) as error:
             logger.warning("delivery stopped, the store does not answer: receiver=%s error=%s", name, error)
         except Exception:  # the top of a lane: one message must not end the delivery of all
             logger.exception("delivery stopped by an error: receiver=%s", name)
-            self._rest_until[name] = self._clock.now() + MAX_PAUSE
+            self._paces[name].rest_until = self._clock.now() + MAX_PAUSE
         return report
 
     def _deliver(self, notification: Notification, receiver: ReceiverSettings | None, outbox: Outbox) -> Notification:
@@ -156,11 +164,14 @@ class Courier:
         now = self._clock.now()
         if receiver is None:
             return _failed(notification, now, f"receiver {notification.receiver!r} is no longer configured")
-        if (held := _held(notification, outbox, now)) is not None:
+        if now - notification.created_at >= receiver.deadline:
+            return _failed(notification, now, f"given up: older than {format_duration(receiver.deadline)}")
+        earlier = _earlier(notification, outbox)
+        if (held := _held(notification, earlier, now)) is not None:
             return held
         attempt = replace(notification, attempts=notification.attempts + 1)
         try:
-            self._post(receiver, notification.payload, notification.id, now)
+            receipt = self._post(receiver, self._envelope(notification, receiver, earlier, now))
         except DeliveryRefused as error:
             self._say(receiver.name, f"refused: {error}")
             return _failed(attempt, self._clock.now(), str(error))
@@ -171,20 +182,46 @@ class Courier:
             logger.exception("a message could not be sent: receiver=%s notification=%s", receiver.name, attempt.id)
             return self._later(attempt, receiver, ReceiverUnavailable(f"internal error ({type(error).__name__})"))
         self._say(receiver.name, "")
-        self._rest_until.pop(receiver.name, None)
-        return replace(attempt, state=DeliveryState.SENT, updated_at=self._clock.now(), next_attempt_at=None, error="")
+        self._paces[receiver.name].succeeded()
+        return _sent(attempt, self._clock.now(), receipt)
+
+    def _envelope(
+        self, notification: Notification, receiver: ReceiverSettings, earlier: Sequence[Notification], now: datetime
+    ) -> Envelope:
+        return Envelope(
+            key=notification.id,
+            payload=notification.payload,
+            now=now,
+            incident_id=notification.incident_id,
+            thread=next((row.reference for row in earlier if row.reference), ""),
+            picture=self._picture(notification) if receiver.picture else no_picture,
+        )
+
+    def _picture(self, notification: Notification) -> Picture:
+        def draw() -> bytes | None:
+            try:
+                return self._draw(notification) if self._draw is not None else None
+            except Exception:  # a message without its picture is better than none
+                logger.exception("a picture could not be drawn: notification=%s", notification.id)
+                return None
+
+        return draw
 
     def _later(self, attempt: Notification, receiver: ReceiverSettings, error: ReceiverUnavailable) -> Notification:
         now = self._clock.now()
         pause = wait_before(attempt.attempts, receiver.backoff, attempt.id, error.retry_after)
-        self._rest_until[receiver.name] = now + min(pause, MAX_PAUSE)
-        if attempt.attempts > receiver.retries:
+        self._paces[receiver.name].failed(now, receiver.backoff, error.retry_after)
+        if receiver.retries is not None and attempt.attempts > receiver.retries:
             return _failed(attempt, now, f"given up after {attempt.attempts} attempts: {error}")
         return replace(attempt, updated_at=now, next_attempt_at=now + pause, error=str(error))
 
-    def _rests(self, name: str) -> bool:
-        until = self._rest_until.get(name)
-        return until is not None and self._clock.now() < until
+    def _pace(self, name: str, receiver: ReceiverSettings | None) -> None:
+        """The receiver's pace, anew where its configuration has changed."""
+        given = receiver.per_minute if receiver else None
+        per_minute = given or PER_MINUTE.get(receiver.type if receiver else "", PER_MINUTE_OTHERWISE)
+        known = self._paces.get(name)
+        if known is None or known.per_minute != per_minute:
+            self._paces[name] = Pace(name, per_minute)
 
     def _write(self, outcome: Notification, outbox: Outbox) -> None:
         try:
@@ -204,18 +241,30 @@ class Courier:
                 logger.info("messages are delivered again: receiver=%s", name)
 
 
-def _held(notification: Notification, outbox: Outbox, now: datetime) -> Notification | None:
-    """The message's new state when it cannot be sent now: a later one never overtakes, and no end without an opening."""
+def _earlier(notification: Notification, outbox: Outbox) -> list[Notification]:
+    """The incident's messages to the same receiver that must arrive before this one."""
     if notification.reason is NotifyReason.OPENED:
-        return None
+        return []
     rows = outbox.notifications_of([notification.incident_id])
-    earlier = [row for row in rows if row.receiver == notification.receiver and order(row) < order(notification)]
+    return sorted(
+        (row for row in rows if row.receiver == notification.receiver and order(row) < order(notification)), key=order
+    )
+
+
+def _held(notification: Notification, earlier: Sequence[Notification], now: datetime) -> Notification | None:
+    """The message's new state when it cannot be sent now: a later one never overtakes, and no end without an opening."""
     waiting = [row.next_attempt_at or now for row in earlier if row.state is DeliveryState.PENDING]
     if waiting:
         return replace(notification, updated_at=now, next_attempt_at=max(*waiting, now + _SHORTLY))
     if notification.reason is NotifyReason.RESOLVED and all(row.state is not DeliveryState.SENT for row in earlier):
         return _failed(notification, now, "not sent: the opening never arrived")
     return None
+
+
+def _sent(attempt: Notification, now: datetime, receipt: Receipt) -> Notification:
+    return replace(
+        attempt, state=DeliveryState.SENT, updated_at=now, next_attempt_at=None, error="", reference=receipt.reference
+    )
 
 
 def _failed(notification: Notification, now: datetime, error: str) -> Notification:

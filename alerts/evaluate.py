@@ -16,13 +16,14 @@ import pandas as pd
 from alerts.judgement import Clear, Firing, Judgement
 from alerts.windows import MINUTE, minute_index
 from alerts.wording import anomaly_side, anomaly_summary, anomaly_title, threshold_summary, threshold_title
-from core.config import AnomalyRule, ThresholdRule
+from core.config import AbsenceRule, AnomalyRule, ObjectiveRule, ThresholdRule
 from core.series import METRICS, Selector
-from core.types import Anomaly
+from core.types import Anomaly, RankedCause
 
 LATE_TELLING = timedelta(minutes=15)
 """An anomaly that began and ended while nobody judged it is still told when its end is at most this old."""
 
+MOST_CAUSES = 5
 _UNKNOWN, _CLEAR, _BREACH = 0, 1, 2
 
 
@@ -49,7 +50,7 @@ class Verdicts:
     calls: npt.NDArray[np.int64]
 
 
-def fingerprint_of(rule: ThresholdRule, labels: Mapping[str, str]) -> str:
+def fingerprint_of(rule: ThresholdRule | ObjectiveRule | AbsenceRule, labels: Mapping[str, str]) -> str:
     """Of the group that `labels` name by the rule's dimensions; those that the rule fixes need not be among them."""
     group = {name: labels.get(name, "") for name in rule.by} | rule.selector
     return f"{rule.name}{{{Selector.of(group)}}}"
@@ -130,8 +131,15 @@ def _groups(frame: pd.DataFrame, rule: ThresholdRule) -> tuple[npt.NDArray[np.in
 
 def _verdicts(rule: ThresholdRule, value: npt.NDArray[np.float64], calls: npt.NDArray[np.int64]) -> npt.NDArray[np.int8]:
     known = np.isfinite(value) & (calls >= _min_calls(rule))
-    breach = value > rule.above if rule.above is not None else value < (rule.below or 0.0)
-    return np.where(known, np.where(breach, _BREACH, _CLEAR), _UNKNOWN).astype(np.int8)
+    if rule.above is not None:
+        breach, clear = value > rule.above, value <= (rule.above if rule.recover is None else rule.recover)
+    else:
+        limit = rule.below or 0.0
+        breach, clear = value < limit, value >= (limit if rule.recover is None else rule.recover)
+    verdict = np.where(known, np.where(breach, _BREACH, np.where(clear, _CLEAR, _UNKNOWN)), _UNKNOWN).astype(np.int8)
+    if rule.no_data != "keep":
+        verdict[(calls == 0) & ~np.isfinite(value)] = _CLEAR if rule.no_data == "ok" else _BREACH
+    return verdict
 
 
 def _min_calls(rule: ThresholdRule) -> int:
@@ -150,25 +158,47 @@ def _run(verdict: npt.NDArray[np.int8], column: int) -> tuple[int, int]:
 
 
 def _firing(verdicts: Verdicts, row: int, column: int, zone: ZoneInfo) -> Firing:
-    rule, selector, metric = verdicts.rule, verdicts.selectors[row], METRICS[verdicts.rule.metric]
     length, start = _run(verdicts.verdict[row], column)
-    since, at = _moment(verdicts.first + start - 1), _moment(verdicts.first + column)
-    value = float(verdicts.value[row, column])
+    return threshold_firing(
+        verdicts.rule,
+        verdicts.selectors[row],
+        verdicts.fingerprints[row],
+        float(verdicts.value[row, column]),
+        int(verdicts.calls[row, column]),
+        (_moment(verdicts.first + start - 1), _moment(verdicts.first + column)),
+        zone,
+        held=length * MINUTE >= verdicts.rule.hold,
+    )
+
+
+def threshold_firing(
+    rule: ThresholdRule,
+    selector: Selector,
+    fingerprint: str,
+    value: float,
+    calls: int,
+    span: tuple[datetime, datetime],
+    zone: ZoneInfo,
+    *,
+    held: bool,
+) -> Firing:
+    """The firing of a group that has breached over `span`; its last window had this value and number of calls."""
+    since, at = span
     return Firing(
         rule=rule.name,
         kind=rule.kind,
-        fingerprint=verdicts.fingerprints[row],
+        fingerprint=fingerprint,
         labels={**rule.labels, **selector.labels},
         severity=rule.severity,
         title=threshold_title(rule, selector),
-        summary=threshold_summary(rule, value, since, at, int(verdicts.calls[row, column]), zone),
+        summary=threshold_summary(rule, value, since, at, calls, zone),
         metric=rule.metric,
         value=value,
         threshold=float(rule.above if rule.above is not None else rule.below or 0.0),
-        unit=metric.unit,
+        unit=METRICS[rule.metric].unit,
         since=since,
         until=at,
-        held=length * MINUTE >= rule.hold,
+        held=held,
         scopes=(selector,),
         runbook=rule.runbook,
     )
@@ -181,12 +211,16 @@ def _clear(verdicts: Verdicts, row: int, column: int) -> Clear:
         since=_moment(verdicts.first + start - 1),
         recovered=length * MINUTE >= verdicts.rule.recover_after,
         value=float(verdicts.value[row, column]),
+        until=_moment(verdicts.first + column),
+        recover_after=verdicts.rule.recover_after,
     )
 
 
 def _asked_for(rule: AnomalyRule, anomaly: Anomaly) -> bool:
     return (
         anomaly.severity >= rule.min_severity
+        and rule.direction in ("both", "high" if anomaly_side(anomaly) == "higher" else "low")
+        and abs(anomaly.observed - anomaly.expected) >= rule.min_effect * abs(anomaly.expected)
         and (not rule.metrics or anomaly.metric in rule.metrics)
         and rule.selector.items() <= anomaly.selector.labels.items()
     )
@@ -212,7 +246,16 @@ def _anomaly_firing(rule: AnomalyRule, anomaly: Anomaly, fingerprint: str, zone:
         scopes=tuple(selectors),
         anomaly_id=anomaly.id,
         runbook=rule.runbook,
+        causes=_causes(anomaly),
+        lower=anomaly.lower,
+        upper=anomaly.upper,
     )
+
+
+def _causes(anomaly: Anomaly) -> tuple[RankedCause, ...]:
+    ranked = sorted(anomaly.contributions, key=lambda part: -part.share)[:MOST_CAUSES]
+    words = ((part, METRICS[part.metric].title if part.metric in METRICS else part.metric) for part in ranked)
+    return tuple(RankedCause(text=f"{title} of {part.selector.words}", share=part.share) for part, title in words)
 
 
 def _minutes(times: pd.Series) -> npt.NDArray[np.int64]:

@@ -8,14 +8,15 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 
 from alerts.delivery import Courier, DeliveryReport
+from alerts.picture import picture_of, sample_picture
 from alerts.pipeline import AlertReport, evaluate
-from alerts.post import HttpPost, Post, ReceiverUnavailable
+from alerts.post import AnyPost, Envelope, Picture, Post, ReceiverUnavailable, no_picture
 from alerts.repository import StoredRepository
 from alerts.sample import sample_payload
 from core.clock import Clock, SystemClock
 from core.config import Settings
 from core.errors import ConfigError, DeliveryRefused, StoreError, TransientError
-from core.types import JobState
+from core.types import JobState, Notification
 from storage.contract import Store
 
 __all__ = ["AlertReport", "Deliverer", "DeliveryReport", "TestResult", "run_alerts", "send_test"]
@@ -60,7 +61,7 @@ class Deliverer:
 
     def run(self, stop: threading.Event) -> None:
         """Deliver until `stop` is set; a receiver that is slow or down delays no other. Store failures are waited out."""
-        with closing(HttpPost()) as post, closing(Courier(post, self._clock, stop)) as courier:
+        with closing(AnyPost()) as post, closing(Courier(post, self._clock, stop, self._draw)) as courier:
             while not stop.wait(_ROUND_S):
                 try:
                     self._round(courier, wait=False)
@@ -76,8 +77,11 @@ class Deliverer:
 
         Raises the store's errors.
         """
-        with closing(HttpPost()) as post, closing(Courier(post, self._clock, threading.Event())) as courier:
+        with closing(AnyPost()) as post, closing(Courier(post, self._clock, threading.Event(), self._draw)) as courier:
             return self._round(courier, wait=True)
+
+    def _draw(self, notification: Notification) -> bytes | None:
+        return picture_of(self._store, self._settings(), notification, self._clock.now())
 
     def _round(self, courier: Courier, *, wait: bool) -> DeliveryReport:
         epoch = self._epoch()
@@ -125,11 +129,13 @@ def send_test(settings: Settings, receiver_name: str, *, clock: Clock | None = N
         known = ", ".join(one.name for one in settings.receivers) or "none is configured"
         raise ConfigError("receivers", f"there is no receiver {receiver_name!r}; known: {known}")
     key, payload = sample_payload(settings, receiver, now)
-    own = HttpPost() if post is None else None
+    own = AnyPost() if post is None else None
     began = time.perf_counter()
     status, problem = None, ""
     try:
-        status = (post or own or HttpPost())(receiver, payload, key, now)
+        picture: Picture = (lambda: sample_picture(now)) if receiver.picture else no_picture
+        envelope = Envelope(key=key, payload=payload, now=now, picture=picture)
+        status = (post or own or AnyPost())(receiver, envelope).status
     except (DeliveryRefused, ReceiverUnavailable) as error:
         problem = str(error)
     finally:

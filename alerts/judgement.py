@@ -3,10 +3,10 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from core.series import Selector
-from core.types import Severity
+from core.types import RankedCause, Severity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +25,10 @@ class Firing:
         Start of the first minute and end of the last known minute in which it held.
     scopes : tuple of Selector
         The selections that it is known to concern; the first leads.
+    causes : tuple of RankedCause
+        What explains it, the largest share first.
+    lower, upper : float
+        The expected range; NaN where the kind has none.
     """
 
     rule: str
@@ -44,6 +48,9 @@ class Firing:
     scopes: tuple[Selector, ...] = ()
     anomaly_id: str = ""
     runbook: str = ""
+    causes: tuple[RankedCause, ...] = ()
+    lower: float = math.nan
+    upper: float = math.nan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +65,18 @@ class Clear:
         Whether it has been gone long enough to end an incident.
     value : float
         What was observed instead; NaN where the kind has none.
+    until : datetime or None
+        End of the window that was judged; None where the kind has no windows.
+    recover_after : timedelta
+        How long it must be gone.
     """
 
     fingerprint: str
     since: datetime
     recovered: bool
     value: float = math.nan
+    until: datetime | None = None
+    recover_after: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

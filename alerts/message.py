@@ -8,11 +8,14 @@ from zoneinfo import ZoneInfo
 from alerts.inhibition import selection
 from alerts.wording import moment
 from core.config import Settings
+from core.links import PATH, VALID_FOR, ActionLink, sign
 from core.series import METRICS, Selector
-from core.types import Incident, IncidentState, NotifyReason
-from render.units import format_span, format_value
+from core.types import Action, Incident, IncidentState, NotifyReason
+from render.units import format_range, format_span, format_value
 
 TEST = "test"
+MOST_CAUSES = 3
+ACTION_WORDS = {Action.ACKNOWLEDGE: "Acknowledge", Action.SNOOZE: "Snooze 1 h", Action.EXPECTED: "Expected"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +34,8 @@ class Message:
         Where, since when, how bad, against what.
     incident_url, runbook_url : str
         Where to look; empty where unknown.
+    links : tuple of (name, address)
+        Both of them, and those by which people act, with the words for their buttons.
     """
 
     id: str
@@ -42,13 +47,25 @@ class Message:
     facts: tuple[tuple[str, str], ...]
     incident_url: str
     runbook_url: str
+    links: tuple[tuple[str, str], ...] = ()
 
 
 def message_of(
-    incident: Incident, reason: NotifyReason, notification_id: str, now: datetime, settings: Settings, *, test: bool = False
+    incident: Incident,
+    reason: NotifyReason,
+    notification_id: str,
+    now: datetime,
+    settings: Settings,
+    *,
+    test: bool = False,
+    receiver: str = "",
 ) -> Message:
     """The message about `incident` as it is at `now`, with times in the configured zone."""
     zone = ZoneInfo(settings.time_zone)
+    page = incident_url(settings.web.public_url, incident.id)
+    runbook = incident.runbook if incident.runbook.startswith(("https://", "http://")) else ""
+    look = [(name, address) for name, address in (("Open the incident", page), ("Runbook", runbook)) if address]
+    acting = [] if test else action_links(incident, notification_id, receiver, now, settings)
     return Message(
         id=notification_id,
         reason=TEST if test else reason.value,
@@ -57,9 +74,30 @@ def message_of(
         headline=_headline(incident, reason, now, test=test),
         explanation=incident.summary,
         facts=_facts(incident, now, zone),
-        incident_url=incident_url(settings.web.public_url, incident.id),
-        runbook_url=incident.runbook if incident.runbook.startswith(("https://", "http://")) else "",
+        incident_url=page,
+        runbook_url=runbook,
+        links=(*look, *acting),
     )
+
+
+def action_links(
+    incident: Incident, notification_id: str, receiver: str, now: datetime, settings: Settings
+) -> list[tuple[str, str]]:
+    """Signed links to acknowledge, to snooze and to call it expected; none without `web.public_url` and `web.link_key`."""
+    key, base = settings.web.link_key, settings.web.public_url.rstrip("/")
+    if key is None or not base or not incident.state.is_open:
+        return []
+    found = []
+    for action, words in ACTION_WORDS.items():
+        link = ActionLink(
+            incident_id=incident.id,
+            action=action,
+            receiver=receiver,
+            nonce=f"{notification_id}-{action.value}",
+            expires_at=now + VALID_FOR,
+        )
+        found.append((words, f"{base}{PATH}?link={sign(link, key.reveal())}"))
+    return found
 
 
 def incident_url(public_url: str, incident_id: str) -> str:
@@ -87,8 +125,12 @@ def _facts(incident: Incident, now: datetime, zone: ZoneInfo) -> tuple[tuple[str
     if incident.value == incident.value:
         title = METRICS[incident.metric].title if incident.metric in METRICS else incident.metric or "Value"
         facts.append((title, format_value(incident.value, incident.unit)))
-    if incident.threshold == incident.threshold:
+    if incident.lower == incident.lower and incident.upper == incident.upper:
+        facts.append(("Expected", format_range(incident.lower, incident.upper, incident.unit)))
+    elif incident.threshold == incident.threshold:
         bound = "at least" if incident.value < incident.threshold else "at most"
         facts.append(("Expected", f"{bound} {format_value(incident.threshold, incident.unit)}"))
+    if incident.causes:
+        facts.append(("Cause", "; ".join(f"{cause.text} ({cause.share:.0%})" for cause in incident.causes[:MOST_CAUSES])))
     facts += [(name, value) for name, value in sorted(incident.labels.items()) if name not in about]
     return tuple(facts)

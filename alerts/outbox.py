@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from alerts.message import message_of
-from alerts.receivers import RENDERERS
+from alerts.receivers.templating import render_for
 from alerts.routing import receivers_of_incident
-from alerts.state import Cause, Notice
+from alerts.step import Cause, Notice
 from core.config import ReceiverSettings, Settings
 from core.types import DeliveryState, Incident, IncidentState, Notification, NotifyReason
 
@@ -40,7 +40,7 @@ def make(notice: Notice, stored: Iterable[Notification], now: datetime, settings
     """
     rows = list(stored)
     there = {row.id for row in rows}
-    made = (_notification(notice, receiver, now, settings) for receiver in _audience(notice, rows, settings))
+    made = (_notification(notice, receiver, now, settings) for receiver in _audience(notice, rows, now, settings))
     return [notification for notification in made if notification.id not in there]
 
 
@@ -54,16 +54,16 @@ def missing(incident: Incident, stored: Sequence[Notification]) -> list[Notice]:
     found: list[Notice] = []
     if NotifyReason.OPENED not in reasons:
         found.append(Notice(incident=incident, reason=NotifyReason.OPENED, cause=Cause.STARTED))
-    elif incident.state is IncidentState.FIRING and told_at not in repeats:
+    elif incident.state.is_open and told_at not in repeats:
         found.append(Notice(incident=incident, reason=NotifyReason.REPEATED, cause=Cause.REPEAT_INTERVAL_ELAPSED))
     if incident.state is IncidentState.RESOLVED and NotifyReason.RESOLVED not in reasons:
         found.append(Notice(incident=incident, reason=NotifyReason.RESOLVED, cause=Cause.RECOVERED))
     return found
 
 
-def _audience(notice: Notice, stored: Sequence[Notification], settings: Settings) -> list[ReceiverSettings]:
+def _audience(notice: Notice, stored: Sequence[Notification], now: datetime, settings: Settings) -> list[ReceiverSettings]:
     if notice.reason is NotifyReason.OPENED:
-        return list(receivers_of_incident(notice.incident, settings))
+        return list(receivers_of_incident(notice.incident, settings, now))
     told = {row.receiver for row in stored if row.reason is NotifyReason.OPENED}
     return [
         receiver
@@ -87,7 +87,7 @@ def _notification(notice: Notice, receiver: ReceiverSettings, now: datetime, set
         attempts=0,
         next_attempt_at=now,
         error="",
-        payload=RENDERERS[receiver.type](message_of(incident, reason, key, now, settings)),
+        payload=render_for(receiver, message_of(incident, reason, key, now, settings, receiver=receiver.name)),
     )
 
 

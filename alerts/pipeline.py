@@ -3,29 +3,36 @@
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from alerts.causes import DIMENSIONS as CAUSE_DIMENSIONS
+from alerts.causes import rank
 from alerts.evaluate import Verdicts, judge_anomalies, judge_threshold, judge_windows
-from alerts.inhibition import INHIBITED_BY
-from alerts.judgement import Judgement
+from alerts.inhibition import INHIBITED_BY, selection
+from alerts.judgement import Firing, Judgement
+from alerts.live import is_live, judge_live, merged, span_at
+from alerts.more_rules import MoreRules
 from alerts.outbox import make, missing
 from alerts.repository import Repository, WindowQuery
-from alerts.state import Notice, decide
-from alerts.windows import MAX_AGE, complete_until, first_end_for, minutes_to_judge
+from alerts.silences import maintenance
+from alerts.state import decide
+from alerts.step import Notice
+from alerts.windows import MAX_AGE, MINUTE, complete_until, first_end_for, minutes_to_judge
 from core.clock import Clock
 from core.config import AnomalyRule, Settings, ThresholdRule
 from core.errors import StoreError, StoreUnavailable, TpscopeError
 from core.series import Selector
 from core.telemetry import ALERTS_FIRING, ALERTS_SECONDS
-from core.types import Incident, IncidentState, JobState, Notification, NotifyReason
+from core.types import Incident, IncidentState, JobState, Notification, NotifyReason, RankedCause
 
 logger = logging.getLogger(__name__)
 
 JOB = "alerts"
 _FIRST_LOOK = timedelta(days=7)
+_MOST_EXPLAINED = 5
 _MILLISECOND = timedelta(milliseconds=1)
 
 _Read = tuple[str, Selector, tuple[str, ...], timedelta]
@@ -100,20 +107,58 @@ class _Evaluation:
         self._follow_clock_back()
         minutes = self._minutes()
         verdicts = self._verdicts(minutes)
-        anomalies = self._anomalies(known.values())
+        others = self._anomalies(known.values()) + self._more(known.values(), minutes)
+        silences = [*maintenance(self._settings, self._now), *self._repository.silences(self._now)]
+        actions = self._repository.actions(self._known_since())
+        live, last = self._live(), minutes[-1] if minutes else self._now
         events: list[Incident] = []
         notices: list[Notice] = []
         for number, at in enumerate(minutes or [self._now]):
-            judgements = self._judge(verdicts, at, known.values()) + anomalies
+            judged = self._judge(verdicts, at, known.values())
+            judgements = (merged(judged, live) if at == last else judged) + others
             # A millisecond apart, so that messages about minutes caught up on keep their order.
-            decision = decide(known.values(), judgements, self._now + number * _MILLISECOND, self._settings)
+            decision = decide(
+                known.values(),
+                judgements,
+                self._now + number * _MILLISECOND,
+                self._settings,
+                silences=silences,
+                actions=actions,
+            )
             known.update((incident.id, incident) for incident in decision.updates)
             events += decision.updates
             notices += decision.notices
+        events, notices = self._explain(events, notices)
         # Incidents first: they say what must be in the outbox, so that a crash between the two can be made good.
         self._repository.write_incidents(events)
         made += self._tell(notices)
         return self._report(known.values(), minutes, notices, made)
+
+    def _explain(self, events: list[Incident], notices: list[Notice]) -> tuple[list[Incident], list[Notice]]:
+        """Both with the causes of what is told for the first time; an explanation that cannot be read costs no message."""
+        found: dict[str, tuple[RankedCause, ...]] = {}
+        new = (one.incident for one in notices if one.reason is NotifyReason.OPENED and one.incident.kind == "threshold")
+        for incident in list(new)[:_MOST_EXPLAINED]:
+            try:
+                causes = (*incident.causes, *self._causes(incident))
+            except StoreUnavailable:
+                raise
+            except StoreError as error:
+                logger.warning("an incident is told without its causes: id=%s error=%s", incident.id, error)
+                continue
+            found[incident.id] = tuple({cause.text: cause for cause in reversed(causes)}.values())[::-1]
+        return (
+            [replace(one, causes=found.get(one.id, one.causes)) for one in events],
+            [replace(one, incident=_with_causes(one.incident, found)) for one in notices],
+        )
+
+    def _causes(self, incident: Incident) -> tuple[RankedCause, ...]:
+        about = selection(incident.labels)
+        start = max(incident.started_at, self._now - MAX_AGE)
+        end = max(self._now, start + MINUTE)
+        others = [name for name in CAUSE_DIMENSIONS if name not in about]
+        parts = {name: self._repository.parts(name, start, end, Selector.of(about)) for name in others}
+        return rank(incident.metric, parts)
 
     def _known_since(self) -> datetime:
         """How far back ended incidents matter: to those that ended while nobody looked, and a little further."""
@@ -195,7 +240,7 @@ class _Evaluation:
         return found
 
     def _judge(self, verdicts: Sequence[Verdicts], at: datetime, known: Iterable[Incident]) -> list[Judgement]:
-        firing = {incident.fingerprint for incident in known if incident.state is IncidentState.FIRING}
+        firing = {incident.fingerprint for incident in known if incident.state is not IncidentState.RESOLVED}
         return [judge_threshold(one, at, firing, self._zone) for one in verdicts]
 
     def _anomalies(self, known: Iterable[Incident]) -> list[Judgement]:
@@ -203,7 +248,7 @@ class _Evaluation:
         rules = [rule for rule in self._settings.rules if isinstance(rule, AnomalyRule)]
         if not rules:
             return []
-        firing = [one.started_at for one in known if one.anomaly_id and one.state is IncidentState.FIRING]
+        firing = [one.started_at for one in known if one.anomaly_id and one.state.is_open]
         since = min([self._now - MAX_AGE, *firing])
         try:
             anomalies = self._repository.anomalies(since, self._now + MAX_AGE)
@@ -214,6 +259,28 @@ class _Evaluation:
             return []
         return [judge_anomalies(rule, anomalies, self._now, self._zone) for rule in rules]
 
+    def _live(self) -> list[Firing]:
+        """What the threshold rules say of the seconds just past."""
+        found: list[Firing] = []
+        for rule in self._settings.rules:
+            if not isinstance(rule, ThresholdRule) or not is_live(rule):
+                continue
+            selector, spans = Selector.of(rule.selector), [span_at(rule, self._now)]
+            try:
+                frame = self._repository.spans(rule.metric, spans, selector, rule.by, unit_s=1)
+            except StoreUnavailable:
+                raise
+            except (StoreError, ValueError) as error:
+                self._fail([rule.name], error)
+                continue
+            found += judge_live(rule, frame, self._now, self._zone).firings
+        return found
+
+    def _more(self, known: Iterable[Incident], minutes: Sequence[datetime]) -> list[Judgement]:
+        alive = {incident.fingerprint for incident in known if incident.state is not IncidentState.RESOLVED}
+        complete = minutes[-1] if minutes else None
+        return MoreRules(self._repository, self._settings, self._now, complete, alive, self._fail).judge()
+
     def _fail(self, rules: Sequence[str], error: Exception) -> None:
         self._errors.append(f"rule {', '.join(rules)}: {error}")
         logger.warning("a rule was not evaluated, its incidents stay as they are: rules=%s error=%s", ",".join(rules), error)
@@ -221,7 +288,7 @@ class _Evaluation:
     def _report(
         self, known: Iterable[Incident], minutes: Sequence[datetime], notices: Sequence[Notice], made: int
     ) -> AlertReport:
-        firing = [incident for incident in known if incident.state is IncidentState.FIRING]
+        firing = [incident for incident in known if incident.state.is_open]
         untold = sum(incident.last_notified_at is None for incident in firing)
         ALERTS_FIRING.labels(told="no").set(untold)
         ALERTS_FIRING.labels(told="yes").set(len(firing) - untold)
@@ -237,6 +304,10 @@ class _Evaluation:
             notifications=made,
             errors=tuple(self._errors),
         )
+
+
+def _with_causes(incident: Incident, found: Mapping[str, tuple[RankedCause, ...]]) -> Incident:
+    return replace(incident, causes=found.get(incident.id, incident.causes))
 
 
 def _write_failure(repository: Repository, state: JobState) -> None:

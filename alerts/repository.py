@@ -8,13 +8,17 @@ from typing import Protocol
 import pandas as pd
 
 from core.series import Selector
-from core.types import Anomaly, Incident, JobState, Notification, Watermark
+from core.types import Anomaly, Incident, IncidentAction, JobState, Notification, Silence, Watermark
 from storage.anomalies import read_anomalies
+from storage.causes import read_parts
 from storage.contract import Store
+from storage.dead_letters import count_dead_letters
 from storage.incidents import read_incidents, write_incidents
 from storage.jobs import read_job, write_job
 from storage.notifications import due_notifications, notifications_of, write_notifications
-from storage.series import latest_minute
+from storage.series import data_span, latest_minute
+from storage.silences import read_actions, read_silences
+from storage.spans import read_spans
 from storage.watermarks import read_watermarks
 from storage.windows import read_windows
 
@@ -55,7 +59,7 @@ class Repository(Outbox, Protocol):
     """What the evaluation needs besides."""
 
     def incidents(self, since: datetime) -> list[Incident]:
-        """Latest states of all firing incidents, and of the others that ended after `since`."""
+        """Latest states of all incidents that have not ended, and of the others that ended after `since`."""
 
     def write_incidents(self, incidents: Sequence[Incident]) -> None: ...
 
@@ -65,7 +69,31 @@ class Repository(Outbox, Protocol):
     def windows(self, query: WindowQuery) -> pd.DataFrame:
         """As `storage.windows.read_windows`."""
 
+    def parts(self, dimension: str, start: datetime, end: datetime, selector: Selector) -> pd.DataFrame:
+        """As `storage.causes.read_parts`, with as much time before the span as it lasts."""
+
+    def spans(
+        self,
+        metric: str,
+        spans: Sequence[tuple[datetime, datetime]],
+        selector: Selector,
+        by: tuple[str, ...],
+        unit_s: int = 60,
+    ) -> pd.DataFrame:
+        """As `storage.spans.read_spans`."""
+
+    def letters(self, since: datetime) -> int:
+        """Records that could not be read since then, and were not replayed."""
+
+    def first_minute(self) -> datetime | None: ...
+
     def newest_minute(self) -> datetime | None: ...
+
+    def silences(self, after: datetime) -> list[Silence]:
+        """Those that end after `after`."""
+
+    def actions(self, since: datetime) -> list[IncidentAction]:
+        """What people said of incidents after `since`."""
 
     def watermarks(self) -> list[Watermark]: ...
 
@@ -93,9 +121,7 @@ class StoredRepository:
         write_job(self._store, state, self._epoch)
 
     def incidents(self, since: datetime) -> list[Incident]:
-        firing = read_incidents(self._store, firing_only=True, limit=_MOST)
-        recent = read_incidents(self._store, start=since, limit=_MOST)
-        return list({incident.id: incident for incident in (*recent, *firing)}.values())
+        return read_incidents(self._store, start=since, limit=_MOST, pending=True)
 
     def write_incidents(self, incidents: Sequence[Incident]) -> None:
         if incidents:
@@ -107,8 +133,34 @@ class StoredRepository:
     def windows(self, query: WindowQuery) -> pd.DataFrame:
         return read_windows(self._store, query.metric, query.first_end, query.last_end, query.window, query.selector, query.by)
 
+    def parts(self, dimension: str, start: datetime, end: datetime, selector: Selector) -> pd.DataFrame:
+        return read_parts(self._store, dimension, start, end, end - start, selector)
+
+    def spans(
+        self,
+        metric: str,
+        spans: Sequence[tuple[datetime, datetime]],
+        selector: Selector,
+        by: tuple[str, ...],
+        unit_s: int = 60,
+    ) -> pd.DataFrame:
+        return read_spans(self._store, metric, spans, selector, by, unit_s=unit_s)
+
+    def letters(self, since: datetime) -> int:
+        return int(count_dead_letters(self._store, since)["letters"].sum())
+
+    def first_minute(self) -> datetime | None:
+        span = data_span(self._store)
+        return span[0] if span else None
+
     def newest_minute(self) -> datetime | None:
         return latest_minute(self._store)
+
+    def silences(self, after: datetime) -> list[Silence]:
+        return read_silences(self._store, after)
+
+    def actions(self, since: datetime) -> list[IncidentAction]:
+        return read_actions(self._store, since)
 
     def watermarks(self) -> list[Watermark]:
         return read_watermarks(self._store)

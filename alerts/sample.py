@@ -4,18 +4,23 @@ import secrets
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from alerts.message import message_of
-from alerts.receivers import RENDERERS
+from alerts.message import Message, message_of
+from alerts.receivers.templating import render_for
 from alerts.wording import moment
 from core.config import ReceiverSettings, Settings
-from core.types import Incident, IncidentState, NotifyReason, Severity
+from core.types import Incident, IncidentState, NotifyReason, RankedCause, Severity
 
 
 def sample_payload(settings: Settings, receiver: ReceiverSettings, now: datetime) -> tuple[str, str]:
     """Idempotency key and body of a test message in the receiver's shape; every test has a key of its own."""
+    message = sample_message(settings, receiver, now)
+    return message.id, render_for(receiver, message)
+
+
+def sample_message(settings: Settings, receiver: ReceiverSettings, now: datetime) -> Message:
+    """A test message, before its receiver's shape."""
     key = f"test-{secrets.token_hex(8)}"
-    message = message_of(_incident(settings, receiver, now), NotifyReason.OPENED, key, now, settings, test=True)
-    return key, RENDERERS[receiver.type](message)
+    return message_of(_incident(settings, receiver, now), NotifyReason.OPENED, key, now, settings, test=True)
 
 
 def _incident(settings: Settings, receiver: ReceiverSettings, now: datetime) -> Incident:
@@ -39,4 +44,6 @@ def _incident(settings: Settings, receiver: ReceiverSettings, now: datetime) -> 
         value=0.12,
         threshold=0.05,
         unit="1",
+        opened_at=since,
+        causes=(RankedCause(text="provider example", share=0.8),),
     )

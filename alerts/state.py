@@ -2,50 +2,40 @@
 
 All state is in the stored incidents, so a restart at any step repeats nothing and misses nothing. One idea, one module:
 
-    (none) ──held──▶ firing ──recovered, anomaly ended, rule removed──▶ resolved        a later firing is a new incident
-                        │
-                        └─ told when nothing inhibits it; told again each repeat interval; its end is told if it was told itself
+    (none) ──breaches──▶ pending ──held──▶ firing ◀──▶ recovering ──recovered, anomaly ended, rule removed──▶ resolved
+                            │                 ▲                                    a later firing is a new incident
+                            └─gone─▶ (dropped)└──▶ acknowledged, by a person; else as firing
+
+What is told of them, and when, is decided in `telling`.
 """
 
 import hashlib
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
-from zoneinfo import ZoneInfo
 
 from alerts.evaluate import fingerprint_of
-from alerts.inhibition import INHIBITED_BY, Source, inhibiting, selection
+from alerts.grouping import GROUP_SIZE, GROUPED_INTO, is_group
+from alerts.inhibition import selection
 from alerts.judgement import Clear, Firing, Judgement
-from alerts.routing import receivers_of_incident, rules_by_name
+from alerts.routing import rules_by_name
+from alerts.step import Cause, Notice, Step
+from alerts.telling import MUTES, needs_update, tell
 from alerts.wording import moment
-from core.config import AnomalyRule, Rule, Settings
-from core.series import Selector
-from core.types import Incident, IncidentState, NotifyReason, Severity
+from core.config import AnomalyRule, PipelineRule, Settings
+from core.types import Action, Incident, IncidentAction, IncidentState, NotifyReason, Silence
 from render.units import format_span, format_value
 
+__all__ = ["Cause", "Decision", "Notice", "decide", "needs_update"]
 
-class Cause(StrEnum):
-    """Why a message is made."""
+ACKNOWLEDGED_BY = "acknowledged_by"
+EXPECTED = "expected"
+SNOOZE = timedelta(hours=1)
+PENDING_FOR = timedelta(hours=6)
+"""A pending incident of which nothing more is known for so long is dropped."""
 
-    STARTED = "the condition started"
-    NO_LONGER_INHIBITED = "it still fires after the incident that it was joined to ended"
-    REPEAT_INTERVAL_ELAPSED = "it fires on and the repeat interval has elapsed"
-    RECOVERED = "the condition is gone"
-    ANOMALY_ENDED = "the anomaly ended"
-    RULE_REMOVED = "the rule was removed from the configuration"
-    RULE_CHANGED = "the rule no longer covers it"
-    DETECTION_OFF = "detection was switched off"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
-    """One thing to tell to every receiver of an incident."""
-
-    incident: Incident
-    reason: NotifyReason
-    cause: Cause
+_KEPT = (*MUTES, ACKNOWLEDGED_BY, EXPECTED, GROUP_SIZE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,107 +54,146 @@ class Decision:
     notices: tuple[Notice, ...] = ()
 
 
-@dataclass(slots=True)
-class _Step:
-    """The working copy of one step: incidents by id, as they are so far."""
-
-    settings: Settings
-    now: datetime
-    before: dict[str, Incident]
-    incidents: dict[str, Incident]
-    firings: dict[str, Firing]
-    clears: dict[str, Clear]
-    rules: dict[str, Rule]
-    notices: list[Notice] = field(default_factory=list)
-
-    @property
-    def zone(self) -> ZoneInfo:
-        return ZoneInfo(self.settings.time_zone)
-
-    def firing(self) -> list[Incident]:
-        return [incident for incident in self.incidents.values() if incident.state is IncidentState.FIRING]
-
-    def put(self, incident: Incident) -> None:
-        self.incidents[incident.id] = incident
-
-    def tell(self, incident: Incident, reason: NotifyReason, cause: Cause) -> None:
-        told = replace(incident, last_notified_at=self.now)
-        self.put(told)
-        self.notices.append(Notice(incident=told, reason=reason, cause=cause))
-
-
-def decide(known: Iterable[Incident], judgements: Sequence[Judgement], now: datetime, settings: Settings) -> Decision:
+def decide(
+    known: Iterable[Incident],
+    judgements: Sequence[Judgement],
+    now: datetime,
+    settings: Settings,
+    *,
+    silences: Sequence[Silence] = (),
+    actions: Sequence[IncidentAction] = (),
+) -> Decision:
     """One step of every incident's life.
 
     Parameters
     ----------
     known : iterable of Incident
-        Latest states of all firing incidents, and of those that ended lately.
+        Latest states of all incidents that have not ended, and of those that ended lately.
     judgements : sequence of Judgement
         One per rule; what a rule is silent about stays as it is.
     now : datetime
         Aware, whole milliseconds; it may jump either way between steps.
+    silences : sequence of Silence
+        What may be in force, windows of maintenance among it.
+    actions : sequence of IncidentAction
+        What people said; one that was applied before changes nothing.
     """
     before = {incident.id: incident for incident in known}
-    step = _Step(
+    step = Step(
         settings=settings,
         now=now,
-        before=before,
         incidents=dict(before),
         firings={firing.fingerprint: firing for judgement in judgements for firing in judgement.firings},
         clears={clear.fingerprint: clear for judgement in judgements for clear in judgement.clears},
         rules=dict(rules_by_name(settings)),
+        silences=silences,
+        actions=actions,
     )
-    for incident in step.firing():
-        _carry_on(step, incident)
+    for action in actions:
+        _act(step, action)
+    for incident in list(step.incidents.values()):
+        if incident.state.is_open and not is_group(incident):
+            _carry_on(step, incident)
+        elif incident.state is IncidentState.PENDING:
+            _ripen(step, incident)
     _open(step)
-    _tell(step)
+    for group in [one for one in step.open() if is_group(one)]:
+        _carry_on_group(step, group)
+    tell(step)
     changed = (incident for incident in step.incidents.values() if incident != before.get(incident.id))
     updates = {incident.id: replace(incident, updated_at=now) for incident in changed}
     notices = tuple(replace(notice, incident=updates[notice.incident.id]) for notice in step.notices)
     return Decision(updates=tuple(updates.values()), notices=notices)
 
 
-def needs_update(
-    incident: Incident, now: datetime, repeat_interval: timedelta, *, breaches: bool, clears: bool
-) -> Cause | None:
-    """Why a firing incident that nothing inhibits must be told now; None when it need not.
-
-    The distance to the last message counts, not its sign: after the clock was set back, a repeat comes late by one interval at
-    most.
-    """
-    if incident.last_notified_at is None:
-        if not breaches:
-            return None
-        return Cause.NO_LONGER_INHIBITED if INHIBITED_BY in incident.labels else Cause.STARTED
-    if not clears and abs(now - incident.last_notified_at) >= repeat_interval:
-        return Cause.REPEAT_INTERVAL_ELAPSED
-    return None
+def _act(step: Step, action: IncidentAction) -> None:
+    incident = step.incidents.get(action.incident_id)
+    if incident is None or not incident.state.is_open:
+        return
+    if action.action is Action.SNOOZE:
+        until = max(action.until or action.at + SNOOZE, incident.snoozed_until or action.at)
+        step.put(replace(incident, snoozed_until=until))
+        return
+    marks = {ACKNOWLEDGED_BY: action.receiver} | ({EXPECTED: "yes"} if action.action is Action.EXPECTED else {})
+    state = IncidentState.ACKNOWLEDGED if incident.state is IncidentState.FIRING else incident.state
+    step.put(replace(incident, state=state, labels={**incident.labels, **marks}))
 
 
-def _carry_on(step: _Step, incident: Incident) -> None:
-    """Resolve a firing incident, or bring it up to date."""
+def _carry_on(step: Step, incident: Incident) -> None:
+    """Resolve an open incident, or bring it up to date."""
     clear, firing = step.clears.get(incident.fingerprint), step.firings.get(incident.fingerprint)
     if cause := _ended_by_configuration(incident, step):
         _resolve(step, incident, cause, at=step.now, more=f"Ended: {cause.value}.")
-    elif clear is not None and clear.recovered and clear.since >= incident.started_at:  # else it is the past, judged again
+    elif clear is not None and _has_recovered(clear, incident):
         cause = Cause.ANOMALY_ENDED if incident.anomaly_id else Cause.RECOVERED
         _resolve(step, incident, cause, at=max(clear.since, incident.started_at), more=_end_words(step, incident, clear))
     elif firing is not None:
         step.put(_refreshed(incident, firing))
+    elif clear is not None and _is_news(clear, incident):
+        step.put(replace(incident, state=IncidentState.RECOVERING))
 
 
-def _ended_by_configuration(incident: Incident, step: _Step) -> Cause | None:
+def _has_recovered(clear: Clear, incident: Incident) -> bool:
+    """Whether a clear verdict ends the incident.
+
+    The condition may have been clear all the time by whole minutes, when the seconds opened the incident or late data changed
+    the verdict: then it counts from when the incident began to recover.
+    """
+    if not clear.recovered or clear.since >= incident.started_at:
+        return clear.recovered
+    if incident.state is not IncidentState.RECOVERING or clear.until is None:
+        return False
+    return clear.until >= incident.updated_at + clear.recover_after
+
+
+def _is_news(clear: Clear, incident: Incident) -> bool:
+    """Whether a clear verdict is about the incident, and not about minutes before it that were judged again."""
+    return clear.since >= incident.started_at or (clear.until is not None and clear.until > incident.started_at)
+
+
+def _carry_on_group(step: Step, group: Incident) -> None:
+    """A group goes on as long as one of its members does, and grows with what has joined it."""
+    members = [one for one in step.incidents.values() if one.labels.get(GROUPED_INTO) == group.id and not one.anomaly_id]
+    burning = [one for one in members if one.state.is_open]
+    if group.rule not in step.rules:
+        _resolve(step, group, Cause.RULE_REMOVED, at=step.now, more=f"Ended: {Cause.RULE_REMOVED.value}.")
+    elif burning:
+        size = max(int(group.labels[GROUP_SIZE]), len(members))
+        step.put(replace(group, labels={**group.labels, GROUP_SIZE: str(size)}))
+    else:
+        at = max((one.resolved_at for one in members if one.resolved_at), default=step.now)
+        at = max(at, group.started_at)
+        more = f"Ended {moment(at, step.zone)} after {format_span(at - group.started_at)}."
+        _resolve(step, group, Cause.GROUP_ENDED, at=at, more=more)
+
+
+def _ripen(step: Step, incident: Incident) -> None:
+    """Let a pending incident fire when its condition has held, and drop it when that is gone."""
+    firing = step.firings.get(incident.fingerprint)
+    if _ended_by_configuration(incident, step) or incident.fingerprint in step.clears or _forgotten(incident, step.now):
+        step.put(replace(incident, state=IncidentState.RESOLVED, resolved_at=step.now))
+    elif firing is not None:
+        ripe = replace(_refreshed(incident, firing), state=IncidentState.PENDING, started_at=firing.since)
+        step.put(replace(ripe, state=IncidentState.FIRING, opened_at=step.now) if firing.held else ripe)
+
+
+def _forgotten(incident: Incident, now: datetime) -> bool:
+    return abs(now - incident.updated_at) > PENDING_FOR
+
+
+def _ended_by_configuration(incident: Incident, step: Step) -> Cause | None:
     rule = step.rules.get(incident.rule)
     if rule is None or rule.kind != incident.kind:
         return Cause.RULE_REMOVED
     if isinstance(rule, AnomalyRule):
         return None if step.settings.detection.enabled else Cause.DETECTION_OFF
+    if isinstance(rule, PipelineRule):
+        return None
     covered = fingerprint_of(rule, selection(incident.labels)) == incident.fingerprint
     return None if covered else Cause.RULE_CHANGED
 
 
-def _resolve(step: _Step, incident: Incident, cause: Cause, *, at: datetime, more: str) -> None:
+def _resolve(step: Step, incident: Incident, cause: Cause, *, at: datetime, more: str) -> None:
     resolved = replace(
         incident, state=IncidentState.RESOLVED, resolved_at=at, updated_at=step.now, summary=f"{incident.summary} {more}"
     )
@@ -173,18 +202,20 @@ def _resolve(step: _Step, incident: Incident, cause: Cause, *, at: datetime, mor
         step.tell(resolved, NotifyReason.RESOLVED, cause)
 
 
-def _end_words(step: _Step, incident: Incident, clear: Clear) -> str:
+def _end_words(step: Step, incident: Incident, clear: Clear) -> str:
     lasted = format_span(max(clear.since, incident.started_at) - incident.started_at)
     back = f"; back at {format_value(clear.value, incident.unit)}" if clear.value == clear.value else ""
     return f"Ended {moment(max(clear.since, incident.started_at), step.zone)} after {lasted}{back}."
 
 
 def _refreshed(incident: Incident, firing: Firing) -> Incident:
-    joined = {name: value for name, value in incident.labels.items() if name == INHIBITED_BY}
+    kept = {name: value for name, value in incident.labels.items() if name in _KEPT}
+    acknowledged = ACKNOWLEDGED_BY in incident.labels
     return replace(
         incident,
+        state=IncidentState.ACKNOWLEDGED if acknowledged else IncidentState.FIRING,
         severity=firing.severity,
-        labels={**firing.labels, **joined},
+        labels={**firing.labels, **kept},
         title=firing.title,
         summary=firing.summary,
         metric=firing.metric,
@@ -192,6 +223,9 @@ def _refreshed(incident: Incident, firing: Firing) -> Incident:
         threshold=_same_or(incident.threshold, firing.threshold),
         unit=firing.unit,
         runbook=firing.runbook,
+        causes=firing.causes or incident.causes,
+        lower=_same_or(incident.lower, firing.lower),
+        upper=_same_or(incident.upper, firing.upper),
     )
 
 
@@ -200,33 +234,33 @@ def _same_or(before: float, after: float) -> float:
     return before if math.isnan(before) and math.isnan(after) else after
 
 
-def _open(step: _Step) -> None:
-    """Open an incident for every firing that has held and has none.
+def _open(step: Step) -> None:
+    """Open an incident for every firing that has none: pending until it has held.
 
     What held only before the end of an earlier incident of the same fingerprint is that incident: minutes are judged again
     after a crash, and an ended anomaly is read again as long as it is fresh.
     """
-    burning = {incident.fingerprint for incident in step.firing()}
+    alive = {one.fingerprint for one in step.incidents.values() if one.state is not IncidentState.RESOLVED}
     ended: dict[str, datetime] = {}
     for incident in step.incidents.values():
-        if incident.resolved_at is not None:
+        if incident.resolved_at is not None and incident.opened_at is not None:
             ended[incident.fingerprint] = max(incident.resolved_at, ended.get(incident.fingerprint, incident.resolved_at))
     for fingerprint, firing in step.firings.items():
-        known = fingerprint in burning or (fingerprint in ended and firing.until <= ended[fingerprint])
-        if firing.held and not known and _configured(firing, step):
+        known = fingerprint in alive or (fingerprint in ended and firing.until <= ended[fingerprint])
+        if not known and _configured(firing, step):
             step.put(_opened(firing, step))
 
 
-def _configured(firing: Firing, step: _Step) -> bool:
+def _configured(firing: Firing, step: Step) -> bool:
     rule = step.rules.get(firing.rule)
     return rule is not None and (step.settings.detection.enabled or not firing.anomaly_id)
 
 
-def _opened(firing: Firing, step: _Step) -> Incident:
+def _opened(firing: Firing, step: Step) -> Incident:
     return Incident(
         id=_incident_id(firing.fingerprint, step),
         fingerprint=firing.fingerprint,
-        state=IncidentState.FIRING,
+        state=IncidentState.FIRING if firing.held else IncidentState.PENDING,
         rule=firing.rule,
         kind=firing.kind,
         severity=firing.severity,
@@ -243,10 +277,14 @@ def _opened(firing: Firing, step: _Step) -> Incident:
         unit=firing.unit,
         anomaly_id=firing.anomaly_id,
         runbook=firing.runbook,
+        opened_at=step.now if firing.held else None,
+        causes=firing.causes,
+        lower=firing.lower,
+        upper=firing.upper,
     )
 
 
-def _incident_id(fingerprint: str, step: _Step) -> str:
+def _incident_id(fingerprint: str, step: Step) -> str:
     """Made of the fingerprint and the time of opening; the clock may have been set back to that very millisecond."""
     for attempt in range(len(step.incidents) + 1):
         text = f"{fingerprint}|{step.now.isoformat()}|{attempt}"
@@ -254,48 +292,3 @@ def _incident_id(fingerprint: str, step: _Step) -> str:
         if found not in step.incidents:
             return found
     raise AssertionError("one of these ids is not in use")
-
-
-def _tell(step: _Step) -> None:
-    """Tell what must be told, those that may inhibit others first."""
-    sources: list[Source] = []
-    for incident in sorted(step.firing(), key=_telling_order):
-        receivers = frozenset(receiver.name for receiver in receivers_of_incident(incident, step.settings))
-        if not receivers:
-            continue
-        told = incident
-        source = inhibiting(incident, receivers, sources) if incident.last_notified_at is None else None
-        if source is not None:
-            step.put(replace(incident, labels={**incident.labels, INHIBITED_BY: source.incident.id}))
-        else:
-            told = _tell_one(step, incident)
-        if told.anomaly_id and told.last_notified_at is not None:
-            sources.append(Source(incident=told, scopes=_scopes(told, step), receivers=receivers))
-
-
-def _tell_one(step: _Step, incident: Incident) -> Incident:
-    firing = step.firings.get(incident.fingerprint)
-    cause = needs_update(
-        incident,
-        step.now,
-        step.settings.routing.repeat_interval,
-        breaches=firing is not None,
-        clears=incident.fingerprint in step.clears and firing is None,
-    )
-    if cause is None:
-        return incident
-    reason = NotifyReason.REPEATED if cause is Cause.REPEAT_INTERVAL_ELAPSED else NotifyReason.OPENED
-    labels = {name: value for name, value in incident.labels.items() if name != INHIBITED_BY}
-    step.tell(replace(incident, labels=labels), reason, cause)
-    return step.incidents[incident.id]
-
-
-def _telling_order(incident: Incident) -> tuple[bool, bool, int, datetime, str]:
-    """Anomalies before thresholds; of them what was told before what was not, then the more severe, then the older."""
-    severe = [Severity.CRITICAL, Severity.WARNING, Severity.INFO].index(incident.severity)
-    return (not incident.anomaly_id, incident.last_notified_at is None, severe, incident.started_at, incident.id)
-
-
-def _scopes(incident: Incident, step: _Step) -> tuple[Selector, ...]:
-    firing = step.firings.get(incident.fingerprint)
-    return firing.scopes if firing else (Selector.of(selection(incident.labels)),)

@@ -1,20 +1,34 @@
 """Settings: one frozen tree, built and validated once at start from a YAML file and the environment.
 
-One idea, one module: every key, with its default, unit and meaning, is to be found here and nowhere else. `load_settings`
+One idea, one module: every key, with its default, unit and meaning, is to be found here, or in `core/rules.py` and
+`core/alert_settings.py` for what opens an incident and who is told. `load_settings`
 lives in `core/load.py`; `docs/configuration.md` is made from this tree.
 """
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AwareDatetime, Field, field_validator, model_validator
 
+from core.alert_settings import HeartbeatSettings, MaintenanceSettings, RouteSettings, TimeInterval
+from core.alert_settings import ReceiverSettings as ReceiverSettings
+from core.alert_settings import RoutingSettings as RoutingSettings
+from core.alert_settings import SmtpSettings as SmtpSettings
 from core.durations import Duration
+from core.part import Part as Part
 from core.prices import PriceTable, TokenPrice
 from core.record import DIMENSIONS, RECORD_SCHEMA
-from core.secrets import Secret, SecretUrl
+from core.rules import AbsenceRule as AbsenceRule
+from core.rules import AnomalyRule as AnomalyRule
+from core.rules import ObjectiveRule as ObjectiveRule
+from core.rules import PipelineRule as PipelineRule
+from core.rules import Rule as Rule
+from core.rules import ThresholdRule as ThresholdRule
+from core.rules import known_dimension, known_metric
+from core.secrets import Secret
 from core.series import METRICS, Selector
 from core.transactions import DEFAULT_STATUSES, Transaction, patterns_of, status_ranges
 from core.types import Severity
@@ -28,12 +42,6 @@ Conversion = Literal[
 
 BUILTIN_FORMATS: tuple[str, ...] = ("tpscope", "auto", "otel", "litellm", "kong", "apipark", "envoy", "nginx")
 """Formats that need no configuration."""
-
-
-class Part(BaseModel):
-    """A node of the settings: unknown keys are errors, values never change after start."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
 
 class StoreSettings(Part):
@@ -418,14 +426,14 @@ class ForecastSettings(Part):
     @classmethod
     def _metrics(cls, metrics: tuple[str, ...]) -> tuple[str, ...]:
         for metric in metrics:
-            _known_metric(metric)
+            known_metric(metric)
         return metrics
 
     @field_validator("by")
     @classmethod
     def _dimensions(cls, by: tuple[str, ...]) -> tuple[str, ...]:
         for name in by:
-            _known_dimension(name)
+            known_dimension(name)
         return by
 
 
@@ -486,7 +494,7 @@ class TransactionSettings(Part):
     @classmethod
     def _dimensions(cls, selector: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
         for name, values in selector.items():
-            _known_dimension(name)
+            known_dimension(name)
             if not values:
                 raise ValueError(f"{name} names no value")
         return selector
@@ -580,82 +588,11 @@ class ObjectiveSettings(Part):
 
     @model_validator(mode="after")
     def _one_side(self) -> Self:
-        _known_metric(self.metric)
+        known_metric(self.metric)
         Selector.of(self.selector)
         if (self.at_most is None) == (self.at_least is None):
             raise ValueError("one of at_most or at_least must be given")
         return self
-
-
-class _RuleBase(Part):
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="Unique name; part of the incident's fingerprint.")
-    severity: Severity = Field(Severity.WARNING, description="`info`, `warning` or `critical`.")
-    receivers: tuple[str, ...] = Field((), description="Names of receivers; empty: those of `routing`.")
-    runbook: str = Field("", description="Link shown with every message.")
-    labels: dict[str, str] = Field(default_factory=dict, description="Labels added to the incident.")
-
-
-class ThresholdRule(_RuleBase):
-    kind: Literal["threshold"]
-    metric: str = Field(description="A metric of the minute rollups.")
-    selector: dict[str, str] = Field(default_factory=dict, description="Which calls: dimension → value; empty: all.")
-    by: tuple[str, ...] = Field((), description="One incident per value of these dimensions.")
-    above: float | None = Field(None, description="Fires while the metric is above this, in its unit.")
-    below: float | None = Field(None, description="Fires while the metric is below this, in its unit.")
-    window: Duration = Field(timedelta(minutes=1), description="Span that the metric is computed over; whole minutes.")
-    hold: Duration = Field(timedelta(0), description="How long the condition must hold before an incident opens.")
-    recover_after: Duration = Field(timedelta(minutes=2), description="How long it must be gone before the incident ends.")
-    min_calls: int = Field(
-        20,
-        ge=0,
-        description="Windows with fewer calls say nothing; unless you give it, not applied to `below` on a rate such as `tps`.",
-    )
-
-    @model_validator(mode="after")
-    def _valid(self) -> Self:
-        _known_metric(self.metric)
-        Selector.of(self.selector)
-        for name in self.by:
-            _known_dimension(name)
-        if (self.above is None) == (self.below is None):
-            raise ValueError("one of above or below must be given")
-        if self.window < timedelta(minutes=1) or self.window % timedelta(minutes=1):
-            raise ValueError("window must be a whole number of minutes")
-        return self
-
-
-class AnomalyRule(_RuleBase):
-    kind: Literal["anomaly"]
-    selector: dict[str, str] = Field(default_factory=dict, description="Only anomalies whose leading series lies within.")
-    metrics: tuple[str, ...] = Field((), description="Only anomalies led by these metrics; empty: all.")
-    min_severity: float = Field(0.5, ge=0, le=1, description="Least severity of the anomaly.")
-
-    @model_validator(mode="after")
-    def _valid(self) -> Self:
-        Selector.of(self.selector)
-        for metric in self.metrics:
-            _known_metric(metric)
-        return self
-
-
-Rule = Annotated[ThresholdRule | AnomalyRule, Field(discriminator="kind")]
-
-
-class RoutingSettings(Part):
-    receivers: tuple[str, ...] = Field((), description="Receivers of rules that name none; empty: all receivers.")
-    repeat_interval: Duration = Field(timedelta(hours=4), description="A firing incident is told again after this.")
-
-
-class ReceiverSettings(Part):
-    name: str = Field(min_length=1, description="Unique name.")
-    type: Literal["webhook", "slack"] = Field("webhook", description="`webhook`: tpscope's JSON; `slack`: Slack's shape.")
-    url: SecretUrl = Field(description="Where messages are posted: a URL, `env:NAME` or `file:/path`. Printed redacted.")
-    timeout: Duration = Field(timedelta(seconds=5), description="Longest wait for an answer.")
-    retries: int = Field(6, ge=0, le=50, description="How often a failed delivery is repeated.")
-    backoff: Duration = Field(
-        timedelta(seconds=1), description="Wait before the first repeat; doubles each time, at most 5 min."
-    )
-    send_resolved: bool = Field(True, description="Also tell when an incident ends.")
 
 
 class ExportSettings(Part):
@@ -669,7 +606,7 @@ class ExportSettings(Part):
     @classmethod
     def _metric(cls, metric: str | None) -> str | None:
         if metric is not None:
-            _known_metric(metric)
+            known_metric(metric)
         return metric
 
 
@@ -677,11 +614,20 @@ class WebSettings(Part):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
     public_url: str = Field("", description="Address that people reach the pages by; used in messages.")
+    link_key: Secret | None = Field(
+        None,
+        description="Key that links in messages are signed with, by which people acknowledge, snooze or explain an incident: "
+        "`env:NAME` or `file:/path`. Not given: messages have no such links. They need `public_url`.",
+    )
     max_points: int = Field(5000, ge=100, description="Most points that one series request returns.")
 
 
 def _default_rules() -> tuple[Rule, ...]:
-    return (AnomalyRule(kind="anomaly", name="anomaly", severity=Severity.WARNING),)
+    return (
+        AnomalyRule(kind="anomaly", name="anomaly", severity=Severity.WARNING),
+        AbsenceRule(kind="absence", name="no-traffic", severity=Severity.CRITICAL),
+        PipelineRule(kind="pipeline", name="pipeline", severity=Severity.WARNING),
+    )
 
 
 class Settings(Part):
@@ -717,7 +663,10 @@ class Settings(Part):
     forecast: ForecastSettings = Field(default_factory=ForecastSettings, description="Forecasts.")
     rules: tuple[Rule, ...] = Field(default_factory=_default_rules, description="What opens an incident.")
     routing: RoutingSettings = Field(default_factory=RoutingSettings, description="Which receiver is told, how often.")
-    receivers: tuple[ReceiverSettings, ...] = Field((), description="Webhooks and chats.")
+    receivers: tuple[ReceiverSettings, ...] = Field((), description="Webhooks, chats, pagers and mail.")
+    time_intervals: tuple[TimeInterval, ...] = Field((), description="Spans of the week, for routes.")
+    silences: tuple[MaintenanceSettings, ...] = Field((), description="Recurring maintenance windows; they mute, nothing else.")
+    heartbeat: HeartbeatSettings = Field(default_factory=HeartbeatSettings, description="A sign of life of tpscope itself.")
     exports: tuple[ExportSettings, ...] = Field((), description="Forecasts that are written to a folder by themselves.")
     web: WebSettings = Field(default_factory=WebSettings, description="Pages and API.")
 
@@ -739,8 +688,18 @@ class Settings(Part):
         _unique("objectives", [objective.name for objective in self.objectives])
         _unique("transactions", [transaction.name for transaction in self.transactions])
         _unique("limits", [limit.name for limit in self.limits])
+        _unique("time_intervals", [interval.name for interval in self.time_intervals])
+        _unique("silences", [silence.name for silence in self.silences])
+        for rule in self.rules:
+            if isinstance(rule, ObjectiveRule):
+                _check_objective(rule, self.objectives)
         known = {receiver.name for receiver in self.receivers}
-        named = [*self.routing.receivers, *(name for rule in self.rules for name in rule.receivers)]
+        routes = list(_routes(self.routing.routes))
+        named = [*self.routing.receivers, *(name for part in (*self.rules, *routes) for name in part.receivers)]
+        intervals = {interval.name for interval in self.time_intervals}
+        for name in (name for route in routes for name in (*route.active, *route.mute)):
+            if name not in intervals:
+                raise ValueError(f"time interval {name!r} is named in a route but not defined under time_intervals")
         for name in named:
             if name not in known:
                 raise ValueError(f"receiver {name!r} is named in rules or routing but not defined under receivers")
@@ -758,14 +717,18 @@ def _known_zone(name: str) -> str:
     return name
 
 
-def _known_metric(name: str) -> None:
-    if name not in METRICS:
-        raise ValueError(f"{name!r} is no metric; choose from {', '.join(METRICS)}")
+def _check_objective(rule: ObjectiveRule, objectives: tuple[ObjectiveSettings, ...]) -> None:
+    found = next((one for one in objectives if one.name == rule.objective), None)
+    if found is None:
+        raise ValueError(f"rule {rule.name!r}: there is no objective {rule.objective!r}")
+    if METRICS[found.metric].unit != "1" or not found.at_most:
+        raise ValueError(f"rule {rule.name!r}: objective {rule.objective!r} is no share with an at_most above 0")
 
 
-def _known_dimension(name: str) -> None:
-    if name not in DIMENSIONS:
-        raise ValueError(f"{name!r} is no dimension of a call; choose from {', '.join(DIMENSIONS)}")
+def _routes(routes: tuple[RouteSettings, ...]) -> Iterator[RouteSettings]:
+    for route in routes:
+        yield route
+        yield from _routes(route.routes)
 
 
 def _unique(what: str, names: list[str]) -> None:

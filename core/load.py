@@ -11,10 +11,11 @@ from pydantic import ValidationError
 
 from core.config import Settings
 from core.errors import ConfigError
+from core.rules import RULE_KINDS
 
 ENV_PREFIX = "TPSCOPE_"
 _SEPARATOR = "__"
-RESERVED = frozenset({"limits", "prices", "silences", "reviews"})
+RESERVED = frozenset({"reviews"})
 """Keys of the design that this version does not act on: refused, since a key without effect would mislead."""
 
 OWN_VARIABLES = frozenset({"TPSCOPE_CONFIG", "TPSCOPE_SHARED_DATA", "TPSCOPE_REQUIRE_ENGINES", "TPSCOPE_CHROMIUM",
@@ -101,7 +102,7 @@ def _set(tree: dict[str, Any], keys: tuple[str, ...], value: Any, variable: str)
 def _first_mistake(error: ValidationError, source: str, origins: Mapping[tuple[str, ...], str]) -> ConfigError:
     mistakes = error.errors(include_url=False)
     first = mistakes[0]
-    location = tuple(str(part) for part in first["loc"] if part not in ("threshold", "anomaly"))
+    location = tuple(str(part) for part in first["loc"] if part not in RULE_KINDS)
     dotted = ".".join(location)
     where = next((name for keys, name in origins.items() if location[: len(keys)] == keys), source)
     problem = _problem(first, location)
@@ -137,7 +138,7 @@ def _known_keys() -> list[str]:
         for name, info in model.model_fields.items():
             names.add(name)
             for part in (info.annotation, *getattr(info.annotation, "__args__", ())):
-                if hasattr(part, "model_fields"):
+                if hasattr(part, "model_fields") and part is not model:
                     walk(part)
 
     walk(Settings)

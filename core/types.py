@@ -3,6 +3,7 @@
 Frames cross as well (between storage, analytics and figures); their columns are in the docstrings of the storage functions.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -177,8 +178,26 @@ class ForecastBacktest:
 
 
 class IncidentState(StrEnum):
+    """The life of an incident: `pending` has not held long enough; `recovering` is gone, but not for long enough."""
+
+    PENDING = "pending"
     FIRING = "firing"
+    ACKNOWLEDGED = "acknowledged"
+    RECOVERING = "recovering"
     RESOLVED = "resolved"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has fired and has not ended."""
+        return self in (IncidentState.FIRING, IncidentState.ACKNOWLEDGED, IncidentState.RECOVERING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankedCause:
+    """One thing that explains an incident, in words, and its part of it in [0, 1]."""
+
+    text: str
+    share: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +218,14 @@ class Incident:
         The anomaly behind it; empty for other kinds.
     last_notified_at : datetime or None
         When a message about it was last put into the outbox; the repeat interval counts from here.
+    opened_at : datetime or None
+        When it began to fire; None while it is pending, and for one that never did.
+    snoozed_until : datetime or None
+        Until when nothing is repeated, because somebody said so.
+    causes : tuple of RankedCause
+        What explains it, the largest share first.
+    lower, upper : float
+        The expected range, in `unit`; NaN where the kind has none.
     """
 
     id: str
@@ -220,6 +247,11 @@ class Incident:
     unit: str
     anomaly_id: str = ""
     runbook: str = ""
+    opened_at: datetime | None = None
+    snoozed_until: datetime | None = None
+    causes: tuple[RankedCause, ...] = ()
+    lower: float = math.nan
+    upper: float = math.nan
 
 
 class NotifyReason(StrEnum):
@@ -244,6 +276,8 @@ class Notification:
         Made of incident, receiver, reason and ordinal: sent as the idempotency key, so a repeat can be told.
     payload : str
         The JSON body, rendered once when the notification was made.
+    reference : str
+        What the chat calls the message that it took; later ones go into its thread.
     """
 
     id: str
@@ -257,6 +291,56 @@ class Notification:
     next_attempt_at: datetime | None
     error: str
     payload: str
+    reference: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silence:
+    """What is muted from when to when: it is scored and shown all the same.
+
+    Attributes
+    ----------
+    match : mapping
+        Labels that an incident must have; a value `~REGEX` is a regular expression; empty matches everything.
+    """
+
+    id: str
+    match: Mapping[str, str]
+    starts_at: datetime
+    ends_at: datetime
+    created_at: datetime
+    created_by: str = ""
+    comment: str = ""
+
+
+class Action(StrEnum):
+    """What people can say of an incident from a message."""
+
+    ACKNOWLEDGE = "acknowledge"
+    SNOOZE = "snooze"
+    EXPECTED = "expected"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentAction:
+    """Something that somebody said of an incident.
+
+    Attributes
+    ----------
+    id : str
+        The nonce of the link that was used.
+    receiver : str
+        Whose message the link was in.
+    until : datetime or None
+        End of a snooze.
+    """
+
+    id: str
+    incident_id: str
+    action: Action
+    receiver: str
+    at: datetime
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from core.clock import floor_to
 from core.record import DIMENSIONS
 from core.series import METRICS, Selector
-from core.types import Anomaly, Incident, IncidentState, Notification
+from core.types import Anomaly, Incident, Notification
 from dashboards import queries
 from dashboards.context import Web
 from dashboards.look import Entry, Look, for_page
@@ -59,9 +59,7 @@ class IncidentsData:
 
 def load_incidents(web: Web, query: Mapping[str, str], look: Look) -> IncidentsData:
     """The newest incidents, firing ones first, and the one that `incident` of `query` names, or the first."""
-    found = sorted(
-        queries.recent_incidents(web), key=lambda one: (one.state != IncidentState.FIRING, -one.started_at.timestamp())
-    )
+    found = sorted(queries.recent_incidents(web), key=lambda one: (not one.state.is_open, -one.started_at.timestamp()))
     asked = query.get("incident", "")[:200]
     chosen = queries.incident_by_id(web, asked) if asked else next(iter(found), None)
     detail = None if chosen is None else load_detail(web, chosen, look)

@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from core.clock import Clock
 from core.config import Settings
 from dashboards import callbacks, problems
-from dashboards.api import capacity, exports, health, internal, masks, results, series, tenants
+from dashboards.api import acting, capacity, exports, health, internal, masks, results, series, tenants
 from dashboards.context import Web
 from dashboards.guard import INTERNAL, Guard, content_security_policy
 from dashboards.hosts import AllowedHosts
@@ -62,6 +62,7 @@ def create_app(store: Store, settings: Settings, clock: Clock, *, token: str | N
     app.include_router(capacity.router(web, workers))
     app.include_router(exports.router(web, workers))
     app.include_router(masks.router(web, workers))
+    app.include_router(acting.router(web, workers))
     if token is not None:
         app.include_router(tenants.router(deletions, workers, token))
         app.include_router(internal.router(web, workers, token))

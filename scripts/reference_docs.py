@@ -38,7 +38,8 @@ def configuration() -> str:
     ]
     for path, model, text in _parts(Settings, "", "Top level."):
         lines += ["", f"## {path or 'Top level'}", "", text, "", "| key | default | meaning |", "|---|---|---|"]
-        lines += [f"| `{name}` | {_default(info)} | {info.description or ''} |" for name, info in model.model_fields.items()]
+        fields = model.model_fields.items()
+        lines += [f"| `{info.alias or name}` | {_default(info)} | {info.description or ''} |" for name, info in fields]
     return "\n".join(lines) + "\n"
 
 
@@ -63,6 +64,8 @@ def _parts(model: type[BaseModel], path: str, text: str) -> Iterator[tuple[str, 
     for name, info in model.model_fields.items():
         below = f"{path}.{name}" if path else name
         for inner, suffix in _models(info.annotation):
+            if inner is model:  # routes lie in routes; once is enough
+                continue
             yield from _parts(inner, below + suffix, info.description or "")
 
 
@@ -89,7 +92,7 @@ def _default(info: FieldInfo) -> str:
     if hasattr(value, "total_seconds"):
         return f"`{format_duration(value)}`"
     if isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
-        return "one rule: every anomaly"
+        return "see the user guide"
     if value is None or value in ((), {}, ""):
         return "none"
     return f"`{', '.join(map(str, value)) if isinstance(value, tuple) else value}`"

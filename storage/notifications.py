@@ -11,7 +11,9 @@ from core.types import DeliveryState, Notification, NotifyReason
 from storage.contract import Store
 from storage.frames import EVENT_FIELDS, events_table, moment, moment_or_none
 
-_COLUMNS = "id, incident_id, receiver, reason, state, created_at, updated_at, attempts, next_attempt_at, error, payload"
+_COLUMNS = (
+    "id, incident_id, receiver, reason, state, created_at, updated_at, attempts, next_attempt_at, error, payload, reference"
+)
 # The ids are found first, so that the payloads of what was sent long ago are not read.
 DUE_NOTIFICATIONS = f"""
 SELECT {_COLUMNS} FROM notifications
@@ -41,7 +43,7 @@ _SCHEMA = pa.schema(
         *(pa.field(name, TS_TYPE) for name in ("created_at", "updated_at")),
         pa.field("attempts", pa.uint32()),
         pa.field("next_attempt_at", TS_TYPE),
-        *(pa.field(name, pa.string()) for name in ("error", "payload")),
+        *(pa.field(name, pa.string()) for name in ("error", "payload", "reference")),
         *EVENT_FIELDS,
     ]
 )

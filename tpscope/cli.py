@@ -15,6 +15,7 @@ from rich.console import Console
 from core.calendars import load_calendars
 from core.errors import TpscopeError
 from core.load import load_settings
+from tpscope.alert_commands import alert_app, silence_app
 from tpscope.backtest_commands import backtest_app
 from tpscope.baseline_commands import baseline_app
 from tpscope.dead_letter_commands import dead_letter_app
@@ -33,6 +34,8 @@ app = typer.Typer(
 config_app = typer.Typer(no_args_is_help=True, help="Check, show or describe the configuration.")
 app.add_typer(config_app, name="config")
 app.add_typer(backtest_app, name="backtest")
+app.add_typer(alert_app, name="alerts")
+app.add_typer(silence_app, name="silences")
 app.add_typer(dead_letter_app, name="dead-letters")
 app.add_typer(tenant_app, name="tenants")
 app.add_typer(baseline_app, name="baseline")

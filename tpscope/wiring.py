@@ -4,10 +4,11 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
 
+from alerts.heartbeat import Heartbeat
 from alerts.jobs import Deliverer, run_alerts
 from analytics.capacity import run_capacity
 from analytics.counting import JOB as TRANSACTIONS
@@ -16,7 +17,7 @@ from analytics.detector import Detector
 from analytics.jobs import run_baselines, run_detection, run_forecasts, run_hours
 from core.clock import Clock, SystemClock
 from core.config import Settings
-from core.errors import ConfigError
+from core.errors import ConfigError, StoreError, TransientError
 from dashboards.run import RunningServer, serve
 from dashboards.server import create_app
 from ingest.consumer import Consumer
@@ -37,7 +38,18 @@ from tpscope.workers import Workers
 
 logger = logging.getLogger(__name__)
 
-RELOADABLE = ("rules", "routing", "receivers", "detection", "forecast", "limits", "prices")
+RELOADABLE = (
+    "rules",
+    "routing",
+    "receivers",
+    "time_intervals",
+    "silences",
+    "heartbeat",
+    "detection",
+    "forecast",
+    "limits",
+    "prices",
+)
 """Parts of the settings that SIGHUP changes in a running process; the others take a restart."""
 
 _SLOW_JOBS = frozenset({"baselines", "capacity", "forecasts", "hours", TRANSACTIONS})
@@ -119,6 +131,7 @@ class Service:
         leader = self._leader()
         self._workers.start("leader", leader.run)
         self._workers.start("delivery", Deliverer(self._store, lambda: self._current.value, self._clock, leader.epoch).run)
+        self._workers.start("heartbeat", Heartbeat(lambda: self._current.value, self._clock, self._evaluated_at(leader)).run)
         self._scheduler = JobScheduler(self._jobs(), leader, _SLOW_JOBS, self._pace)
         self._scheduler.start()
 
@@ -155,6 +168,18 @@ class Service:
             return SoleLeader(claim)
         return KafkaLeader(settings.kafka, claim, open_client)
 
+    def _evaluated_at(self, leader: Leader) -> Callable[[], datetime | None]:
+        """When the rules were evaluated last; None while another process is the active one, or the store is away."""
+
+        def at() -> datetime | None:
+            try:
+                state = None if leader.epoch() is None else read_job(self._store, "alerts")
+            except (TransientError, StoreError):
+                return None
+            return state.last_success_at if state else None
+
+        return at
+
     def _jobs(self) -> list[Job]:
         settings = self._current.value
         store, clock, current = self._store, self._clock, self._current
@@ -165,7 +190,7 @@ class Service:
 
         jobs = [
             job("hours", timedelta(minutes=5), lambda epoch: run_hours(store, clock, current.value, epoch), 2),
-            job("alerts", timedelta(seconds=15), lambda epoch: run_alerts(store, clock, current.value, epoch), 3),
+            job("alerts", timedelta(seconds=5), lambda epoch: run_alerts(store, clock, current.value, epoch), 3),
         ]
         if settings.transactions:
             counter = TransactionCounter()

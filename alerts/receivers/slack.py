@@ -1,89 +1,75 @@
-"""Slack's shape of an incoming webhook, which Mattermost and others read as well.
+"""Slack: an incoming webhook, or with a bot token the Web API, which knows threads and takes pictures.
 
-Everything that comes from outside is escaped, so a route named `<!channel>` notifies nobody, and cut to the sizes that Slack
-accepts: a longer text makes it refuse the whole message. Sizes: the Block Kit reference for section and context blocks (3,000,
-2,000 per field, 10 fields, 10 elements), and 4,000 for `text`, from where on Slack splits a message.
+Block Kit's sizes and the escaping are in the template and in `escaping.slack`. Uploads follow Slack's present way (ask for an
+address, put the file there, complete): https://docs.slack.dev/messaging/working-with-files#uploading_files
 """
 
+import logging
 from typing import Any
-from urllib.parse import quote
 
-import orjson
+from alerts.receivers.base import PICTURE_NAME, Envelope, Receipt, address, call, post_json, token
+from alerts.web_client import ReceiverUnavailable, Request, WebClient
+from core.config import ReceiverSettings
+from core.errors import DeliveryRefused
 
-from alerts.message import TEST, Message
-from core.types import IncidentState, Severity
+logger = logging.getLogger(__name__)
 
-TEXT_CHARS = 4000
-SECTION_CHARS = 3000
-FIELD_CHARS = 2000
-FIELDS = 10
-CONTEXT_CHARS = 1000
-
-_COLORS = {Severity.INFO: "#3a7bd5", Severity.WARNING: "#e8a317", Severity.CRITICAL: "#c92a2a"}
-_RESOLVED_COLOR = "#2f9e44"
-_TEST_COLOR = "#868e96"
-_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-_URL_SAFE = ":/?#[]@!$&'()*+,;=%-._~"  # what RFC 3986 allows in a URL; `<`, `>` and `|` are encoded
-
-
-def render(message: Message) -> str:
-    """The request's body: the headline as text, the details in an attachment with the severity's colour."""
-    headline = escape(message.headline, TEXT_CHARS)
-    attachment = {"color": _color(message), "fallback": headline, "blocks": _blocks(message)}
-    return orjson.dumps({"text": headline, "attachments": [attachment]}).decode()
+API = "https://slack.com/api/"
+_PASSING = frozenset(
+    {
+        "ratelimited",
+        "rate_limited",
+        "internal_error",
+        "fatal_error",
+        "service_unavailable",
+        "request_timeout",
+    }
+)
 
 
-def escape(text: str, most: int) -> str:
-    """`text` with Slack's three special characters as entities, at most `most` characters long, no entity cut in two."""
-    escaped = [_ENTITIES.get(character, character) for character in text]
-    if sum(map(len, escaped)) <= most:
-        return "".join(escaped)
-    kept, size = [], 1  # the ellipsis
-    for part in escaped:
-        if size + len(part) > most:
-            break
-        kept.append(part)
-        size += len(part)
-    return "".join(kept) + "…"
+def send(client: WebClient, receiver: ReceiverSettings, envelope: Envelope) -> Receipt:
+    if receiver.token is None:
+        return Receipt(status=post_json(client, receiver, envelope, envelope.body).status)
+    body = {**envelope.body, "channel": receiver.channel, "unfurl_links": False, "unfurl_media": False}
+    if envelope.thread:
+        body |= {"thread_ts": envelope.thread}
+    taken = _api(client, receiver, envelope, "chat.postMessage", body)
+    posted = str(taken.get("ts", ""))
+    if (picture := envelope.picture()) is not None:
+        _upload(client, receiver, envelope, picture, envelope.thread or posted)
+    return Receipt(status=200, reference=envelope.thread or posted)
 
 
-def _blocks(message: Message) -> list[dict[str, Any]]:
-    blocks: list[dict[str, Any]] = []
-    if message.explanation.strip():
-        blocks.append({"type": "section", "text": _mrkdwn(escape(message.explanation, SECTION_CHARS))})
-    fields = [_field(name, text) for name, text in message.facts[:FIELDS]]
-    if fields:
-        blocks.append({"type": "section", "fields": fields})
-    if links := _links(message):
-        blocks.append({"type": "section", "text": _mrkdwn(links)})
-    incident = message.incident
-    origin = f"tpscope · rule {incident.rule} · {incident.severity.value} · incident {incident.id}"
-    blocks.append({"type": "context", "elements": [_mrkdwn(escape(origin, CONTEXT_CHARS))]})
-    return blocks
+def _upload(client: WebClient, receiver: ReceiverSettings, envelope: Envelope, picture: bytes, thread: str) -> None:
+    """Best effort: the message itself has arrived and must not be sent again for its picture's sake."""
+    try:
+        place = _form(client, receiver, envelope, "files.getUploadURLExternal", filename=PICTURE_NAME, length=str(len(picture)))
+        upload = Request(url=str(place["upload_url"]), body=picture, headers={"content-type": "application/octet-stream"})
+        call(client, receiver, envelope, upload)
+        files = [{"id": str(place["file_id"]), "title": "The last hours"}]
+        done = {"files": files, "channel_id": receiver.channel, "thread_ts": thread}
+        _api(client, receiver, envelope, "files.completeUploadExternal", done)
+    except (DeliveryRefused, ReceiverUnavailable, KeyError) as error:
+        logger.info("a picture was not uploaded: receiver=%s reason=%s", receiver.name, error)
 
 
-def _field(name: str, text: str) -> dict[str, Any]:
-    label = escape(name, 200)
-    return _mrkdwn(f"*{label}*\n{escape(text, FIELD_CHARS - len(label) - 3)}")
+def _api(client: WebClient, receiver: ReceiverSettings, envelope: Envelope, method: str, body: object) -> dict[str, Any]:
+    headers = {"authorization": f"Bearer {token(receiver)}", "content-type": "application/json; charset=utf-8"}
+    url = address(receiver, API) + method
+    return _checked(post_json(client, receiver, envelope, body, url=url, headers=headers).json)
 
 
-def _links(message: Message) -> str:
-    named = (("Open the incident", message.incident_url), ("Runbook", message.runbook_url))
-    links = [f"<{url}|{name}>" for name, url in ((name, _url(address)) for name, address in named) if url]
-    return " · ".join(links)
+def _form(client: WebClient, receiver: ReceiverSettings, envelope: Envelope, method: str, **form: str) -> dict[str, Any]:
+    headers = {"authorization": f"Bearer {token(receiver)}"}
+    request = Request(url=address(receiver, API) + method, form=form, headers=headers)
+    return _checked(call(client, receiver, envelope, request).json)
 
 
-def _url(address: str) -> str:
-    """Percent-encoded so that it cannot end the link; empty when it is too long to be shown."""
-    encoded = quote(address, safe=_URL_SAFE).replace("&", "&amp;")
-    return encoded if len(encoded) <= SECTION_CHARS // 2 - 100 else ""
-
-
-def _mrkdwn(text: str) -> dict[str, Any]:
-    return {"type": "mrkdwn", "text": text, "verbatim": True}
-
-
-def _color(message: Message) -> str:
-    if message.reason == TEST:
-        return _TEST_COLOR
-    return _RESOLVED_COLOR if message.incident.state is IncidentState.RESOLVED else _COLORS[message.incident.severity]
+def _checked(answer: dict[str, Any]) -> dict[str, Any]:
+    """The Web API says 200 to everything: `ok` decides, and `error` is one of its documented words."""
+    if answer.get("ok") is True:
+        return answer
+    word = str(answer.get("error", "no answer of the Web API"))[:60]
+    if word in _PASSING or "error" not in answer:
+        raise ReceiverUnavailable(f"Slack: {word}")
+    raise DeliveryRefused(f"Slack: {word}")

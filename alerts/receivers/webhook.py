@@ -1,52 +1,25 @@
-"""tpscope's own JSON for generic webhooks. Version 1 is documented in docs/webhook.md; fields are added, never changed."""
+"""tpscope's own JSON for generic webhooks, signed; docs/webhook.md documents version 1: fields are added, never changed."""
 
-import math
-from datetime import UTC, datetime
-from typing import Any
+import hashlib
+import hmac
 
-import orjson
+from alerts.receivers.base import IDEMPOTENCY_HEADER, Envelope, Receipt, address, call, secret
+from alerts.web_client import Request, WebClient
+from core.config import ReceiverSettings
 
-from alerts.message import Message
-
-VERSION = 1
-
-
-def render(message: Message) -> str:
-    """The request's body. What is unknown is null."""
-    incident = message.incident
-    body: dict[str, Any] = {
-        "version": VERSION,
-        "id": message.id,
-        "reason": message.reason,
-        "created_at": _time(message.created_at),
-        "headline": message.headline,
-        "explanation": message.explanation,
-        "incident": {
-            "id": incident.id,
-            "fingerprint": incident.fingerprint,
-            "state": incident.state.value,
-            "rule": incident.rule,
-            "kind": incident.kind,
-            "severity": incident.severity.value,
-            "title": incident.title,
-            "summary": incident.summary,
-            "started_at": _time(incident.started_at),
-            "resolved_at": _time(incident.resolved_at) if incident.resolved_at else None,
-            "anomaly_id": incident.anomaly_id or None,
-        },
-        "labels": dict(sorted(incident.labels.items())),
-        "metric": incident.metric,
-        "value": _number(incident.value),
-        "threshold": _number(incident.threshold),
-        "unit": incident.unit,
-        "links": {"incident": message.incident_url or None, "runbook": message.runbook_url or None},
-    }
-    return orjson.dumps(body).decode()
+TIMESTAMP_HEADER = "X-Tpscope-Timestamp"
+SIGNATURE_HEADER = "X-Tpscope-Signature"
 
 
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+def send(client: WebClient, receiver: ReceiverSettings, envelope: Envelope) -> Receipt:
+    body = envelope.payload.encode()
+    headers = {IDEMPOTENCY_HEADER: envelope.key}
+    if key := secret(receiver):
+        timestamp = str(int(envelope.now.timestamp()))
+        headers |= {TIMESTAMP_HEADER: timestamp, SIGNATURE_HEADER: signature(body, timestamp, key)}
+    return Receipt(status=call(client, receiver, envelope, Request(url=address(receiver), body=body, headers=headers)).status)
 
 
-def _time(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def signature(body: bytes, timestamp: str, key: str) -> str:
+    """`v1=` and the hexadecimal HMAC-SHA256 of `TIMESTAMP.BODY`: an old message cannot be sent again as a new one."""
+    return "v1=" + hmac.new(key.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from core.types import Anomaly, Contribution, ForecastBacktest, ForecastRun, Incident, JobState, Watermark
+from core.types import Anomaly, Contribution, ForecastBacktest, ForecastRun, Incident, JobState, Silence, Watermark
 from dashboards import queries
 from dashboards.api.answers import answer, utc
 from dashboards.api.series import SpanQuery
@@ -14,7 +14,7 @@ from dashboards.context import Web
 from dashboards.status import load_status
 from dashboards.threads import Workers
 from dashboards.window import iso, read_window
-from storage import anomalies, health, incidents, learning, watermarks
+from storage import anomalies, health, incidents, learning, silences, watermarks
 
 MAX_ROWS = 1000
 MAX_LEARNING = 20
@@ -48,6 +48,10 @@ def router(web: Web, workers: Workers) -> APIRouter:
     async def list_incidents(query: Annotated[IncidentsQuery, Query()]) -> Response:
         return answer(await workers.run(read_incidents, web, query))
 
+    @routes.get("/silences", summary="Silences that have not ended", response_class=Response)
+    async def list_silences(_query: Annotated[NoQuery, Query()]) -> Response:
+        return answer(await workers.run(list_of_silences, web))
+
     @routes.get("/anomalies", summary="Anomalies, newest first", response_class=Response)
     async def list_anomalies(query: Annotated[AnomaliesQuery, Query()]) -> Response:
         return answer(await workers.run(read_anomalies, web, query))
@@ -71,6 +75,11 @@ def read_incidents(web: Web, query: IncidentsQuery) -> dict[str, Any]:
     found = incidents.read_incidents(web.store, window.start, window.end, firing_only=query.state == "firing", limit=MAX_ROWS)
     chosen = [one for one in found if query.state is None or one.state == query.state][: query.limit]
     return {"from": iso(window.start), "to": iso(window.end), "incidents": [_incident(one) for one in chosen]}
+
+
+def list_of_silences(web: Web) -> dict[str, Any]:
+    """What people have silenced; windows of maintenance are in the configuration."""
+    return {"silences": [_silence(one) for one in silences.read_silences(web.store, web.now())]}
 
 
 def read_anomalies(web: Web, query: AnomaliesQuery) -> dict[str, Any]:
@@ -131,12 +140,26 @@ def _incident(one: Incident) -> dict[str, Any]:
         "started_at": utc(one.started_at),
         "updated_at": utc(one.updated_at),
         "resolved_at": utc(one.resolved_at),
+        "opened_at": utc(one.opened_at),
+        "snoozed_until": utc(one.snoozed_until),
+        "causes": [{"text": cause.text, "share": cause.share} for cause in one.causes],
         "metric": one.metric,
         "value": one.value,
         "threshold": one.threshold,
         "unit": one.unit,
         "anomaly_id": one.anomaly_id or None,
         "runbook": one.runbook or None,
+    }
+
+
+def _silence(one: Silence) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "match": dict(one.match),
+        "from": utc(one.starts_at),
+        "until": utc(one.ends_at),
+        "created_by": one.created_by,
+        "comment": one.comment,
     }
 
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from dash import dcc, html
 
 from core.series import METRICS
-from core.types import Anomaly, DeliveryState, Incident, IncidentState, Notification, NotifyReason
+from core.types import Anomaly, DeliveryState, Incident, Notification, NotifyReason
 from dashboards.catalogue import METRIC_WORDS
 from dashboards.incidents import IncidentDetail, IncidentsData, without_urls
 from dashboards.pages.overview import GRAPH_CONFIG
@@ -41,7 +41,7 @@ def layout() -> Any:
 
 
 def summary(data: IncidentsData, zone: ZoneInfo) -> list[Any]:
-    firing = sum(1 for one in data.incidents if one.state == IncidentState.FIRING)
+    firing = sum(1 for one in data.incidents if one.state.is_open)
     words = f"{firing} firing, {len(data.incidents) - firing} resolved" if data.incidents else "none so far"
     return [html.Span(words), html.Span(f"time zone {zone.key}"), html.Span(f"updated {data.now.astimezone(zone):%H:%M:%S}")]
 
@@ -55,7 +55,7 @@ def listing(data: IncidentsData, zone: ZoneInfo) -> Any:
 
 
 def _entry(incident: Incident, opened: bool, zone: ZoneInfo, now: datetime) -> Any:
-    firing = incident.state == IncidentState.FIRING
+    firing = incident.state.is_open
     return dcc.Link(
         [
             html.Div([severity_badge(incident.severity), state_badge(firing)], className="badges"),
@@ -105,9 +105,7 @@ def _head(incident: Incident, zone: ZoneInfo, now: datetime) -> Any:
         pairs.append(("Runbook", incident.runbook))
     return html.Section(
         [
-            html.Div(
-                [severity_badge(incident.severity), state_badge(incident.state == IncidentState.FIRING)], className="badges"
-            ),
+            html.Div([severity_badge(incident.severity), state_badge(incident.state.is_open)], className="badges"),
             html.H2(incident.title, className="incident-title"),
             html.P(incident.summary, className="prose"),
             facts(pairs),

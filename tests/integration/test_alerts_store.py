@@ -79,7 +79,8 @@ FAILING = {"kind": "threshold", "name": "failing", "metric": "error_rate", "by":
 
 def settings_for(url: str, **more: Any) -> Settings:
     receivers = [{"name": "ops", "url": f"{url}/hook", "timeout": "2s", "backoff": "100ms"}]
-    return Settings.model_validate({"rules": [FAILING], "receivers": receivers, **more})
+    routing = {"group_wait": "0s", "group_wait_critical": "0s"}
+    return Settings.model_validate({"rules": [FAILING], "receivers": receivers, "routing": routing, **more})
 
 
 @pytest.fixture(scope="module")

@@ -249,6 +249,7 @@ def _incident(name: str, anomaly: Anomaly, severity: Severity, title: str, ended
         updated_at=ended or end,
         resolved_at=ended,
         last_notified_at=anomaly.started_at + MINUTE,
+        opened_at=anomaly.started_at + MINUTE,
         metric=anomaly.metric,
         value=anomaly.observed,
         threshold=float("nan"),

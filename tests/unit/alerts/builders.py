@@ -1,19 +1,31 @@
 """Inputs for tests of alerting."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from core.config import AnomalyRule, Settings, ThresholdRule
 from core.series import Direction, Selector
-from core.types import Anomaly, Contribution, DeliveryState, Incident, IncidentState, Notification, NotifyReason, Severity
+from core.types import (
+    Anomaly,
+    Contribution,
+    DeliveryState,
+    Incident,
+    IncidentState,
+    Notification,
+    NotifyReason,
+    Severity,
+    Silence,
+)
 from tests.unit.alerts.memory import MINUTE, START
 
 HOOK = "http://127.0.0.1:1/secret-token"
 
 
 def settings(*rules: ThresholdRule | AnomalyRule, receivers: tuple[str, ...] = ("chat",), **more: Any) -> Settings:
-    entries = [{"name": name, "url": f"{HOOK}/{name}"} for name in receivers]
-    return Settings.model_validate({"rules": [rule.model_dump() for rule in rules], "receivers": entries, **more})
+    entries = [{"name": name, "url": f"{HOOK}/{name}", "deadline": "30d"} for name in receivers]
+    routing = {"group_wait": "0s", "group_wait_critical": "0s", "group_from": 1000, **more.pop("routing", {})}
+    given = {"rules": [rule.model_dump() for rule in rules], "receivers": entries, "routing": routing}
+    return Settings.model_validate({**given, **more})
 
 
 def slow(**more: Any) -> ThresholdRule:
@@ -70,12 +82,26 @@ def incident(**more: Any) -> Incident:
         "updated_at": START + MINUTE,
         "resolved_at": None,
         "last_notified_at": START + MINUTE,
+        "opened_at": START,
         "metric": "latency_p95",
         "value": 900.0,
         "threshold": 500.0,
         "unit": "ms",
     }
     return Incident(**{**given, **more})
+
+
+def silence(**more: Any) -> Silence:
+    given: dict[str, Any] = {
+        "id": "s1",
+        "match": {"service": "chat"},
+        "starts_at": START,
+        "ends_at": START + timedelta(hours=1),
+        "created_at": START,
+        "created_by": "ops",
+        "comment": "a move",
+    }
+    return Silence(**{**given, **more})
 
 
 def notification(**more: Any) -> Notification:

@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pandas as pd
 
-from alerts.post import ReceiverUnavailable
+from alerts.post import Envelope, Receipt, ReceiverUnavailable
 from alerts.repository import WindowQuery
 from core.config import ReceiverSettings
 from core.errors import DeliveryRefused, StoreError
-from core.types import Anomaly, DeliveryState, Incident, IncidentState, JobState, Notification, Watermark
+from core.series import Selector
+from core.types import Anomaly, DeliveryState, Incident, IncidentAction, JobState, Notification, Silence, Watermark
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -30,6 +31,12 @@ class MemoryRepository:
         self.stored_anomalies: dict[str, Anomaly] = {}
         self.values: dict[tuple[str, str], dict[datetime, float]] = {}
         self.marks: list[Watermark] = []
+        self.stored_silences: list[Silence] = []
+        self.said: list[IncidentAction] = []
+        self.in_spans: pd.DataFrame | None = None
+        self.live: pd.DataFrame | None = None
+        self.unread = 0
+        self.moved: dict[str, pd.DataFrame] = {}
         self.reads: list[WindowQuery] = []
         self.kill_before = ""
         self.broken_metrics: set[str] = set()
@@ -63,11 +70,7 @@ class MemoryRepository:
         return list({one.id: one for one in self.incident_events}.values())
 
     def incidents(self, since: datetime) -> list[Incident]:
-        return [
-            one
-            for one in self.latest_incidents()
-            if one.state is IncidentState.FIRING or one.resolved_at is None or one.resolved_at > since
-        ]
+        return [one for one in self.latest_incidents() if one.resolved_at is None or one.resolved_at > since]
 
     def write_incidents(self, incidents: Sequence[Incident]) -> None:
         if incidents:
@@ -100,6 +103,33 @@ class MemoryRepository:
         ends = [end for known in self.values.values() for end in known]
         return max(ends) - MINUTE if ends else None
 
+    def parts(self, dimension: str, start: datetime, end: datetime, selector: Selector) -> pd.DataFrame:
+        return self.moved.get(dimension, pd.DataFrame(columns=["value", "after", "calls", "errors", "latency_ms_sum"]))
+
+    def spans(
+        self,
+        metric: str,
+        spans: Sequence[tuple[datetime, datetime]],
+        selector: Selector,
+        by: tuple[str, ...],
+        unit_s: int = 60,
+    ) -> pd.DataFrame:
+        if unit_s == 1:
+            return self.live if self.live is not None else pd.DataFrame(columns=["span", *by, "calls", "value"])
+        return self.in_spans if self.in_spans is not None else pd.DataFrame(columns=["span", *by, "calls", "value"])
+
+    def letters(self, since: datetime) -> int:
+        return self.unread
+
+    def first_minute(self) -> datetime | None:
+        return START - timedelta(days=60)
+
+    def silences(self, after: datetime) -> list[Silence]:
+        return [one for one in self.stored_silences if one.ends_at > after]
+
+    def actions(self, since: datetime) -> list[IncidentAction]:
+        return [one for one in self.said if one.at > since]
+
     def watermarks(self) -> list[Watermark]:
         return self.marks
 
@@ -117,19 +147,24 @@ class MemoryRepository:
 
 
 class MemoryPost:
-    """Takes messages; `script` says what becomes of the next attempts: None takes one, an exception is raised."""
+    """Takes messages; `script` says what becomes of the next attempts (None: taken, else raised), `down` who takes none."""
 
     def __init__(self) -> None:
         self.taken: list[tuple[str, str, str]] = []
         self.tried: list[tuple[str, str]] = []
+        self.threads: list[str] = []
+        self.down: set[str] = set()
         self.script: list[Exception | None] = []
 
-    def __call__(self, receiver: ReceiverSettings, payload: str, key: str, now: datetime) -> int:
-        self.tried.append((receiver.name, key))
+    def __call__(self, receiver: ReceiverSettings, envelope: Envelope) -> Receipt:
+        self.tried.append((receiver.name, envelope.key))
+        self.threads.append(envelope.thread)
+        if receiver.name in self.down:
+            raise unavailable()
         if self.script and (error := self.script.pop(0)) is not None:
             raise error
-        self.taken.append((receiver.name, key, payload))
-        return 200
+        self.taken.append((receiver.name, envelope.key, envelope.payload))
+        return Receipt(status=200, reference=f"ref-{envelope.key}")
 
 
 def unavailable(retry_after: timedelta | None = None) -> ReceiverUnavailable:

@@ -2,14 +2,16 @@
 
 import threading
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from prometheus_client import REGISTRY
 
+from alerts.breaker import Pace
 from alerts.delivery import MAX_PAUSE, Courier, DeliveryReport
+from alerts.post import Envelope, Receipt
 from core.clock import FakeClock
-from core.config import ReceiverSettings
+from core.config import ReceiverSettings, Settings
 from core.errors import StoreUnavailable
 from core.types import DeliveryState, Notification, NotifyReason
 from tests.support.wait import wait_until
@@ -31,9 +33,9 @@ class Harness:
     def put(self, *rows: Notification) -> None:
         self.outbox.write_notifications(rows)
 
-    def round(self, after: timedelta = timedelta(0)) -> DeliveryReport:
+    def round(self, after: timedelta = timedelta(0), given: Settings = GIVEN) -> DeliveryReport:
         self.clock.advance(after)
-        return self.courier.start(self.outbox, GIVEN) + self.courier.wait()
+        return self.courier.start(self.outbox, given) + self.courier.wait()
 
     def state(self, id: str = "n1") -> Notification:
         return next(one for one in self.outbox.latest_notifications() if one.id == id)
@@ -81,8 +83,9 @@ def attempts(outcome: str) -> float:
 def test_a_message_is_given_up_after_the_configured_repeats(harness: Harness) -> None:
     harness.post.script = [unavailable()] * 20
     harness.put(notification())
+    few = settings(receivers=("chat", "pager")).receivers[0].model_copy(update={"retries": 6})
     for _ in range(20):
-        harness.round(MAX_PAUSE * 10)
+        harness.round(MAX_PAUSE * 10, GIVEN.model_copy(update={"receivers": (few,)}))
     given_up = harness.state()
     assert (given_up.state, given_up.attempts) == (FAILED, 7), "the first attempt and six repeats"
     assert given_up.error == "given up after 7 attempts: HTTP 503"
@@ -165,11 +168,11 @@ def test_a_receiver_that_is_gone_from_the_configuration_gets_nothing(harness: Ha
 def test_a_busy_lane_delays_no_other_and_sends_nothing_twice(harness: Harness) -> None:
     release, inside = threading.Event(), threading.Event()
 
-    def slow(receiver: ReceiverSettings, payload: str, key: str, now: datetime) -> int:
+    def slow(receiver: ReceiverSettings, envelope: Envelope) -> Receipt:
         if receiver.name == "chat":
             inside.set()
             assert release.wait(10)
-        return harness.post(receiver, payload, key, now)
+        return harness.post(receiver, envelope)
 
     courier = Courier(slow, harness.clock, threading.Event())
     harness.put(notification(), notification(id="p1", receiver="pager"))
@@ -256,12 +259,57 @@ def test_trouble_is_logged_when_it_changes(harness: Harness, caplog: pytest.LogC
 def test_stopping_ends_a_lane_after_the_message_that_it_sends(harness: Harness) -> None:
     stop = threading.Event()
 
-    def post(receiver: ReceiverSettings, payload: str, key: str, now: datetime) -> int:
+    def post(receiver: ReceiverSettings, envelope: Envelope) -> Receipt:
         stop.set()
-        return harness.post(receiver, payload, key, now)
+        return harness.post(receiver, envelope)
 
     courier = Courier(post, harness.clock, stop)
     harness.put(*(notification(id=f"n{number}", incident_id=f"i{number}") for number in range(5)))
     courier.start(harness.outbox, GIVEN)
     courier.close()
     assert len(harness.post.taken) == 1
+
+
+def test_a_receiver_that_is_down_for_an_hour_loses_nothing_and_delays_no_other(harness: Harness) -> None:
+    harness.put(*(notification(id=f"c{number}", incident_id=f"i{number}") for number in range(40)))
+    harness.put(*(notification(id=f"p{number}", incident_id=f"i{number}", receiver="pager") for number in range(3)))
+    harness.post.down = {"chat"}
+    while harness.clock.now() < START + timedelta(hours=1):
+        harness.round(SECOND * 5)
+        if harness.clock.now() == START + SECOND * 5:
+            assert {name for name, _, _ in harness.post.taken} == {"pager"}
+    assert len(harness.post.tried) < 200, "a broken receiver is left alone"
+    harness.post.down = set()
+    for _ in range(120):
+        harness.round(SECOND * 5)
+    assert sorted(key for name, key, _ in harness.post.taken if name == "chat") == sorted(f"c{number}" for number in range(40))
+
+
+def test_a_message_past_its_deadline_is_given_up_without_an_attempt(harness: Harness) -> None:
+    harness.put(notification())
+    assert harness.round(timedelta(days=30)).failed == 1
+    assert (harness.state().error, harness.post.tried) == ("given up: older than 30d", [])
+
+
+def test_later_messages_go_into_the_thread_of_the_first(harness: Harness) -> None:
+    harness.put(notification(), notification(id="end", reason=NotifyReason.RESOLVED, created_at=START + SECOND))
+    harness.round()
+    harness.round(2 * SECOND)
+    assert (harness.state().reference, harness.post.threads) == ("ref-n1", ["", "ref-n1"])
+
+
+def test_no_receiver_gets_more_a_minute_than_it_takes(harness: Harness) -> None:
+    harness.put(*(notification(id=f"n{number}", incident_id=f"i{number}") for number in range(200)))
+    for _ in range(60):
+        harness.round(SECOND)
+    assert 58 <= len(harness.post.taken) <= 66
+
+
+def test_a_pace_follows_a_clock_that_is_set_back() -> None:
+    pace = Pace("chat", 60)
+    assert all(pace.take(START) for _ in range(6))
+    assert not pace.take(START)
+    assert pace.rests(START + SECOND / 2)
+    assert not pace.rests(START - timedelta(hours=1))
+    assert not pace.take(START - timedelta(hours=1)), "a clock set back makes no tokens"
+    assert pace.take(START - timedelta(hours=1) + SECOND)

@@ -88,7 +88,9 @@ def test_a_firing_that_held_opens_an_incident_and_tells_it_once() -> None:
 
 def test_a_firing_that_has_not_held_opens_nothing_but_keeps_open() -> None:
     short = firing(held=False, value=700.0)
-    assert step(firings=[short]) == Decision()
+    pending = step(firings=[short])
+    assert [one.state for one in pending.updates] == [IncidentState.PENDING]
+    assert (pending.updates[0].opened_at, pending.notices) == (None, ())
     assert only(step([incident()], [short])).value == 700.0
 
 
@@ -96,8 +98,25 @@ def test_what_is_unknown_stays_as_it_is() -> None:
     assert step([incident()]) == Decision()
 
 
-def test_a_condition_that_is_gone_but_not_long_enough_changes_nothing() -> None:
-    assert step([incident()], clears=[clear(recovered=False)]) == Decision()
+def test_a_condition_that_is_gone_but_not_long_enough_recovers_without_a_word() -> None:
+    decision = step([incident()], clears=[clear(recovered=False)])
+    assert [one.state for one in decision.updates] == [IncidentState.RECOVERING]
+    assert decision.notices == ()
+    back = step(decision.updates, firings=[firing()])
+    assert [one.state for one in back.updates] == [IncidentState.FIRING]
+    assert back.notices == ()
+
+
+def test_a_pending_incident_fires_when_it_has_held_and_is_dropped_when_it_is_gone() -> None:
+    (pending,) = step(firings=[firing(held=False)]).updates
+    fires = step([pending], firings=[firing()])
+    assert [(one.id, one.state, one.opened_at) for one in fires.updates] == [(pending.id, IncidentState.FIRING, NOW)]
+    assert [one.reason for one in fires.notices] == [OPENED]
+    gone = step([pending], clears=[clear(recovered=False)])
+    assert [(one.state, one.opened_at) for one in gone.updates] == [(IncidentState.RESOLVED, None)]
+    assert gone.notices == ()
+    again = step(gone.updates, firings=[firing()])
+    assert [one.reason for one in again.notices] == [OPENED], "what never fired does not stand in the way"
 
 
 def test_a_recovered_condition_ends_the_incident_and_tells_it() -> None:

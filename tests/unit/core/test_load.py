@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core.config import AnomalyRule, Settings
+from core.config import AbsenceRule, AnomalyRule, PipelineRule, Settings
 from core.errors import ConfigError
 from core.load import load_settings
 
@@ -20,7 +20,7 @@ def test_everything_runs_with_no_file_at_all() -> None:
     settings = load_settings(None, {})
     assert settings.store.url.startswith("chdb://")
     assert settings.kafka.brokers == ()
-    assert [type(rule) for rule in settings.rules] == [AnomalyRule]
+    assert [type(rule) for rule in settings.rules] == [AnomalyRule, AbsenceRule, PipelineRule]
 
 
 @pytest.mark.parametrize(
@@ -108,6 +108,7 @@ def test_secrets_are_read_and_never_printed(tmp_path: Path, monkeypatch: pytest.
     )
     assert settings.store.password is not None
     assert settings.store.password.reveal() == "hunter2"
+    assert settings.receivers[0].url is not None
     assert settings.receivers[0].url.reveal().endswith("secret-part")
     shown = repr(settings) + str(settings.model_dump(mode="json"))
     assert "hunter2" not in shown

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from core.types import Incident, IncidentState, Severity
+from core.types import Incident, IncidentState, RankedCause, Severity
 from storage.contract import Store
 from storage.incidents import incident_history, read_incidents, write_incidents
 
@@ -27,6 +27,7 @@ def _incident(id: str = "i1", **changes: object) -> Incident:
         updated_at=AT,
         resolved_at=None,
         last_notified_at=None,
+        opened_at=AT,
         metric="error_rate",
         value=0.12,
         threshold=0.05,
@@ -94,3 +95,20 @@ def test_the_limit_keeps_the_newest(store: Store) -> None:
 def test_a_time_without_a_zone_is_refused(store: Store) -> None:
     with pytest.raises(ValueError, match="updated_at: a time without a time zone"):
         write_incidents(store, [_incident(updated_at=AT.replace(tzinfo=None))], 1)
+
+
+def test_what_has_not_fired_is_left_out_unless_asked_for(store: Store) -> None:
+    pending = _incident("p", state=IncidentState.PENDING, opened_at=None)
+    dropped = _incident("d", state=IncidentState.RESOLVED, opened_at=None, resolved_at=AT + MINUTE)
+    others = [_incident(state.value, state=state) for state in IncidentState if state.is_open]
+    write_incidents(store, [pending, dropped, *others], 1)
+    assert {one.id for one in read_incidents(store)} == {"firing", "acknowledged", "recovering"}
+    assert len(read_incidents(store, firing_only=True)) == 3
+    assert {one.id for one in read_incidents(store, pending=True)} >= {"p", "d"}
+
+
+def test_causes_snooze_and_expected_range_come_back(store: Store) -> None:
+    causes = (RankedCause(text="provider openai", share=0.82), RankedCause(text='model "x"', share=0.5))
+    written = _incident(causes=causes, snoozed_until=AT + MINUTE, lower=0.0, upper=0.03)
+    write_incidents(store, [written], 1)
+    assert read_incidents(store) == [written]

@@ -1,0 +1,38 @@
+"""What moved with a breach: calls and errors of a window and of the time before it, by the values of a dimension."""
+
+from datetime import datetime, timedelta
+
+import pandas as pd
+
+from core.series import Selector
+from storage.contract import Store
+from storage.frames import with_labels
+from storage.rollups import pick
+from storage.selection import check_dimensions, matching
+
+MINUTE_S = 60
+MOST_VALUES = 500
+_SUMS = ("calls", "errors", "latency_ms_sum")
+
+
+def read_parts(
+    store: Store, dimension: str, start: datetime, end: datetime, before: timedelta, selector: Selector
+) -> pd.DataFrame:
+    """Sums by the values of one dimension, in [start, end) and in the `before` that precedes it.
+
+    Returns
+    -------
+    DataFrame with `value` (`str`), `after` (`bool`: in the window), `calls`, `errors`, `latency_ms_sum` (`float64`); those with
+    the most calls. Raises ValueError for what is no dimension.
+    """
+    check_dimensions((dimension,))
+    source = pick((dimension, *selector.dimensions), _SUMS, MINUTE_S)
+    where, labels = matching(selector, "t")
+    sums = ", ".join(f"toFloat64({source.column(name)}) AS {name}" for name in _SUMS)
+    sql = f"""SELECT t.{dimension} AS value, t.{source.time} >= {{start:DateTime('UTC')}} AS inside, {sums}
+    FROM {source.table} AS t
+    WHERE t.{source.time} >= {{earliest:DateTime('UTC')}} AND t.{source.time} < {{end:DateTime('UTC')}}{where}
+    GROUP BY value, inside ORDER BY calls DESC, value, inside LIMIT {{most:UInt64}}"""
+    span = {"start": start, "end": end, "earliest": start - before}
+    frame = store.frame(sql, {**span, "most": MOST_VALUES, **labels}).rename(columns={"inside": "after"})
+    return with_labels(frame.astype({"after": "bool"}), ["value"])
