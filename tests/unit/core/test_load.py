@@ -46,7 +46,7 @@ def test_everything_runs_with_no_file_at_all() -> None:
         ("transactions: [{name: a, success: {statuses: [399-200]}}]", "success.statuses", "the lower first"),
         ("transactions: [{name: a, weight: 0}]", "transactions.0.weight", "greater than 0, not 0"),
         ("transactions: [{name: a}, {name: a}]", "tpscope.yaml", "the name 'a' is used twice"),
-        ("limits: []", "limits", "reserved for a later version"),
+        ("reviews: []", "reviews", "reserved for a later version"),
         ("time_zone: Mars/Olympus", "time_zone", "'Mars/Olympus' is no IANA time zone"),
         ("rules: [{kind: threshold, name: x, metric: tpss, above: 1}]", "rules.0", "'tpss' is no metric"),
         ("rules: [{kind: threshold, name: x, metric: tps}]", "rules.0", "one of above or below must be given"),
