@@ -4,7 +4,7 @@ Values belong to the middle of their hour; in between they are interpolated, so 
 is Monday 00:00 to 01:00 in the tenant's or the configured time zone; days off have slots of their own (`core.calendars`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,11 +13,13 @@ import pandas as pd
 
 from analytics.deviation import bounds, deviation
 from analytics.features import BASELINE_METRICS, Floats, Kind, Panel, align, inverse, kind_of
-from core.calendars import DAY_OFF, Calendars, in_zone
+from core.calendars import DAY_OFF, Calendar, Calendars, in_zone
 from core.calendars import SLOTS as SLOTS
 from core.series import Selector
 
 _SUNDAY = 6
+
+Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,32 +53,63 @@ class Baselines:
 
     def at(self, times: pd.DatetimeIndex, rows: npt.NDArray[np.int64] | None = None) -> "Expected":
         """Interpolate to the given instants, for the given rows of selectors (by default all)."""
-        chosen = np.arange(len(self.selectors)) if rows is None else rows
-        groups = [
-            (members, calendar.between(times), calendar.slots(times))
-            for calendar, members in self.local.groups([self.selectors[row] for row in chosen])
-        ]
+        chosen = self.selectors if rows is None else [self.selectors[row] for row in rows]
+        groups = self.local.groups(chosen)
+        alone = len(groups) == 1 and rows is None
+        places = [_Place.of(calendar, times, members, rows, alone) for calendar, members in groups]
+        shape = (len(chosen), len(times))
+        center = {metric: _together(shape, places, [one.glide(held) for one in places]) for metric, held in self.center.items()}
+        flat = {metric: _together(shape, places, [one.flat(held) for one in places]) for metric, held in self.center.items()}
+        scale = {metric: _together(shape, places, [one.glide(held) for one in places]) for metric, held in self.scale.items()}
+        return Expected(center=center, flat=flat, scale=scale, calls=np.maximum(np.expm1(center["tps"]), 0.0))
 
-        def between(matrix: Floats) -> Floats:
-            out = np.empty((len(chosen), len(times)))
-            for members, (before, after, part), _ in groups:
-                held = matrix[chosen[members]]
-                out[members] = held[:, before] * (1.0 - part) + held[:, after] * part
-            return out
 
-        def flat(matrix: Floats) -> Floats:
-            out = np.empty((len(chosen), len(times)))
-            for members, _, own in groups:
-                out[members] = matrix[chosen[members]][:, own]
-            return out
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where the selections of one calendar find given instants.
 
-        center = {metric: between(matrix) for metric, matrix in self.center.items()}
-        return Expected(
-            center=center,
-            flat={metric: flat(matrix) for metric, matrix in self.center.items()},
-            scale={metric: between(matrix) for metric, matrix in self.scale.items()},
-            calls=np.maximum(np.expm1(center["tps"]), 0.0),
-        )
+    Attributes
+    ----------
+    members, rows : ndarray or None
+        Their rows in the answer, and in the matrices of the baselines; None: all of them.
+    """
+
+    members: Ints | None
+    rows: Ints | None
+    before: Ints
+    after: Ints
+    part: Floats
+    own: Ints
+
+    @classmethod
+    def of(cls, calendar: Calendar, times: pd.DatetimeIndex, members: Ints, rows: Ints | None, alone: bool) -> "_Place":
+        before, after, part = calendar.between(times)
+        held = members if rows is None else rows[members]
+        own = calendar.slots(times)
+        if alone:
+            return cls(members=None, rows=None, before=before, after=after, part=part, own=own)
+        return cls(members=members, rows=held, before=before, after=after, part=part, own=own)
+
+    def glide(self, matrix: Floats) -> Floats:
+        """Between the middles of the hours."""
+        return self._pick(matrix, self.before) * (1.0 - self.part) + self._pick(matrix, self.after) * self.part
+
+    def flat(self, matrix: Floats) -> Floats:
+        """The hour itself."""
+        return self._pick(matrix, self.own)
+
+    def _pick(self, matrix: Floats, slots: Ints) -> Floats:
+        return matrix[:, slots] if self.rows is None else matrix[np.ix_(self.rows, slots)]
+
+
+def _together(shape: tuple[int, int], places: Sequence[_Place], parts: Sequence[Floats]) -> Floats:
+    """The parts of all calendars as one matrix."""
+    if len(parts) == 1 and places[0].members is None:
+        return parts[0]
+    out = np.empty(shape)
+    for place, part in zip(places, parts, strict=True):
+        out[place.members] = part
+    return out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

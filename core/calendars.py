@@ -78,10 +78,13 @@ class Calendars:
 
     def groups(self, selectors: Sequence[Selector]) -> list[tuple[Calendar, npt.NDArray[np.int64]]]:
         """Each calendar that is needed, with the numbers of the selectors that live by it."""
-        rows: dict[Calendar, list[int]] = {}
+        if not self.tenants:  # asked every minute, of thousands of selectors
+            return [(self.common, np.arange(len(selectors)))] if selectors else []
+        rows: dict[str, list[int]] = {}
         for number, selector in enumerate(selectors):
-            rows.setdefault(self.of(selector), []).append(number)
-        return [(calendar, np.array(numbers, dtype=np.int64)) for calendar, numbers in rows.items()]
+            tenant = selector.labels.get("tenant", "")
+            rows.setdefault(tenant if tenant in self.tenants else "", []).append(number)
+        return [(self.tenants.get(tenant, self.common), np.array(numbers, dtype=np.int64)) for tenant, numbers in rows.items()]
 
 
 def in_zone(time_zone: str) -> Calendars:
