@@ -156,7 +156,14 @@ def test_imported_history_may_lose_its_exemption(store: Store) -> None:
     assert "origin" not in ttl(store, "calls") + ttl(store, "route_1m")
     assert ttl(store, "dead_letters") == "toDateTime(received_at) + toIntervalDay(30)"
     assert apply_retention(store, imports_too) == []
-    assert apply_retention(store, RetentionSettings()) == ["calls", "route_1m", "model_1m", "tenant_1m", "unpriced_1m", "calls_1s"]
+    assert apply_retention(store, RetentionSettings()) == [
+        "calls",
+        "route_1m",
+        "model_1m",
+        "tenant_1m",
+        "unpriced_1m",
+        "calls_1s",
+    ]
 
 
 def test_old_rows_go_and_imported_ones_stay(store: Store) -> None:

@@ -93,7 +93,7 @@ def test_names_come_before_patterns_and_later_dates_before_earlier() -> None:
 
     def price(provider: str, model: str, moment: datetime) -> float | None:
         found = table.at(provider, model, moment)
-        return found and found.input
+        return found.input if found else None
 
     assert price("azure", "gpt-4o", march) == 3.0
     assert price("azure", "gpt-4o", january) == 2.0
