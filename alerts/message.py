@@ -15,7 +15,7 @@ from render.units import format_range, format_span, format_value
 
 TEST = "test"
 MOST_CAUSES = 3
-ACTION_WORDS = {Action.ACKNOWLEDGE: "Acknowledge", Action.SNOOZE: "Snooze 1 h", Action.EXPECTED: "Expected"}
+ACTION_WORDS = {Action.ACKNOWLEDGE: "Acknowledge", Action.SNOOZE: "Snooze 1 h", Action.EXPECTED: "It was expected"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,14 +35,13 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = 
         For a file that cannot be read, is no YAML mapping, has an unknown key or a bad value. One line; of several mistakes
         the first, with the number of the others.
     """
-    source = str(path) if path else "configuration"
     tree = _read_yaml(path) if path else {}
     variables = os.environ if environ is None else environ
     origins = _overlay(tree, variables)
     try:
         return Settings.model_validate(tree)
     except ValidationError as error:
-        raise _first_mistake(error, source, origins) from None
+        raise _first_mistake(error, path, origins) from None
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -99,16 +98,41 @@ def _set(tree: dict[str, Any], keys: tuple[str, ...], value: Any, variable: str)
             node = node[index]
 
 
-def _first_mistake(error: ValidationError, source: str, origins: Mapping[tuple[str, ...], str]) -> ConfigError:
+def _first_mistake(error: ValidationError, path: Path | None, origins: Mapping[tuple[str, ...], str]) -> ConfigError:
     mistakes = error.errors(include_url=False)
     first = mistakes[0]
     location = tuple(str(part) for part in first["loc"] if part not in RULE_KINDS)
     dotted = ".".join(location)
-    where = next((name for keys, name in origins.items() if location[: len(keys)] == keys), source)
+    where = next((name for keys, name in origins.items() if location[: len(keys)] == keys), _source(path, location))
     problem = _problem(first, location)
     if len(mistakes) > 1:
         problem += f" (and {len(mistakes) - 1} more)"
     return ConfigError(f"{where}: {dotted}" if dotted else where, problem)
+
+
+def _source(path: Path | None, location: tuple[str, ...]) -> str:
+    """The file, with the line of the innermost key that is there."""
+    if path is None:
+        return "configuration"
+    line = line_of(path.read_text(encoding="utf-8"), location)
+    return f"{path}:{line}" if line else str(path)
+
+
+def line_of(text: str, location: tuple[str, ...]) -> int:
+    """The line (from 1) of a key of a YAML text, or of the nearest key around it that is there; 0 for none."""
+    node, line = yaml.compose(text, Loader=yaml.SafeLoader), 0
+    for part in location:
+        if isinstance(node, yaml.SequenceNode) and part.isdigit() and int(part) < len(node.value):
+            node = node.value[int(part)]
+            line = node.start_mark.line + 1
+        elif isinstance(node, yaml.MappingNode):
+            found = next(((key, value) for key, value in node.value if key.value == part), None)
+            if found is None:
+                break
+            node, line = found[1], found[0].start_mark.line + 1
+        else:
+            break
+    return line
 
 
 def _problem(mistake: Any, location: tuple[str, ...]) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 ELLIPSIS = "…"
 _SLACK = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _URL_SAFE = ":/?#[]@!$&'()*+,;=%-._~"  # what RFC 3986 allows in a URL; `<`, `>`, `|` and quotes are encoded
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~>-])")
+_MARKDOWN = re.compile(r"([\\`*_\[\]#|~])")  # without brackets there is no link and no picture
 _MENTION = re.compile(r"@(?=\S)")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _WORD_JOINER = "\u2060"  # invisible; parts the at-sign from the name, so that no chat sees a mention
@@ -42,6 +42,11 @@ def markup(text: str, most: int) -> str:
 def markdown(text: str, most: int) -> str:
     """`text` as Markdown shows it literally, without mentions, in one line per line."""
     return _clip_parts([_MARKDOWN.sub(r"\\\1", character) for character in unmentioned(text)], most)
+
+
+def unlinked(text: str, most: int) -> str:
+    """For chats whose Markdown knows no escapes: emphasis may come through, links and mentions do not."""
+    return clip(unmentioned(text).replace("](", "] (").replace("`", "'"), most)
 
 
 def unmentioned(text: str) -> str:

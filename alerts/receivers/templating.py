@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from jinja2 import StrictUndefined, Template, TemplateError
+from jinja2 import StrictUndefined, Template, TemplateError, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from alerts.message import TEST, Message
@@ -159,17 +159,8 @@ def _environment() -> ImmutableSandboxedEnvironment:
     environment.globals.clear()  # neither `range` nor `lipsum`: a template has what the message says
     environment.globals["joiner"] = _Joiner
     environment.filters["json"] = _json
-    for function in (
-        escaping.clip,
-        escaping.clip_bytes,
-        escaping.slack,
-        escaping.markup,
-        escaping.markdown,
-        escaping.plain,
-        escaping.unmentioned,
-    ):
-        environment.filters[function.__name__] = function
-    environment.filters["url"] = escaping.url
+    for name in ("clip", "clip_bytes", "slack", "markup", "markdown", "plain", "unlinked", "unmentioned", "url"):
+        environment.filters[name] = getattr(escaping, name)
     return environment
 
 
@@ -185,6 +176,8 @@ class _Joiner:
 
 
 def _json(value: object) -> str:
+    if isinstance(value, Undefined):
+        str(value)  # raises, naming what is not there
     return orjson.dumps(value).decode()
 
 

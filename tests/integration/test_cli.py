@@ -16,7 +16,7 @@ from tests.support.wait import wait_until
 def test_an_unknown_configuration_key(tmp_path: Path) -> None:
     (tmp_path / "tpscope.yaml").write_text("kafka: {topics: a}\n")
     line = one_line(run(tmp_path, "config", "check", "--config", "tpscope.yaml"))
-    assert line == "tpscope: tpscope.yaml: kafka.topics: unknown key 'topics'; did you mean 'topic'?"
+    assert line == "tpscope: tpscope.yaml:1: kafka.topics: unknown key 'topics'; did you mean 'topic'?"
 
 
 def test_a_valid_configuration(tmp_path: Path) -> None:

@@ -368,7 +368,13 @@ def test_a_users_template_is_used_and_a_broken_one_loses_no_message(tmp_path: An
 
 
 def test_links_by_which_people_act_are_there_only_with_a_key() -> None:
-    assert [name for name, _ in message().links] == ["Open the incident", "Runbook", "Acknowledge", "Snooze 1 h", "Expected"]
+    assert [name for name, _ in message().links] == [
+        "Open the incident",
+        "Runbook",
+        "Acknowledge",
+        "Snooze 1 h",
+        "It was expected",
+    ]
     without = message_of(incident(), NotifyReason.OPENED, "k", NOW, settings(slow(), web={"public_url": "https://t"}))
     assert [name for name, _ in without.links] == ["Open the incident"]
     ended = message(incident(state=IncidentState.RESOLVED, resolved_at=NOW + timedelta(minutes=1)), NotifyReason.RESOLVED)

@@ -26,8 +26,8 @@ def test_everything_runs_with_no_file_at_all() -> None:
 @pytest.mark.parametrize(
     ("text", "where", "problem"),
     [
-        ("kafkaa: {}", "tpscope.yaml: kafkaa", "did you mean 'kafka'?"),
-        ("kafka: {brokerz: x}", "tpscope.yaml: kafka.brokerz", "did you mean 'brokers'?"),
+        ("kafkaa: {}", "tpscope.yaml:1: kafkaa", "did you mean 'kafka'?"),
+        ("kafka: {brokerz: x}", "tpscope.yaml:1: kafka.brokerz", "did you mean 'brokers'?"),
         ("kafka: {brokers: [nohost]}", "kafka.brokers", "'nohost' is no host:port"),
         ("kafka: {batch_age: 5y}", "kafka.batch_age", "'5y' is no duration"),
         ("kafka: {batch_records: 0}", "kafka.batch_records", "greater than or equal to 1, not 0"),
