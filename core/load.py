@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from core.config import Settings
 from core.errors import ConfigError
+from core.part import Part
 from core.rules import RULE_KINDS
 
 ENV_PREFIX = "TPSCOPE_"
@@ -157,13 +158,16 @@ def _secretive(location: tuple[str, ...]) -> bool:
 
 def _known_keys() -> list[str]:
     names: set[str] = set()
+    seen: set[Any] = set()
 
-    def walk(model: Any) -> None:
-        for name, info in model.model_fields.items():
-            names.add(name)
-            for part in (info.annotation, *getattr(info.annotation, "__args__", ())):
-                if hasattr(part, "model_fields") and part is not model:
-                    walk(part)
+    def walk(part: Any) -> None:
+        if isinstance(part, type) and issubclass(part, Part) and part not in seen:
+            seen.add(part)
+            names.update(part.model_fields)
+            for info in part.model_fields.values():
+                walk(info.annotation)
+        for inner in getattr(part, "__args__", ()):
+            walk(inner)
 
     walk(Settings)
     return sorted(names)
