@@ -48,7 +48,17 @@ _PAUSE_S = 1.0
 _OF_SELECTIONS = ("hours", "baselines", "forecasts", "forecast_backtests", "anomalies", "masks", "frozen_baselines", "learning")
 """Tables of selections, which may be of a tenant: in the column `selector`."""
 
-_NAMED = (*_OF_SELECTIONS, "tenant_1m", "unpriced_1m", "unpriced_1h", "incidents", "notifications", "samples", "dead_letters")
+_NAMED = (
+    *_OF_SELECTIONS,
+    "tenant_1m",
+    "unpriced_1m",
+    "unpriced_1h",
+    "incidents",
+    "notifications",
+    "silences",
+    "samples",
+    "dead_letters",
+)
 """Tables that carry tenants' names."""
 
 COUNT_TRACES = """
@@ -235,6 +245,7 @@ class _Deletion:
             self._remove(table, f"1{selected}", labels)
         for table in ("incidents", "samples"):
             self._remove(table, "labels['tenant'] = {tenant:String}", tenant)
+        self._remove("silences", "match['tenant'] = {tenant:String}", tenant)
         self._remove("dead_letters", letters, texts)
         self._unname()
         self._finish(*_NAMED)
@@ -255,7 +266,7 @@ class _Deletion:
         spoken: dict[str, Value] = {"pattern": pattern, "words": "tenant (deleted)\\1"}
         for table, columns in (
             ("anomalies", ("explanation",)),
-            ("incidents", ("title", "summary")),
+            ("incidents", ("title", "summary", "causes")),
             ("notifications", ("payload",)),
         ):
             for column in columns:

@@ -22,7 +22,9 @@ MAX_LEARNING = 20
 
 
 class IncidentsQuery(SpanQuery):
-    state: Literal["firing", "resolved"] | None = Field(None, description="Only incidents in this state.")
+    state: Literal["firing", "resolved"] | None = Field(
+        None, description="Only incidents that go on (`firing`), or that have ended."
+    )
     limit: int = Field(100, ge=1, le=MAX_ROWS, description="Most incidents to return.")
 
     def parameters(self) -> dict[str, str]:
@@ -73,7 +75,7 @@ def read_incidents(web: Web, query: IncidentsQuery) -> dict[str, Any]:
     """Incidents of a span (default: the last 30 days)."""
     window = read_window(query.parameters(), web.now(), "30d", 60)
     found = incidents.read_incidents(web.store, window.start, window.end, firing_only=query.state == "firing", limit=MAX_ROWS)
-    chosen = [one for one in found if query.state is None or one.state == query.state][: query.limit]
+    chosen = [one for one in found if query.state is None or one.state.is_open is (query.state == "firing")][: query.limit]
     return {"from": iso(window.start), "to": iso(window.end), "incidents": [_incident(one) for one in chosen]}
 
 
