@@ -22,9 +22,7 @@ MAX_LEARNING = 20
 
 
 class IncidentsQuery(SpanQuery):
-    state: Literal["firing", "resolved"] | None = Field(
-        None, description="Only incidents that go on (`firing`), or that have ended."
-    )
+    state: Literal["firing", "resolved"] | None = Field(None, description="Only those that go on (`firing`), or have ended.")
     limit: int = Field(100, ge=1, le=MAX_ROWS, description="Most incidents to return.")
 
     def parameters(self) -> dict[str, str]:
