@@ -14,6 +14,7 @@ from analytics.forest import Forest, fit_forest, from_arrays, to_arrays
 from analytics.reading import read_minutes
 from analytics.silence import usual_gaps, widen_by_gaps
 from analytics.summary import HourSummary, join, summarise
+from analytics.sustained import Edges, learn_edges
 from core.clock import floor_to
 from core.config import DetectionSettings, Settings
 from core.types import Anomaly, BaselineVersion
@@ -23,7 +24,7 @@ from storage.contract import Store
 from storage.models import StoredModel, latest_model, write_model
 from storage.series import data_span
 
-FOREST = "forest"
+FOREST, EDGES = "forest", "edges"
 
 _MINUTE = timedelta(minutes=1)
 _HOUR = timedelta(hours=1)
@@ -46,6 +47,7 @@ class Trained:
     version: BaselineVersion
     baselines: Baselines
     forest: Forest
+    edges: Edges | None = None
 
 
 class Trainer:
@@ -127,7 +129,8 @@ class Trainer:
             trained_to=end,
             series=len(baselines.selectors) * len(baselines.metrics),
         )
-        return Trained(version=version, baselines=baselines, forest=forest)
+        edges = learn_edges(baselines, panel, calm, DETECTION_METRICS)
+        return Trained(version=version, baselines=baselines, forest=forest, edges=edges)
 
 
 def refine(
@@ -156,6 +159,9 @@ def save(store: Store, trained: Trained, epoch: int) -> None:
     version = trained.version
     model = StoredModel(version=version.version, kind=FOREST, built_at=version.built_at, meta=meta, arrays=arrays)
     write_model(store, model, epoch)
+    if trained.edges is not None:
+        meta, arrays = trained.edges.to_arrays()
+        write_model(store, replace(model, kind=EDGES, meta=meta, arrays=arrays), epoch)
     write_baselines(store, to_frame(trained.baselines), version, epoch)
 
 
@@ -168,7 +174,9 @@ def load(store: Store, time_zone: str, unless: str = "") -> Trained | None:
     if model is None:
         return None
     baselines = from_frame(read_baseline(store, version.version), time_zone)
-    return Trained(version=version, baselines=baselines, forest=from_arrays(model.meta, model.arrays))
+    held = latest_model(store, EDGES)
+    edges = None if held is None else Edges.from_arrays(held.meta, held.arrays)
+    return Trained(version=version, baselines=baselines, forest=from_arrays(model.meta, model.arrays), edges=edges)
 
 
 def _busiest(summary: HourSummary, limit: int) -> HourSummary:

@@ -8,7 +8,7 @@ detection carries its state, explanations read the single calls of the incident'
 An incident is *found* when an anomaly that overlaps it was known (its minute judged) within five minutes of its beginning,
 within an hour for what creeps. *False* is an anomaly that overlaps no incident (15 minutes of aftermath allowed). The *rank* of
 the true selection is that among the causes of the anomaly that found it, in its last state. References are what was aimed at.
-`--keep DIR` keeps the store and uses it again; `--short` is a week of learning, four days and twelve incidents.
+`--keep DIR` keeps the store and uses it again; `--short` is a week of learning, four days and 18 incidents: each kind once.
 """
 
 import argparse
@@ -62,9 +62,9 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=10.0, help="calls a second")
     parser.add_argument("--seeds", "--seed", type=int, nargs="+", default=[JUDGING_SEEDS[0]])
     parser.add_argument("--keep", type=Path, help="folder for the stores, used again by the next run")
-    parser.add_argument("--short", action="store_true", help="eleven days and twelve incidents")
+    parser.add_argument("--short", action="store_true", help="eleven days and 18 incidents")
     options = parser.parse_args()
-    weeks, count = (11 / 7, 12) if options.short else (options.weeks, options.incidents)
+    weeks, count = (11 / 7, 18) if options.short else (options.weeks, options.incidents)
     end = START + timedelta(weeks=weeks)
     judged: list[Judged] = []
     false: list[Anomaly] = []

@@ -234,8 +234,7 @@ def planned(seed: int, count: int, end: datetime) -> list[Planned]:
 def _free_times(
     rng: np.random.Generator, taken: list[tuple[datetime, datetime]], length: timedelta, repeats: int, end: datetime
 ) -> list[datetime]:
-    """Starts on consecutive days at the same second of the day, clear of what is taken. Raises ValueError where none is left.
-    """
+    """Starts on consecutive days at one second of the day, clear of what is taken. Raises ValueError where none is left."""
     first = START + LEARNED
     room_s = (end - first - length - timedelta(days=repeats - 1, hours=1)).total_seconds()
     for _ in range(10_000):

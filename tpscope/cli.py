@@ -14,6 +14,7 @@ from rich.console import Console
 
 from core.errors import TpscopeError
 from core.load import load_settings
+from tpscope.backtest_commands import backtest_app
 from tpscope.dead_letter_commands import dead_letter_app
 from tpscope.options import ConfigOption, JsonOption, StoreOption, duration_option, print_json, settings_of, time_option
 from tpscope.tenant_commands import tenant_app
@@ -26,6 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 config_app = typer.Typer(no_args_is_help=True, help="Check, show or describe the configuration.")
+app.add_typer(backtest_app, name="backtest")
 app.add_typer(config_app, name="config")
 app.add_typer(dead_letter_app, name="dead-letters")
 app.add_typer(tenant_app, name="tenants")
@@ -192,7 +194,9 @@ def analyze(
     start: Annotated[
         str | None, typer.Option("--from", help="Start time (RFC 3339); default: the first stored minute.")
     ] = None,
-    end: Annotated[str | None, typer.Option("--until", help="End time (RFC 3339); default: the last stored minute.")] = None,
+    end: Annotated[
+        str | None, typer.Option("--until", "--to", help="End time (RFC 3339); default: the last stored minute.")
+    ] = None,
     config: ConfigOption = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
