@@ -16,6 +16,7 @@ from analytics.baseline import Baselines, Expected, deviations_from
 from analytics.deviation import RANGE_SIGMAS
 from analytics.features import Floats, Kind, Panel, align, inverse, kind_of
 from analytics.forest import Forest
+from analytics.peers import comparable
 from analytics.sustained import Sustained
 from core.series import METRICS, Direction, Selector
 
@@ -48,6 +49,7 @@ _ANY_EFFECT = Effect(factor=1.3, amount=0.0)
 _SURE_CALLS = 30.0
 """A percentile over fewer calls may jump in one minute by chance: alone, it must come twice."""
 
+_LEAST_EVENTS = 2.5
 _NEAR = 0.5
 LINGERING = 0.75
 """A series of an open anomaly that is still this far out, and by half of the effect, has not recovered."""
@@ -131,7 +133,8 @@ def judge(panel: Panel, baselines: Baselines, forest: Forest, min_calls: float) 
     """Judge every minute of the panel for every selection of the baselines; a selection without a row had no call."""
     aligned = align(panel, baselines.selectors)
     expected = baselines.at(panel.times())
-    scored = deviations_from(expected, aligned, min_calls)
+    judged = comparable(aligned, expected)
+    scored = deviations_from(expected, judged, min_calls)
     metrics = forest.metrics
     absent = np.full(aligned.calls.shape, np.nan)
     together = np.stack([scored.get(metric, absent) for metric in metrics])
@@ -140,8 +143,10 @@ def judge(panel: Panel, baselines: Baselines, forest: Forest, min_calls: float) 
         if metric in scored:
             usual = inverse(metric, expected.center[metric])
             sided = _on_bad_side(metric, together[index])
+            sided = sided * _reliance(metric, aligned.calls) / RANGE_SIGMAS
             for held, part in ((strengths, 1.0), (faints, 0.5)):
-                held[index] = np.where(_matters(metric, aligned.values[metric], usual, part), sided / RANGE_SIGMAS, 0.0)
+                matters = _matters(metric, judged.values[metric], usual, part) & _counts(metric, aligned, usual, part)
+                held[index] = np.where(matters, sided, 0.0)
     # Where nothing is near the edge of its range the other judge decides nothing: only the few other rows are asked about.
     out = strengths.max(axis=0) > _NEAR
     unusual = np.zeros(aligned.calls.shape)
@@ -242,6 +247,20 @@ def _on_bad_side(metric: str, z: Floats) -> Floats:
             return np.maximum(-known, 0.0)
         case Direction.BOTH:
             return np.abs(known)
+
+
+def _reliance(metric: str, calls: Floats) -> Floats:
+    """What a deviation of percentiles or sums of few calls counts: a single odd call makes one."""
+    if kind_of(metric) is not Kind.LEVEL:
+        return np.ones(calls.shape)
+    return np.asarray(np.clip(calls / _SURE_CALLS, 0.1, 1.0) ** (1.0 / 3.0))
+
+
+def _counts(metric: str, panel: Panel, usual: Floats, part: float) -> npt.NDArray[np.bool_]:
+    """Whether the events of a ratio that moved are more than a chance few."""
+    if kind_of(metric) is not Kind.RATIO:
+        return np.ones(panel.calls.shape, dtype=np.bool_)
+    return np.asarray(np.abs(panel.values[metric] - usual) * panel.calls >= _LEAST_EVENTS * part)
 
 
 def _matters(metric: str, value: Floats, usual: Floats, part: float, effects: Mapping[str, Effect] = EFFECTS) -> Floats:

@@ -25,6 +25,8 @@ _JOIN = timedelta(minutes=5)
 """A series that strays within this of an anomaly's last growth belongs to it …"""
 _GROWS = timedelta(minutes=30)
 """… while the anomaly is younger than this; later only what may follow from it joins."""
+_MOST_LATER = 1.5
+"""What follows is rarely that much stronger than its cause: it is trouble of its own."""
 _WINDOW = 3
 _DIAGNOSE_AGAIN = timedelta(minutes=2)
 _DIAGNOSE_AT_LEAST = timedelta(minutes=15)
@@ -147,6 +149,8 @@ def _belongs(run: Run, row: int, seen: _Seen) -> bool:
     lead = run.lead
     metric = seen.metric(row)
     if run.quiet or metric not in _FOLLOWS.get(lead.metric, frozenset()):
+        return False
+    if seen.minute.score[row] > _MOST_LATER * run.score:
         return False
     # Another value of the leading dimension holds other calls: it cannot follow from them.
     scope, name = seen.minute.selectors[row].dimensions, seen.names[row]

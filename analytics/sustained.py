@@ -1,7 +1,7 @@
 """Deviations that are too small for one minute and show over 5, 15 or 60: weak faults, slow drift, selections with few calls.
 
 Values of the last minutes are put together as the calls in them would be: counts are added up, ratios and percentiles weigh by
-their calls. The edge of what is expected is a series' own: seven deviations of the model, or half as much again as its calm
+their calls. The edge of what is expected is a series' own: seven and a half deviations of the model, or three quarters as much again as its calm
 days reached (range novelty), which is bounded so that an incident that nobody noted does not make it blind.
 """
 
@@ -14,6 +14,7 @@ import numpy as np
 from analytics.baseline import Baselines, Expected
 from analytics.deviation import deviation
 from analytics.features import Floats, Kind, Panel, align, counting_variance, inverse, kind_of, transform
+from analytics.peers import comparable
 from core.series import METRICS, Direction, Selector
 
 WINDOWS: tuple[int, ...] = (5, 15, 60)
@@ -21,17 +22,19 @@ WINDOWS: tuple[int, ...] = (5, 15, 60)
 LEAD = max(WINDOWS) - 1
 """Minutes that are needed before the first that is judged."""
 
-_LEAST_EDGE, _MOST_EDGE = 7.0, 14.0
-_NOVEL = 1.5
+_LEAST_EDGE, _MOST_EDGE = 7.5, 16.0
+_NOVEL = 1.75
 _NOT_OVER_MINUTES = frozenset({"latency_p95"})
 """The 95th percentile of four calls is nearly their largest: a mean of such says nothing that the median does not say better.
 """
-_STILL = 1.5
+_AS_STRONG = 0.6
+_STILL = 2.0
 """Deviations over the shortest window below which nothing lasts any more, whatever the longer ones still hold."""
 _LEAST_SHARE = 0.4
 """Part of a window's minutes that must be known."""
 _LEAST_SPREAD = 0.05
 _FEW_CALLS = 12.0
+_LEAST_EVENTS = 3.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +90,8 @@ class _Over(NamedTuple):
 
 def learn_edges(baselines: Baselines, panel: Panel, calm: np.typing.NDArray[np.bool_], metrics: tuple[str, ...]) -> Edges:
     """From some recent days of minutes; `calm` says which of them had no known anomaly."""
-    aligned = align(panel, baselines.selectors)
     expected = baselines.at(panel.times())
+    aligned = comparable(align(panel, baselines.selectors), expected)
     edges = np.full((len(WINDOWS), len(metrics), len(baselines.selectors)), _LEAST_EDGE)
     for column, metric in enumerate(metrics):
         if metric in _NOT_OVER_MINUTES:
@@ -103,6 +106,7 @@ def learn_edges(baselines: Baselines, panel: Panel, calm: np.typing.NDArray[np.b
 def sustained(baselines: Baselines, panel: Panel, edges: Edges, minutes: int) -> Sustained:
     """Judge the last `minutes` of a panel with the rows of the baselines; up to `LEAD` minutes before them are looked at."""
     expected = baselines.at(panel.times())
+    panel = comparable(panel, expected)
     own = edges.of(baselines.selectors)
     shape = (len(edges.metrics), len(panel.calls), minutes)
     strength, value, usual = np.zeros(shape), np.full(shape, np.nan), np.full(shape, np.nan)
@@ -110,11 +114,12 @@ def sustained(baselines: Baselines, panel: Panel, edges: Edges, minutes: int) ->
     for column, metric in enumerate(edges.metrics):
         if metric in _NOT_OVER_MINUTES:
             continue
-        lasting = np.zeros(shape[1:], dtype=bool)
+        recent = np.zeros(shape[1:])
         for row, over in enumerate(_over(metric, panel, expected)):
             sided = _on_bad_side(metric, over.z[:, last])
-            if row == 0:
-                lasting = sided >= _STILL
+            recent = sided if row == 0 else recent
+            # What goes on makes deviations grow by the root of the window; what is over leaves the last minutes bare.
+            lasting = recent >= np.maximum(_STILL, _AS_STRONG * np.sqrt(WINDOWS[0] / WINDOWS[row]) * sided)
             held = np.where(lasting, sided / own[row, column][:, None], 0.0)
             better = held > strength[column]
             strength[column] = np.where(better, held, strength[column])
@@ -161,7 +166,8 @@ def _of_ratios(metric: str, panel: Panel, expected: Expected) -> list[_Over]:
         trials = _rolled(calls, window)
         seen = _rolled(events, window) / np.maximum(trials, 1e-9)
         z = deviation(metric, seen, trials, center, scale, expected.calls)
-        over.append(_Over(_known(z, trials >= _FEW_CALLS), seen, usual))
+        enough = (trials >= _FEW_CALLS) & (np.abs(seen - usual) * trials >= _LEAST_EVENTS)
+        over.append(_Over(_known(z, enough), seen, usual))
     return over
 
 
