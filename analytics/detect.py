@@ -263,7 +263,9 @@ def _counts(metric: str, panel: Panel, usual: Floats, part: float) -> npt.NDArra
     return np.asarray(np.abs(panel.values[metric] - usual) * panel.calls >= _LEAST_EVENTS * part)
 
 
-def _matters(metric: str, value: Floats, usual: Floats, part: float, effects: Mapping[str, Effect] = EFFECTS) -> Floats:
+def _matters(
+    metric: str, value: Floats, usual: Floats, part: float, effects: Mapping[str, Effect] = EFFECTS
+) -> npt.NDArray[np.bool_]:
     """Whether the change is large enough to matter; with `part` below 1, to that part of the amounts."""
     effect = effects.get(metric, _ANY_EFFECT)
     factor = 1.0 + (effect.factor - 1.0) * part

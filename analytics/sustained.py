@@ -1,8 +1,8 @@
 """Deviations that are too small for one minute and show over 5, 15 or 60: weak faults, slow drift, selections with few calls.
 
-Values of the last minutes are put together as the calls in them would be: counts are added up, ratios and percentiles weigh by
-their calls. The edge of what is expected is a series' own: seven and a half deviations of the model, or three quarters as much again as its calm
-days reached (range novelty), which is bounded so that an incident that nobody noted does not make it blind.
+Values of the last minutes are put together as the calls in them would be: counts are added up, ratios and percentiles weigh
+by their calls. The edge of what is expected is a series' own: seven and a half deviations of the model, or three quarters more
+than what its calm days reached (range novelty), bounded so that an incident that nobody noted does not make it blind.
 """
 
 from collections.abc import Mapping
