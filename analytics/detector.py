@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Self
 
+import numpy as np
+
 from analytics.detect import judge, with_silence, with_sustained
 from analytics.features import Panel, align
 from analytics.look_back import LookBack
@@ -70,9 +72,9 @@ def judge_span(
     )
     versions = Versions(model=trained.version.version, baseline=trained.version.version)
     runs, changed = state.runs, dict[str, Anomaly]()
-    hot = (verdicts.score >= 1.0).any(axis=0)
+    hot = set(np.flatnonzero((verdicts.score >= 1.0).any(axis=0)).tolist())
     for index in range(verdicts.minutes):
-        if not (hot[index] or runs.open or runs.recent):
+        if not (index in hot or runs.open or runs.recent):
             runs = _passed(runs, verdicts.start + index * _MINUTE)
             continue
         runs, events = advance(runs, verdicts.minute(index), rules, versions, diagnose)

@@ -70,5 +70,5 @@ def _growth(trained: Trained, before: datetime, before_end: datetime, first: dat
         times = pd.date_range(start, until, freq="min", inclusive="left")
         return float(trained.baselines.at(times, row).calls.mean())
 
-    was = expected(before, before_end)
-    return expected(first, end) / was if was > 0 else 1.0
+    was, now = expected(before, before_end), expected(first, end)
+    return now / was if was > 0 and now > 0 else 1.0

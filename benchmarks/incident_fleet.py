@@ -218,7 +218,7 @@ def planned(seed: int, count: int, end: datetime) -> list[Planned]:
             spec = IncidentSpec(
                 name=f"{len(plan):02d} {name}", kind=kind, match=match, magnitude=magnitude, duration=length, into=into,
                 description=name,
-            )  # type: ignore[arg-type]  # fmt: skip
+            )  # fmt: skip
             taken.append((start, start + length))
             plan.append(
                 Planned(

@@ -114,7 +114,7 @@ def _anomalies(store: Store, request: ExportRequest, selector: Selector) -> tupl
             "upper": entry.upper,
             "metrics": ", ".join(dict.fromkeys([entry.metric, *(part.metric for part in entry.contributions)])),
             "unmoved": ", ".join(entry.unmoved),
-            "causes": "; ".join(f"{cause.selector or 'all traffic'} ({cause.share:.0%})" for cause in entry.causes),
+            "causes": "; ".join(f"{str(cause.selector) or 'all traffic'} ({cause.share:.0%})" for cause in entry.causes),
             "first_cause": str(entry.causes[0].selector) if entry.causes else "",
             "first_cause_share": entry.causes[0].share if entry.causes else None,
             "hint": entry.hint,

@@ -96,7 +96,7 @@ def changed(kind: str, match: dict[str, str], magnitude: float, into: str = "") 
     """Calls that an incident of the marketflow gateway matches, with and without it, over its whole length."""
     spec = IncidentSpec(
         name=kind, kind=kind, match=match, magnitude=magnitude, into=into, duration=timedelta(minutes=20), description=kind
-    )  # type: ignore[arg-type]
+    )
     traffic = generator(rate=50.0)
     ends = ANCHOR + timedelta(minutes=20)
     with_it = traffic.generate(ANCHOR, ends, [ScheduledIncident(spec, ANCHOR)]).to_pandas()
