@@ -16,6 +16,8 @@ from analytics.baseline import Baselines, Expected, deviations_from
 from analytics.deviation import RANGE_SIGMAS
 from analytics.features import Floats, Kind, Panel, align, inverse, kind_of
 from analytics.forest import Forest
+from analytics.peers import comparable
+from analytics.sustained import Sustained
 from core.series import METRICS, Direction, Selector
 
 
@@ -37,11 +39,18 @@ EFFECTS: Mapping[str, Effect] = {
     "cost_per_h": Effect(factor=1.6, amount=0.05),
     "cache_hit_rate": Effect(factor=1.3, amount=0.15),
 }
+LASTING_EFFECTS: Mapping[str, Effect] = {**EFFECTS, "latency_p50": Effect(factor=2.0, amount=10.0)}
+"""Over many minutes smaller changes are certain and still no trouble: near saturation, a tenth more calls is half as slow
+again.
+"""
+
 _ANY_EFFECT = Effect(factor=1.3, amount=0.0)
 
 _SURE_CALLS = 30.0
 """A percentile over fewer calls may jump in one minute by chance: alone, it must come twice."""
 
+_LEAST_EVENTS = 2.5
+_NEAR = 0.5
 LINGERING = 0.75
 """A series of an open anomaly that is still this far out, and by half of the effect, has not recovered."""
 
@@ -57,7 +66,7 @@ class Verdicts:
     faints : ndarray
         The same with half of the effect: what keeps an anomaly open.
     forest, score : ndarray
-        At least 0; 1.0 is the edge of normal.
+        At least 0; 1.0 is the edge of normal. The forest is not asked where no metric is near the edge of its range: 0.
     sure : ndarray of bool
         Whether one minute may be enough to open an anomaly.
     """
@@ -124,7 +133,8 @@ def judge(panel: Panel, baselines: Baselines, forest: Forest, min_calls: float) 
     """Judge every minute of the panel for every selection of the baselines; a selection without a row had no call."""
     aligned = align(panel, baselines.selectors)
     expected = baselines.at(panel.times())
-    scored = deviations_from(expected, aligned, min_calls)
+    judged = comparable(aligned, expected)
+    scored = deviations_from(expected, judged, min_calls)
     metrics = forest.metrics
     absent = np.full(aligned.calls.shape, np.nan)
     together = np.stack([scored.get(metric, absent) for metric in metrics])
@@ -133,10 +143,14 @@ def judge(panel: Panel, baselines: Baselines, forest: Forest, min_calls: float) 
         if metric in scored:
             usual = inverse(metric, expected.center[metric])
             sided = _on_bad_side(metric, together[index])
+            sided = sided * _reliance(metric, aligned.calls) / RANGE_SIGMAS
             for held, part in ((strengths, 1.0), (faints, 0.5)):
-                held[index] = np.where(_matters(metric, aligned.values[metric], usual, part), sided / RANGE_SIGMAS, 0.0)
-    rows = together.reshape(len(metrics), -1).T
-    unusual = forest.score(rows).reshape(aligned.calls.shape)
+                matters = _matters(metric, judged.values[metric], usual, part) & _counts(metric, aligned, usual, part)
+                held[index] = np.where(matters, sided, 0.0)
+    # Where nothing is near the edge of its range the other judge decides nothing: only the few other rows are asked about.
+    out = strengths.max(axis=0) > _NEAR
+    unusual = np.zeros(aligned.calls.shape)
+    unusual[out] = forest.score(together[:, out].T)
     return Verdicts(
         selectors=baselines.selectors,
         metrics=metrics,
@@ -164,6 +178,34 @@ def with_silence(verdicts: Verdicts, silence: Floats) -> Verdicts:
     faints[tps] = np.maximum(faints[tps], heard)
     score = np.where(gone, 0.0, np.maximum(verdicts.score, heard))
     return replace(verdicts, strengths=strengths, faints=faints, score=score, sure=verdicts.sure | (heard >= 1.0))
+
+
+def with_sustained(verdicts: Verdicts, lasting: Sustained) -> Verdicts:
+    """Add what only shows over several minutes: a series whose last minutes together are out, by an amount that matters.
+
+    Where that says more than the minute alone, its value is the one that is told.
+    """
+    metrics = verdicts.metrics
+    usual = np.stack([inverse(metric, verdicts.expected.center[metric]) for metric in metrics])
+    matters = [
+        np.stack(
+            [_matters(name, lasting.value[row], lasting.usual[row], part, LASTING_EFFECTS) for row, name in enumerate(metrics)]
+        )
+        for part in (1.0, 0.5)
+    ]
+    strong, faint = (np.where(matter, lasting.strength, 0.0) for matter in matters)
+    more = strong > verdicts.strengths
+    values = np.stack([verdicts.values[metric] for metric in metrics])
+    # The value that the window would have had at what the minute expects: both are told side by side.
+    told = np.where(more, usual * lasting.value / np.maximum(lasting.usual, 1e-12), values)
+    return replace(
+        verdicts,
+        values={**verdicts.values, **{name: told[row] for row, name in enumerate(metrics)}},
+        strengths=np.maximum(verdicts.strengths, strong),
+        faints=np.maximum(verdicts.faints, faint),
+        score=np.maximum(verdicts.score, strong.max(axis=0)),
+        sure=verdicts.sure | (strong.max(axis=0) >= 1.0),
+    )
 
 
 def severity_of(score: float) -> float:
@@ -207,9 +249,25 @@ def _on_bad_side(metric: str, z: Floats) -> Floats:
             return np.abs(known)
 
 
-def _matters(metric: str, value: Floats, usual: Floats, part: float) -> Floats:
+def _reliance(metric: str, calls: Floats) -> Floats:
+    """What a deviation of percentiles or sums of few calls counts: a single odd call makes one."""
+    if kind_of(metric) is not Kind.LEVEL:
+        return np.ones(calls.shape)
+    return np.asarray(np.clip(calls / _SURE_CALLS, 0.1, 1.0) ** (1.0 / 3.0))
+
+
+def _counts(metric: str, panel: Panel, usual: Floats, part: float) -> npt.NDArray[np.bool_]:
+    """Whether the events of a ratio that moved are more than a chance few."""
+    if kind_of(metric) is not Kind.RATIO:
+        return np.ones(panel.calls.shape, dtype=np.bool_)
+    return np.asarray(np.abs(panel.values[metric] - usual) * panel.calls >= _LEAST_EVENTS * part)
+
+
+def _matters(
+    metric: str, value: Floats, usual: Floats, part: float, effects: Mapping[str, Effect] = EFFECTS
+) -> npt.NDArray[np.bool_]:
     """Whether the change is large enough to matter; with `part` below 1, to that part of the amounts."""
-    effect = EFFECTS.get(metric, _ANY_EFFECT)
+    effect = effects.get(metric, _ANY_EFFECT)
     factor = 1.0 + (effect.factor - 1.0) * part
     high, low = np.maximum(value, usual), np.minimum(value, usual)
     return np.asarray((high >= factor * low) & (high - low >= effect.amount * part))

@@ -1,21 +1,27 @@
 """Judges spans of minutes one after the other, with the state that is carried between them. Pure but for its cache."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any, Self
 
-from analytics.detect import judge, with_silence
-from analytics.features import Panel
+import numpy as np
+
+from analytics.detect import judge, with_silence, with_sustained
+from analytics.features import Panel, align
+from analytics.look_back import LookBack
 from analytics.run_state import RunSettings, RunState, Versions
-from analytics.runs import advance
+from analytics.runs import Diagnose, advance
 from analytics.silence import Silence, score_silence
+from analytics.sustained import sustained
 from analytics.trained import Trained, load
 from core.calendars import in_zone, load_calendars
 from core.config import DetectionSettings, Settings
 from core.types import Anomaly
 from storage.contract import Store
 
-_FORMAT = 1
+_MINUTE = timedelta(minutes=1)
+_FORMAT = 2
 """Counts up when the shape of the state changes: one of another shape is started anew."""
 
 
@@ -39,14 +45,24 @@ class DetectorState:
 
 
 def judge_span(
-    trained: Trained, panel: Panel, state: DetectorState, settings: DetectionSettings
+    trained: Trained,
+    panel: Panel,
+    state: DetectorState,
+    settings: DetectionSettings,
+    diagnose: Diagnose | None = None,
+    lead: int = 0,
 ) -> tuple[DetectorState, list[Anomaly]]:
-    """Judge every minute of the panel; returns the next state and the latest form of every anomaly that changed.
+    """Judge every minute of the panel but the first `lead`, which are only looked back at.
 
-    The same minutes in one span or in several bring the same anomalies.
+    Returns the next state and the latest form of every anomaly that changed. The same minutes in one span or in several bring
+    the same anomalies, if `lead` is `analytics.sustained.LEAD` in each.
     """
     names = [str(selector) for selector in trained.baselines.selectors]
-    verdicts = judge(panel, trained.baselines, trained.forest, settings.min_calls_per_minute)
+    fresh = panel.slice(lead, panel.minutes)
+    verdicts = judge(fresh, trained.baselines, trained.forest, settings.min_calls_per_minute)
+    if trained.edges is not None:
+        whole = align(panel, trained.baselines.selectors)
+        verdicts = with_sustained(verdicts, sustained(trained.baselines, whole, trained.edges, fresh.minutes))
     silence = Silence.unseen(len(names)) if state.silence is None else Silence.from_json(state.silence, names)
     scores, silence = score_silence(verdicts.calls, verdicts.expected, silence)
     verdicts = with_silence(verdicts, scores)
@@ -57,10 +73,20 @@ def judge_span(
     )
     versions = Versions(model=trained.version.version, baseline=trained.version.version)
     runs, changed = state.runs, dict[str, Anomaly]()
+    hot = set(np.flatnonzero((verdicts.score >= 1.0).any(axis=0)).tolist())
     for index in range(verdicts.minutes):
-        runs, events = advance(runs, verdicts.minute(index), rules, versions)
+        if not (index in hot or runs.open or runs.recent):
+            runs = _passed(runs, verdicts.start + index * _MINUTE)
+            continue
+        runs, events = advance(runs, verdicts.minute(index), rules, versions, diagnose)
         changed.update({event.id: event for event in events})
     return DetectorState(runs=runs, silence=silence.to_json(names)), list(changed.values())
+
+
+def _passed(runs: RunState, at: datetime) -> RunState:
+    """The state after a minute in which nothing was anomalous, before it or in it."""
+    judged_before = bool(runs.minute) and at <= datetime.fromisoformat(runs.minute)
+    return runs if judged_before else replace(runs, minute=at.isoformat())
 
 
 class Detector:
@@ -70,6 +96,7 @@ class Detector:
         self._trained: Trained | None = None
         self._asked: object = None
         self._calendars = in_zone("UTC")
+        self.look_back = LookBack()
 
     def trained(self, store: Store, settings: Settings) -> Trained | None:
         """The latest version; None while there is none. Calendars are read when it is loaded."""

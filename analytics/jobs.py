@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from analytics.detector import Detector, DetectorState, judge_span
-from analytics.features import DETECTION_METRICS
+from analytics.diagnosing import diagnosing
+from analytics.features import Panel
 from analytics.forecast_job import make_forecasts
 from analytics.hourly import SCOPES_OF_HOURS, stale_hours
-from analytics.reading import read_minutes
+from analytics.look_back import LookBack
 from analytics.reporting import JobReport, run_job
+from analytics.sustained import LEAD
 from analytics.trained import Trained, Trainer, save
 from core.clock import Clock, floor_to
 from core.config import Settings
@@ -36,7 +38,7 @@ _MOST_CATCH_UP = timedelta(hours=6)
 """After a longer downtime the older minutes are not judged: an alarm about this morning helps nobody."""
 _FIRST_LOOK = timedelta(minutes=15)
 """What a detector without any state judges first: enough to see which selections are alive."""
-_CHUNK = timedelta(minutes=60)
+_CHUNK = timedelta(hours=6)
 _LEAST_REBUILD = timedelta(days=1)
 """How often `analyze` builds baselines anew at most: a day of history more changes little."""
 
@@ -84,7 +86,8 @@ def run_detection(store: Store, clock: Clock, settings: Settings, epoch: int, de
             state = DetectorState()
         start, note = _start_of_detection(cursor, end)
         for at in _steps(start, end, _CHUNK):
-            state = _judge(store, trained, state, settings, epoch, at, min(at + _CHUNK, end))
+            panel = detector.look_back.read(store, at, min(at + _CHUNK, end))
+            state = _judge(store, trained, state, settings, epoch, panel)
         minutes = max((end - start) // _MINUTE, 0)
         return JobReport(name="detection", cursor=max(start, end), items=minutes, note=note)
 
@@ -143,17 +146,19 @@ def analyze(
     settings: Settings,
     epoch: int,
     progress: Callable[[datetime], None] | None = None,
+    *,
+    keep: bool = True,
 ) -> AnalysisReport:
     """Judge stored history as if it were live: what is said of a minute depends on earlier minutes alone.
 
     Baselines are built anew every day of the span (or as configured, if less often) and are not kept; the anomalies are
-    written.
+    written, unless `keep` is false.
     `progress` is told the instant up to which everything is done. Raises ValueError for an empty span.
     """
     start, end = floor_to(start, _MINUTE), floor_to(end, _MINUTE)
     if end <= start:
         raise ValueError(f"nothing to analyze from {start} to {end}; the end must be a minute or more after the start")
-    trainer, state = Trainer(store, settings), DetectorState()
+    trainer, look_back, state = Trainer(store, settings), LookBack(), DetectorState()
     every = max(settings.detection.rebuild_every, _LEAST_REBUILD)
     found: dict[str, Anomaly] = {}
     judged, builds = 0, 0
@@ -163,18 +168,22 @@ def analyze(
         if trained is not None:
             builds += 1
             for at in _steps(rebuilt_at, until, _CHUNK):
-                panel = read_minutes(store, at, min(at + _CHUNK, until), DETECTION_METRICS)
-                state, changed = judge_span(trained, panel, state, settings.detection)
+                panel = look_back.read(store, at, min(at + _CHUNK, until))
+                ask = diagnosing(store, trained, panel)
+                state, changed = judge_span(trained, panel, state, settings.detection, ask, LEAD)
                 found.update({anomaly.id: anomaly for anomaly in changed})
-                judged += panel.minutes
+                if keep:  # the next build leaves their minutes out, as it would live
+                    write_anomalies(store, _labelled(store, changed), epoch)
+                judged += panel.minutes - LEAD
         if progress is not None:
             progress(until)
-    for anomaly in found.values():
-        if anomaly.ended_at is None:  # nothing will follow it: the analysis ends here
-            found[anomaly.id] = replace(anomaly, ended_at=end)
+    # Nothing will follow those that are still open: the analysis ends here.
+    last = [replace(anomaly, ended_at=end) for anomaly in found.values() if anomaly.ended_at is None]
+    if keep:
+        write_anomalies(store, _labelled(store, last), epoch)
+    found.update({anomaly.id: anomaly for anomaly in last})
     said = _labelled(store, list(found.values()))
     anomalies = tuple(sorted(said, key=lambda anomaly: (anomaly.started_at, anomaly.id)))
-    write_anomalies(store, list(anomalies), epoch)
     learning = (end - start) // _MINUTE - judged
     return AnalysisReport(anomalies=anomalies, minutes=judged, learning=learning, builds=builds)
 
@@ -195,14 +204,12 @@ def _end_orphans(store: Store, end: datetime, epoch: int) -> None:
     write_anomalies(store, [replace(orphan, ended_at=orphan.last_at + _MINUTE) for orphan in orphans], epoch)
 
 
-def _judge(
-    store: Store, trained: Trained, state: DetectorState, settings: Settings, epoch: int, start: datetime, end: datetime
-) -> DetectorState:
+def _judge(store: Store, trained: Trained, state: DetectorState, settings: Settings, epoch: int, panel: Panel) -> DetectorState:
     """Judge one span; the anomalies are written before the state: after a crash in between they are only written again."""
-    panel = read_minutes(store, start, end, DETECTION_METRICS)
-    state, changed = judge_span(trained, panel, state, settings.detection)
+    last = panel.start + (panel.minutes - 1) * _MINUTE
+    state, changed = judge_span(trained, panel, state, settings.detection, diagnosing(store, trained, panel), LEAD)
     write_anomalies(store, _labelled(store, changed), epoch)
-    write_state(store, DETECTOR, end - _MINUTE, state.to_json(), epoch)
+    write_state(store, DETECTOR, last, state.to_json(), epoch)
     return state
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from analytics.diagnosis import Diagnosis
 from analytics.wording import clock_time, number, quantity, span
 from core.series import METRICS, Direction, Selector
 
@@ -37,7 +38,13 @@ class Movement:
     weight: float
 
 
-def describe(lead: Movement, others: Sequence[Movement], started_at: datetime, ended_at: datetime | None) -> str:
+def describe(
+    lead: Movement,
+    others: Sequence[Movement],
+    started_at: datetime,
+    ended_at: datetime | None,
+    diagnosis: Diagnosis | None = None,
+) -> str:
     """The explanation; other movements of the leading metric are left out, the share says what they would."""
     when = f"since {clock_time(started_at)} UTC"
     if ended_at is not None:
@@ -52,7 +59,20 @@ def describe(lead: Movement, others: Sequence[Movement], started_at: datetime, e
         if notable and other.metric not in said and len(said) <= _MOST_OTHERS:
             said.add(other.metric)
             parts.append(_beside(other))
-    return "; ".join(parts) + "."
+    return "; ".join(parts) + "." + (_source(lead, diagnosis) if diagnosis is not None else "")
+
+
+def _source(lead: Movement, diagnosis: Diagnosis) -> str:
+    """What the single calls say: where it comes from, and what it looks like."""
+    said = ""
+    if diagnosis.causes and diagnosis.causes[0].selector != lead.selector:
+        first = diagnosis.causes[0]
+        said += f" Its source is {first.selector.words} ({first.share * 100:.0f} % of the change)."
+    elif not diagnosis.causes:
+        said += " No single source stands out."
+    if diagnosis.hint:
+        said += f" It looks like: {diagnosis.hint}" + (f" ({diagnosis.evidence})." if diagnosis.evidence else ".")
+    return said
 
 
 def _headline(lead: Movement, over: bool) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
+from analytics.diagnosis import Diagnosis
 from analytics.evidence import Evidence
 
 
@@ -34,6 +35,10 @@ class Run:
         Selectors that strayed, each with the metric by which it did so most when it joined.
     quiet, quiet_since : int, str
         Normal minutes in a row, and the first of them.
+    opened_at : str
+        End of the minute whose judgement opened it.
+    diagnosis, diagnosed_at : Diagnosis or None, str
+        What the single calls said of it, and the minute at which they were asked last.
     """
 
     id: str
@@ -45,6 +50,9 @@ class Run:
     score: float
     members: dict[str, str]
     evidence: tuple[Evidence, ...]
+    opened_at: str = ""
+    diagnosis: Diagnosis | None = None
+    diagnosed_at: str = ""
 
     @property
     def lead(self) -> Evidence:
@@ -68,12 +76,27 @@ class RunState:
     open: tuple[Run, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        runs = [
+            {
+                **{name: getattr(run, name) for name in Run.__slots__},
+                "evidence": [asdict(part) for part in run.evidence],
+                "diagnosis": run.diagnosis and run.diagnosis.to_json(),
+            }
+            for run in self.open
+        ]
+        return {"minute": self.minute, "recent": self.recent, "open": runs}
 
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> Self:
         """From `to_json`, also after a way through JSON."""
         runs = (
-            Run(**{**run, "evidence": tuple(Evidence(**part) for part in run["evidence"])}) for run in state.get("open", ())
+            Run(
+                **{
+                    **run,
+                    "evidence": tuple(Evidence(**part) for part in run["evidence"]),
+                    "diagnosis": Diagnosis.from_json(run["diagnosis"]) if run.get("diagnosis") else None,
+                }
+            )
+            for run in state.get("open", ())
         )
         return cls(minute=state.get("minute", ""), recent=dict(state.get("recent", {})), open=tuple(runs))

@@ -6,24 +6,31 @@ some minutes in a row. The state is plain JSON, so that a restart in the middle 
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
 
 from analytics.detect import LINGERING, MinuteVerdict, severity_of
-from analytics.evidence import movement, weigh
+from analytics.diagnosis import Diagnosis
+from analytics.evidence import Evidence, movement, weigh
+from analytics.features import DETECTION_METRICS
 from analytics.narrative import describe
 from analytics.run_state import Run, RunSettings, RunState, Versions
 from core.series import METRICS, Direction, Selector
-from core.types import Anomaly, Contribution
+from core.types import Anomaly, Cause, Contribution
 
 _JOIN = timedelta(minutes=5)
 """A series that strays within this of an anomaly's last growth belongs to it …"""
 _GROWS = timedelta(minutes=30)
 """… while the anomaly is younger than this; later only what may follow from it joins."""
+_MOST_LATER = 1.5
+"""What follows is rarely that much stronger than its cause: it is trouble of its own."""
 _WINDOW = 3
+_DIAGNOSE_AGAIN = timedelta(minutes=2)
+_DIAGNOSE_AT_LEAST = timedelta(minutes=15)
+"""An explanation is made anew after as long as the anomaly had lasted at the last one, within these bounds."""
 _MINUTE = timedelta(minutes=1)
 
 # What may follow from what when it comes later: load and failures touch everything downstream of them.
@@ -40,12 +47,21 @@ _FOLLOWS: Mapping[str, frozenset[str]] = {
 }
 
 
+Diagnose = Callable[[Run, MinuteVerdict], Diagnosis | None]
+"""Asks the single calls about an open anomaly, up to the end of the minute; None where they cannot be had."""
+
+
 def advance(
-    state: RunState, minute: MinuteVerdict, settings: RunSettings, versions: Versions
+    state: RunState,
+    minute: MinuteVerdict,
+    settings: RunSettings,
+    versions: Versions,
+    diagnose: Diagnose | None = None,
 ) -> tuple[RunState, list[Anomaly]]:
     """Take one judged minute; returns the next state and the anomalies that opened, changed or ended in it.
 
-    A minute that was judged before changes nothing.
+    A minute that was judged before changes nothing. With `diagnose`, anomalies are asked about when they open and a few times
+    more while they last.
     """
     if state.minute and minute.at <= datetime.fromisoformat(state.minute):
         return state, []
@@ -56,6 +72,8 @@ def advance(
     taken = {row for rows in groups.values() for row in rows}
     opened = _opened(seen, [row for row in seen.hot if row not in taken], recent, settings)
     runs = [*runs, *opened]
+    if diagnose is not None:
+        runs = [_diagnosed(run, seen, diagnose) for run in runs]
     ended = [run for run in runs if run.quiet >= settings.resolve_minutes]
     going = tuple(run for run in runs if run.quiet < settings.resolve_minutes)
     events = [_anomaly(run, versions, None) for run in going if run.last_at == seen.now]
@@ -132,6 +150,8 @@ def _belongs(run: Run, row: int, seen: _Seen) -> bool:
     metric = seen.metric(row)
     if run.quiet or metric not in _FOLLOWS.get(lead.metric, frozenset()):
         return False
+    if seen.minute.score[row] > _MOST_LATER * run.score:
+        return False
     # Another value of the leading dimension holds other calls: it cannot follow from them.
     scope, name = seen.minute.selectors[row].dimensions, seen.names[row]
     return name == lead.selector or not lead.selector or scope != Selector.parse(lead.selector).dimensions
@@ -169,6 +189,7 @@ def _opened(seen: _Seen, rows: list[int], recent: Mapping[str, list[float]], set
         Run(
             id=hashlib.sha256(name.encode()).hexdigest()[:16],
             started_at=started,
+            opened_at=(seen.minute.at + _MINUTE).isoformat(),
             last_at=seen.now,
             grown_at=seen.now,
             quiet=0,
@@ -178,6 +199,19 @@ def _opened(seen: _Seen, rows: list[int], recent: Mapping[str, list[float]], set
             evidence=evidence,
         )
     ]
+
+
+def _diagnosed(run: Run, seen: _Seen, diagnose: Diagnose) -> Run:
+    """The run with a fresh diagnosis where one is due: when it opened, and as long after as it had lasted then."""
+    if run.last_at != seen.now:
+        return run
+    if run.diagnosed_at:
+        age = datetime.fromisoformat(run.diagnosed_at) - datetime.fromisoformat(run.started_at)
+        since = seen.minute.at - datetime.fromisoformat(run.diagnosed_at)
+        if since < min(max(age, _DIAGNOSE_AGAIN), _DIAGNOSE_AT_LEAST):
+            return run
+    found = diagnose(run, seen.minute)
+    return replace(run, diagnosis=found or run.diagnosis, diagnosed_at=seen.now)
 
 
 def _confirmed(seen: _Seen, row: int, recent: Mapping[str, list[float]], settings: RunSettings) -> bool:
@@ -193,7 +227,8 @@ def _minutes_ago(scores: list[float]) -> int:
 
 
 def _anomaly(run: Run, versions: Versions, ended_at: datetime | None) -> Anomaly:
-    lead = run.lead
+    diagnosis = run.diagnosis
+    lead = _told(run, diagnosis)
     ordered = (lead, *(part for part in run.evidence if part is not lead))
     total = sum(part.moved for part in ordered) or 1.0
     movements = [movement(part) for part in ordered]
@@ -224,7 +259,37 @@ def _anomaly(run: Run, versions: Versions, ended_at: datetime | None) -> Anomaly
             )
             for moved, part in zip(movements, ordered, strict=True)
         ),
-        explanation=describe(movements[0], movements[1:], started, ended_at),
+        explanation=describe(movements[0], movements[1:], started, ended_at, diagnosis),
         model_version=versions.model,
         baseline_version=versions.baseline,
+        opened_at=datetime.fromisoformat(run.opened_at) if run.opened_at else None,
+        causes=diagnosis.causes if diagnosis else _causes(ordered),
+        hint=diagnosis.hint if diagnosis else "",
+        evidence=diagnosis.evidence if diagnosis else "",
+        unmoved=tuple(name for name in DETECTION_METRICS if name not in {part.metric for part in run.evidence}),
+        related=diagnosis.related if diagnosis else (),
+    )
+
+
+def _told(run: Run, diagnosis: Diagnosis | None) -> Evidence:
+    """The series that leads; of the selections that strayed in its metric the first that the single calls name."""
+    lead = run.lead
+    strayed = {part.selector: part for part in run.evidence if part.metric == lead.metric}
+    named = [str(cause.selector) for cause in diagnosis.causes[:1]] if diagnosis else []
+    return next((strayed[name] for name in named if name in strayed), lead)
+
+
+def _causes(ordered: Sequence[Evidence]) -> tuple[Cause, ...]:
+    """What the minutes alone say of the causes, where the single calls were not asked."""
+    lead = ordered[0]
+    return tuple(
+        Cause(
+            selector=Selector.parse(part.selector),
+            observed=part.observed,
+            expected=part.expected,
+            share=part.share,
+            surprise=part.led,
+        )
+        for part in ordered
+        if part.metric == lead.metric
     )

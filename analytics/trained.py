@@ -15,6 +15,7 @@ from analytics.forest import Forest, fit_forest, from_arrays, to_arrays
 from analytics.reading import read_minutes
 from analytics.silence import usual_gaps, widen_by_gaps
 from analytics.summary import HourSummary, join, summarise
+from analytics.sustained import Edges, learn_edges
 from core.calendars import Calendars, load_calendars
 from core.clock import floor_to
 from core.config import DetectionSettings, Settings
@@ -27,7 +28,7 @@ from storage.masks import read_masks
 from storage.models import StoredModel, latest_model, write_model
 from storage.series import data_span
 
-FOREST = "forest"
+FOREST, EDGES = "forest", "edges"
 
 _MINUTE = timedelta(minutes=1)
 _HOUR = timedelta(hours=1)
@@ -50,6 +51,7 @@ class Trained:
     version: BaselineVersion
     baselines: Baselines
     forest: Forest
+    edges: Edges | None = None
 
 
 class Trainer:
@@ -143,7 +145,8 @@ class Trainer:
             trained_to=end,
             series=len(baselines.selectors) * len(baselines.metrics),
         )
-        return Trained(version=version, baselines=baselines, forest=forest)
+        edges = learn_edges(baselines, panel, calm, DETECTION_METRICS)
+        return Trained(version=version, baselines=baselines, forest=forest, edges=edges)
 
 
 def refine(
@@ -172,6 +175,9 @@ def save(store: Store, trained: Trained, epoch: int) -> None:
     version = trained.version
     model = StoredModel(version=version.version, kind=FOREST, built_at=version.built_at, meta=meta, arrays=arrays)
     write_model(store, model, epoch)
+    if trained.edges is not None:
+        meta, arrays = trained.edges.to_arrays()
+        write_model(store, replace(model, kind=EDGES, meta=meta, arrays=arrays), epoch)
     write_baselines(store, to_frame(trained.baselines), version, epoch)
 
 
@@ -184,7 +190,9 @@ def load(store: Store, calendars: Calendars, unless: str = "") -> Trained | None
     if model is None:
         return None
     baselines = from_frame(read_baseline(store, version.version), calendars.common.time_zone, calendars)
-    return Trained(version=version, baselines=baselines, forest=from_arrays(model.meta, model.arrays))
+    held = latest_model(store, EDGES)
+    edges = None if held is None else Edges.from_arrays(held.meta, held.arrays)
+    return Trained(version=version, baselines=baselines, forest=from_arrays(model.meta, model.arrays), edges=edges)
 
 
 def _busiest(summary: HourSummary, limit: int) -> HourSummary:

@@ -71,6 +71,45 @@ class Contribution:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """A selection of calls that explains an anomaly: one value of a dimension, a pair of two, or all traffic.
+
+    Attributes
+    ----------
+    observed, expected : float
+        What the leading metric was in the selection over the anomaly's window, and what it was before; in the metric's unit.
+    share : float
+        Part of the whole deviation that lies in the selection, in [0, 1].
+    surprise : float
+        Evidence for the selection being the source: a logarithmic likelihood ratio in nats; ranks causes.
+    """
+
+    selector: Selector
+    observed: float
+    expected: float
+    share: float
+    surprise: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Related:
+    """A series that moved along: `lag_minutes` above 0 where it moved before the leading one, below where after it."""
+
+    selector: Selector
+    metric: str
+    lag_minutes: int
+    correlation: float
+
+
+class AnomalyVerdict(StrEnum):
+    """What late data made of an anomaly that was told already."""
+
+    STANDS = "stands"
+    AMENDED = "amended"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Anomaly:
     """A run of minutes in which a series, or a set of them, left what its model expects. An observation, not an alert.
 
@@ -92,6 +131,16 @@ class Anomaly:
         One or two sentences for people: what left its range, where, since when, what else moved.
     mask_id, muted : str, bool
         The mask that speaks of it, and whether that wants no message; empty where there is none.
+    opened_at : datetime or None
+        When it was known: the end of the minute whose judgement opened it.
+    causes : tuple of Cause
+        Selections that explain it, the likeliest first; pairs of dimensions among them.
+    hint, evidence : str
+        What kind of trouble the data supports (`provider outage`, `rate limiting` …) and by what; empty where it supports none.
+    unmoved : tuple of str
+        Metrics of the leading selection that stayed within their ranges.
+    related : tuple of Related
+        Other series that moved with it, by lagged correlation.
     """
 
     id: str
@@ -113,6 +162,13 @@ class Anomaly:
     baseline_version: str
     mask_id: str = ""
     muted: bool = False
+    opened_at: datetime | None = None
+    causes: tuple[Cause, ...] = ()
+    hint: str = ""
+    evidence: str = ""
+    unmoved: tuple[str, ...] = ()
+    related: tuple[Related, ...] = ()
+    verdict: AnomalyVerdict = AnomalyVerdict.STANDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,12 +10,13 @@ import pyarrow as pa
 from core.record import TS_TYPE
 from core.series import ALL_CALLS, Direction, Selector
 from core.types import Anomaly, Contribution
+from storage.anomaly_details import details_json, details_of
 from storage.contract import Store
 from storage.frames import EVENT_FIELDS, events_table, moment, moment_or_none
 from storage.selection import within
 
 _COLUMNS = """id, started_at, last_at, ended_at, selector, metric, direction, score, severity, observed, expected, lower, upper,
-    contributions, explanation, model_version, baseline_version, mask_id, muted"""
+    contributions, explanation, model_version, baseline_version, mask_id, muted, details"""
 LATEST_ANOMALIES = f"""
 SELECT {_COLUMNS}
 FROM (
@@ -35,6 +36,7 @@ _SCHEMA = pa.schema(
         *(pa.field(name, pa.string()) for name in ("contributions", "explanation", "model_version", "baseline_version")),
         pa.field("mask_id", pa.string()),
         pa.field("muted", pa.bool_()),
+        pa.field("details", pa.string()),
         *EVENT_FIELDS,
     ]
 )
@@ -46,7 +48,9 @@ def write_anomalies(store: Store, anomalies: Sequence[Anomaly], epoch: int) -> N
         return
     selectors = [str(anomaly.selector) for anomaly in anomalies]
     contributions = [_contributions_json(anomaly.contributions) for anomaly in anomalies]
-    store.insert("anomalies", events_table(_SCHEMA, anomalies, epoch, selector=selectors, contributions=contributions))
+    details = [details_json(anomaly) for anomaly in anomalies]
+    table = events_table(_SCHEMA, anomalies, epoch, selector=selectors, contributions=contributions, details=details)
+    store.insert("anomalies", table)
 
 
 def read_anomalies(
@@ -62,9 +66,11 @@ def read_anomalies(
 
 
 def _anomaly(row: dict[str, Any]) -> Anomaly:
+    details = row.pop("details")
     return Anomaly(
         **{
             **row,
+            **details_of(details),
             "started_at": moment(row["started_at"]),
             "last_at": moment(row["last_at"]),
             "ended_at": moment_or_none(row["ended_at"]),

@@ -21,8 +21,8 @@ _EPOCH = 0
 def run_analyze(settings: Settings, start: datetime | None, end: datetime | None, *, as_json: bool) -> int:
     """Judge the span (none given: all stored minutes), write and print its anomalies; exit code 1 when there are any."""
     with reading(settings) as store:
-        first, last = _span(store, start, end)
-        report = _analyzed(store, first, last, settings)
+        first, last = span_of(store, start, end)
+        report = analyzed(store, first, last, settings)
     if as_json:
         from tpscope.options import print_json
 
@@ -32,7 +32,8 @@ def run_analyze(settings: Settings, start: datetime | None, end: datetime | None
     return 1 if report.anomalies else 0
 
 
-def _span(store: Store, start: datetime | None, end: datetime | None) -> tuple[datetime, datetime]:
+def span_of(store: Store, start: datetime | None, end: datetime | None) -> tuple[datetime, datetime]:
+    """The span that was asked for, by default all stored minutes. Raises ConfigError where there is nothing in it."""
     known = data_span(store)
     if known is None:
         raise ConfigError("analyze", "the store holds no calls; import some, or run `tpscope serve` first")
@@ -42,14 +43,21 @@ def _span(store: Store, start: datetime | None, end: datetime | None) -> tuple[d
     return first, last
 
 
-def _analyzed(store: Store, first: datetime, last: datetime, settings: Settings) -> AnalysisReport:
+def analyzed(store: Store, first: datetime, last: datetime, settings: Settings, *, keep: bool = True) -> AnalysisReport:
+    """`analytics.jobs.analyze` with a progress bar on a terminal."""
     if not sys.stderr.isatty():
-        return analyze(store, first, last, settings, _EPOCH)
+        return analyze(store, first, last, settings, _EPOCH, keep=keep)
     columns = (TextColumn("judging"), BarColumn(), TextColumn("{task.percentage:.0f} %"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("", total=(last - first).total_seconds())
         return analyze(
-            store, first, last, settings, _EPOCH, lambda at: bar.update(task, completed=(at - first).total_seconds())
+            store,
+            first,
+            last,
+            settings,
+            _EPOCH,
+            lambda at: bar.update(task, completed=(at - first).total_seconds()),
+            keep=keep,
         )
 
 
@@ -65,6 +73,8 @@ def _json(report: AnalysisReport) -> dict[str, object]:
                 "selector": anomaly.selector.labels,
                 "score": anomaly.score,
                 "severity": anomaly.severity,
+                "hint": anomaly.hint,
+                "causes": [{"selector": cause.selector.labels, "share": cause.share} for cause in anomaly.causes],
                 "explanation": anomaly.explanation,
             }
             for anomaly in report.anomalies

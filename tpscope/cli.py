@@ -220,7 +220,9 @@ def analyze(
     start: Annotated[
         str | None, typer.Option("--from", help="Start time (RFC 3339); default: the first stored minute.")
     ] = None,
-    end: Annotated[str | None, typer.Option("--until", help="End time (RFC 3339); default: the last stored minute.")] = None,
+    end: Annotated[
+        str | None, typer.Option("--until", "--to", help="End time (RFC 3339); default: the last stored minute.")
+    ] = None,
     config: ConfigOption = None,
     store: StoreOption = None,
     as_json: JsonOption = False,

@@ -115,6 +115,15 @@ def _anomalies(store: Store, request: ExportRequest, selector: Selector) -> tupl
             "expected": entry.expected,
             "lower": entry.lower,
             "upper": entry.upper,
+            "metrics": ", ".join(dict.fromkeys([entry.metric, *(part.metric for part in entry.contributions)])),
+            "unmoved": ", ".join(entry.unmoved),
+            "causes": "; ".join(f"{str(cause.selector) or 'all traffic'} ({cause.share:.0%})" for cause in entry.causes),
+            "first_cause": str(entry.causes[0].selector) if entry.causes else "",
+            "first_cause_share": entry.causes[0].share if entry.causes else None,
+            "hint": entry.hint,
+            "evidence": entry.evidence,
+            "opened_at_utc": entry.opened_at,
+            "verdict": entry.verdict.value,
             "explanation": entry.explanation,
             "model_version": entry.model_version,
             "baseline_version": entry.baseline_version,
@@ -124,7 +133,10 @@ def _anomalies(store: Store, request: ExportRequest, selector: Selector) -> tupl
         for entry in read_anomalies(store, request.start, request.end, selector if selector.pairs else None)
         if request.metric in (None, entry.metric)
     ]
-    return pd.DataFrame(rows), {"content": "anomalies; observed and expected in `unit`", "time zone": "UTC"}
+    return pd.DataFrame(rows), {
+        "content": "anomalies; observed, expected in `unit`; likeliest cause first",
+        "time zone": "UTC",
+    }
 
 
 def _incidents(store: Store, request: ExportRequest, selector: Selector) -> tuple[pd.DataFrame, Meta]:

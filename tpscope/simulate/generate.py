@@ -12,13 +12,16 @@ import pyarrow as pa
 from core.record import FLAGS, RECORD_SCHEMA
 from tpscope.simulate import incidents as effects
 from tpscope.simulate.incidents import Columns, ScheduledIncident
-from tpscope.simulate.scenario import ProviderSpec, RouteSpec, Scenario
-from tpscope.simulate.traffic import Floats, RateProfile, arrivals
+from tpscope.simulate.scenario import IncidentSpec, ProviderSpec, RouteSpec, Scenario
+from tpscope.simulate.traffic import Floats, RateProfile, arrivals, knot_noise, knots_of, wandering
 
 _UTILISATION_AT_PEAK = 0.72
 """Load at the week's peak as a share of the simulated capacity: latency rises visibly but stays finite."""
 
 _OBJECT = np.object_
+
+_ROUTES, _TENANTS, _PROVIDERS = 1, 2, 10
+"""Streams of the noise by which shares and latencies wander."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class TrafficGenerator:
 
     def __init__(self, scenario: Scenario, rate: float, anchor: datetime, seed: int = 1) -> None:
         self.scenario = scenario
-        self.profile = RateProfile(scenario.season, rate, anchor.timestamp())
+        self.profile = RateProfile(scenario.season, rate, anchor.timestamp(), seed)
         self._seed = seed
         self._capacity = self.profile.peak() / _UTILISATION_AT_PEAK
         self._shares = np.array([route.share for route in scenario.routes])
@@ -71,11 +74,25 @@ class TrafficGenerator:
         at: Floats = start.timestamp() + (np.arange(steps, dtype=np.float64) + 0.5) * step_s
         rates = self.profile.rate(at)
         seconds = arrivals(start.timestamp(), rates, step_s, rng)
-        routes = rng.choice(len(self._shares), size=len(seconds), p=self._shares)
-        seconds, routes, extra = self._with_surges(seconds, routes, at, rates, step_s, touching, rng)
+        routes = self._drawn(seconds, self._shares, _ROUTES, rng)
+        seconds, routes, forced, extra = self._with_surges(seconds, routes, at, rates, step_s, touching, rng)
         load = np.interp(seconds, at, (rates + extra) / self._capacity)
-        columns = effects.apply(self._columns(seconds, routes, load, rng), touching, rng)
+        tenants = np.where(forced >= 0, forced, self._drawn(seconds, self._tenant_weights, _TENANTS, rng))
+        columns = effects.apply(self._columns(seconds, routes, tenants, load, rng), touching, rng)
         return _table(columns)
+
+    def _drawn(self, seconds: Floats, shares: Floats, stream: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+        """One of the shares for each (sorted) instant; where the mix wanders, by the shares of its knot."""
+        spread = self.scenario.season.mix_wander
+        if spread == 0.0 or not len(seconds):
+            return rng.choice(len(shares), size=len(seconds), p=shares)
+        knots, first, counts = np.unique(knots_of(seconds), return_index=True, return_counts=True)
+        noise = np.exp(spread * knot_noise(int(knots[0]), int(knots[-1] - knots[0]) + 1, len(shares), self._seed, stream))
+        drawn = np.empty(len(seconds), dtype=np.int64)
+        for knot, at, count in zip(knots - knots[0], first, counts, strict=True):
+            weights = shares * noise[knot]
+            drawn[at : at + count] = rng.choice(len(shares), size=count, p=weights / weights.sum())
+        return drawn
 
     def _with_surges(
         self,
@@ -86,24 +103,41 @@ class TrafficGenerator:
         step_s: float,
         incidents: Sequence[ScheduledIncident],
         rng: np.random.Generator,
-    ) -> tuple[Floats, npt.NDArray[np.int64], Floats]:
-        """Add the calls that surges bring; returns instants, routes and the extra rate per step."""
+    ) -> tuple[Floats, npt.NDArray[np.int64], npt.NDArray[np.int64], Floats]:
+        """Add the calls that surges bring; returns instants, routes, tenants (-1: any) and the extra rate per step."""
         extra = np.zeros_like(rates)
+        forced = np.full(len(seconds), -1, dtype=np.int64)
         for incident in incidents:
             if incident.spec.kind != "surge":
                 continue
-            touched = np.array([_route_matches(route, incident.spec.match) for route in self.scenario.routes])
+            tenant = self._tenant_of(incident.spec)
+            wanted = {name: value for name, value in incident.spec.match.items() if name != "tenant"}
+            touched = np.array([_route_matches(route, wanted) for route in self.scenario.routes])
+            share = self._shares[touched].sum() * (self._tenant_weights[tenant] if tenant >= 0 else 1.0)
             inside = (at >= incident.start.timestamp()) & (at < incident.end.timestamp())
-            more = rates * inside * self._shares[touched].sum() * (incident.spec.magnitude - 1.0)
+            more = rates * inside * share * (incident.spec.magnitude - 1.0)
             added = arrivals(at[0] - step_s / 2, more, step_s, rng)
             weights = np.where(touched, self._shares, 0.0)
             picked = rng.choice(len(weights), size=len(added), p=weights / weights.sum())
             seconds, routes = np.concatenate([seconds, added]), np.concatenate([routes, picked])
+            forced = np.concatenate([forced, np.full(len(added), tenant)])
             extra = extra + more
         order = np.argsort(seconds, kind="stable")
-        return seconds[order], routes[order], extra
+        return seconds[order], routes[order], forced[order], extra
 
-    def _columns(self, seconds: Floats, routes: npt.NDArray[np.int64], load: Floats, rng: np.random.Generator) -> Columns:
+    def _tenant_of(self, spec: IncidentSpec) -> int:
+        """Number of the tenant that a surge is of; -1 where it is of all of them."""
+        found = np.flatnonzero(self._tenants == spec.match.get("tenant"))
+        return int(found[0]) if len(found) else -1
+
+    def _columns(
+        self,
+        seconds: Floats,
+        routes: npt.NDArray[np.int64],
+        tenants: npt.NDArray[np.int64],
+        load: Floats,
+        rng: np.random.Generator,
+    ) -> Columns:
         size = len(seconds)
         scenario = self.scenario
         specs = scenario.routes
@@ -117,7 +151,7 @@ class TrafficGenerator:
             "trace_id": _empty(size),
             "gateway": gateways[picked_gateway],
             "region": regions[picked_gateway],
-            "tenant": self._tenants[rng.choice(len(self._tenants), size=size, p=self._tenant_weights)],
+            "tenant": self._tenants[tenants],
             "service": of.text("service"),
             "route": of.text("route"),
             "method": of.text("method"),
@@ -173,11 +207,12 @@ class TrafficGenerator:
         columns["account"][chosen] = pick("account", _OBJECT)
         columns["model"][chosen] = columns["requested_model"][chosen] = pick("model", _OBJECT)
         upstream[chosen] *= pick("latency_factor")
+        wander = self._provider_wander(columns["ts"][chosen], columns["provider"][chosen])
         if spec.kind in ("llm", "ai") and len(chosen):
             prompt = np.round(_log_normal(rng, pick("prompt_tokens"), 0.5)).clip(1)
             answer = np.round(_log_normal(rng, pick("completion_tokens"), 0.45)).clip(1)
-            ttft = _log_normal(rng, pick("ttft_ms"), 0.3) * slowdown[chosen] * pick("latency_factor")
-            upstream[chosen] += ttft + answer / pick("tokens_per_s") * 1000.0
+            ttft = _log_normal(rng, pick("ttft_ms"), 0.3) * slowdown[chosen] * pick("latency_factor") * wander
+            upstream[chosen] += ttft + answer / pick("tokens_per_s") * 1000.0 * wander
             streamed = (rng.random(len(chosen)) < 0.7) & (spec.kind == "llm")
             columns["ttft_ms"][chosen] = np.where(streamed, ttft + 3.0, np.nan)
             columns["stream"][chosen] = streamed
@@ -185,8 +220,19 @@ class TrafficGenerator:
             columns["completion_tokens"][chosen] = answer
             columns["cost_usd"][chosen] = prompt * pick("usd_per_prompt") + answer * pick("usd_per_completion")
             columns["prompt_hash"][chosen] = rng.integers(1, 2**63, len(chosen), dtype=np.uint64)
+        else:
+            upstream[chosen] *= wander
         failed: npt.NDArray[np.bool_] = rng.random(len(chosen)) < pick("error_rate")
         return failed
+
+    def _provider_wander(self, seconds: Floats, names: npt.NDArray[Any]) -> Floats:
+        """The factor by which each call's provider is slower than usual at that instant."""
+        factor = np.ones(len(seconds))
+        for number, provider in enumerate(self.scenario.providers):
+            if provider.wander > 0.0:
+                own = names == provider.name
+                factor[own] = wandering(seconds[own], provider.wander, self._seed, _PROVIDERS + number)
+        return factor
 
 
 class _PerRoute:

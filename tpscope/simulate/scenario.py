@@ -37,6 +37,7 @@ class ProviderSpec(_Part):
     share: float = Field(1.0, gt=0)
     latency_factor: float = Field(1.0, gt=0)
     error_rate: float = Field(0.003, ge=0, le=1)
+    wander: float = Field(0.0, ge=0, description="Spread (of the logarithm) by which its latency wanders.")
     accounts: tuple[str, ...] = ("primary",)
     models: tuple[ModelSpec, ...] = ()
 
@@ -62,14 +63,19 @@ class RouteSpec(_Part):
 class IncidentSpec(_Part):
     """Something that goes wrong (or merely happens): the truth that detection is measured against.
 
-    `match` selects the calls it touches by their columns; `magnitude` is the share of failing calls for an outage, the
-    factor at its height for the others; a silence takes the calls away.
+    `match` selects the calls it touches by their columns (a surge: the route's, or one tenant). `magnitude` is the share of
+    calls that an outage fails, a rate limit refuses, a dip takes away, a collapsed cache misses; for the others the factor at
+    their height. A silence takes all the calls away. Of a new model, `into` is the name of the version that answers instead.
     """
 
     name: str
-    kind: Literal["outage", "latency_creep", "surge", "token_runaway", "silence"]
+    kind: Literal[
+        "outage", "latency_creep", "surge", "token_runaway", "silence",
+        "rate_limit", "cache_collapse", "slow", "new_model", "token_growth", "dip",
+    ]  # fmt: skip
     match: dict[str, str]
     magnitude: float = Field(1.0, gt=0)
+    into: str = ""
     duration: Duration = timedelta(minutes=4)
     after: Duration = Field(timedelta(0), description="Start, counted from the end of the incident before it.")
     description: str
@@ -92,6 +98,8 @@ class SeasonSpec(_Part):
     hours: tuple[float, ...] = Field(min_length=24, max_length=24, description="By hour of the day, UTC.")
     weekdays: tuple[float, ...] = Field(min_length=7, max_length=7, description="Monday first.")
     growth_per_week: float = Field(0.015, description="Growth of the level from week to week.")
+    wander: float = Field(0.0, ge=0, description="Spread (of the logarithm) by which the level wanders, within half an hour.")
+    mix_wander: float = Field(0.0, ge=0, description="Spread by which the share of each route and tenant wanders, likewise.")
 
 
 class Scenario(_Part):

@@ -3,8 +3,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from core.series import ALL_CALLS, Direction, Selector
-from core.types import Anomaly, Contribution
+from core.types import Anomaly, AnomalyVerdict, Cause, Contribution, Related
 from storage.anomalies import read_anomalies, write_anomalies
+from storage.anomaly_details import details_of
 from storage.contract import Store
 
 AT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -53,6 +54,28 @@ def test_what_was_written_comes_back(store: Store) -> None:
     assert replace(found, contributions=(replace(part, lower=0.0),)) == replace(
         _anomaly(), contributions=(replace(_anomaly().contributions[0], lower=0.0),)
     )
+
+
+def test_what_an_explanation_found_comes_back(store: Store) -> None:
+    told = _anomaly(
+        contributions=(),
+        opened_at=AT + MINUTE,
+        causes=(
+            Cause(selector=Selector.of(provider="p", route="/a"), observed=0.9, expected=0.01, share=0.8, surprise=120.5),
+            Cause(selector=ALL_CALLS, observed=0.2, expected=0.01, share=1.0, surprise=80.0),
+        ),
+        hint="provider outage",
+        evidence="provider p: 90 % against 1 % before",
+        unmoved=("tps", "cost_per_h"),
+        related=(Related(selector=ALL_CALLS, metric="latency_p50", lag_minutes=3, correlation=-0.8),),
+        verdict=AnomalyVerdict.AMENDED,
+    )
+    write_anomalies(store, [told], 1)
+    assert read_anomalies(store, AT, AT + MINUTE) == [told]
+
+
+def test_an_anomaly_of_before_there_were_details_is_read(store: Store) -> None:
+    assert details_of("") == {}
 
 
 def test_unknown_numbers_stay_unknown(store: Store) -> None:

@@ -16,7 +16,8 @@ from tpscope.simulate.encode import encode
 from tpscope.simulate.generate import TrafficGenerator
 from tpscope.simulate.incidents import ScheduledIncident, schedule
 from tpscope.simulate.live import LiveTraffic
-from tpscope.simulate.scenario import load_scenario, scenario_names
+from tpscope.simulate.scenario import IncidentSpec, load_scenario, scenario_names
+from tpscope.simulate.traffic import wandering
 
 ANCHOR = datetime(2026, 3, 4, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -89,6 +90,68 @@ def test_token_runaway_raises_tokens_and_cost() -> None:
     _, hit, usual = run_incident("token_runaway")
     assert hit.prompt_tokens.sum() > 6 * usual.prompt_tokens.sum()
     assert hit.cost_usd.sum() > 3 * usual.cost_usd.sum()
+
+
+def changed(kind: str, match: dict[str, str], magnitude: float, into: str = "") -> tuple[Any, Any]:
+    """Calls that an incident of the marketflow gateway matches, with and without it, over its whole length."""
+    spec = IncidentSpec(
+        name=kind, kind=kind, match=match, magnitude=magnitude, into=into, duration=timedelta(minutes=20), description=kind
+    )
+    traffic = generator(rate=50.0)
+    ends = ANCHOR + timedelta(minutes=20)
+    with_it = traffic.generate(ANCHOR, ends, [ScheduledIncident(spec, ANCHOR)]).to_pandas()
+    return with_it, traffic.generate(ANCHOR, ends).to_pandas()
+
+
+def of(frame: Any, **labels: str) -> Any:
+    for name, value in labels.items():
+        frame = frame[frame[name] == value]
+    return frame
+
+
+def test_a_rate_limit_refuses_at_once_and_without_tokens() -> None:
+    calls, usual = changed("rate_limit", {"provider": "openai"}, 0.6)
+    refused = of(calls, provider="openai", error_type="rate_limit")
+    assert 0.5 < len(refused) / len(of(usual, provider="openai")) < 0.7
+    assert (refused.latency_ms < 10).all()
+    assert refused.prompt_tokens.isna().all()
+
+
+def test_a_collapsed_cache_misses_and_answers_as_slowly_as_the_upstream() -> None:
+    calls, usual = changed("cache_collapse", {"service": "catalog"}, 1.0)
+    assert not of(calls, service="catalog").cache_hit.any()
+    assert of(calls, service="catalog").latency_ms.median() > 2 * of(usual, service="catalog").latency_ms.median()
+
+
+def test_a_new_model_takes_the_calls_of_the_old_one_and_is_slower() -> None:
+    calls, usual = changed("new_model", {"model": "gpt-4o-mini"}, 2.0, "gpt-4o-mini-next")
+    assert len(of(calls, model="gpt-4o-mini")) == 0
+    new, old = of(calls, model="gpt-4o-mini-next"), of(usual, model="gpt-4o-mini")
+    assert len(new) == len(old)
+    assert new.latency_ms.median() == pytest.approx(2 * old.latency_ms.median(), rel=0.05)
+
+
+def test_a_dip_takes_a_share_away_and_tokens_grow_bit_by_bit() -> None:
+    calls, usual = changed("dip", {"service": "search"}, 0.7)
+    assert len(of(calls, service="search")) == pytest.approx(0.3 * len(of(usual, service="search")), rel=0.15)
+    calls, usual = changed("token_growth", {"provider": "openai"}, 5.0)
+    late = of(calls, provider="openai")
+    early, late = (late[late.ts < ANCHOR + timedelta(minutes=2)], late[late.ts > ANCHOR + timedelta(minutes=16)])
+    assert late.prompt_tokens.mean() > 3 * early.prompt_tokens.mean()
+
+
+def test_a_burst_is_of_one_tenant() -> None:
+    calls, usual = changed("surge", {"tenant": "shop-03"}, 6.0)
+    assert len(of(calls, tenant="shop-03")) == pytest.approx(6 * len(of(usual, tenant="shop-03")), rel=0.2)
+    assert len(of(calls, tenant="shop-01")) == pytest.approx(len(of(usual, tenant="shop-01")), rel=0.1)
+
+
+def test_what_wanders_is_the_same_in_whatever_pieces_it_is_asked_for() -> None:
+    instants = np.arange(0.0, 4 * 3600.0, 60.0) + ANCHOR.timestamp()
+    whole = wandering(instants, 0.1, seed=3, stream=1)
+    assert np.concatenate([wandering(part, 0.1, 3, 1) for part in np.split(instants, 4)]) == pytest.approx(whole)
+    assert 0.02 < np.log(whole).std() < 0.3
+    assert (wandering(instants, 0.0, 3, 1) == 1.0).all()
 
 
 def test_records_are_json_without_unknown_values() -> None:
