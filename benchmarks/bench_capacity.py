@@ -10,7 +10,7 @@ import argparse
 
 import numpy as np
 
-from analytics.forecast import forecast
+from analytics.forecasting import forecast
 from analytics.headroom import crossing, paths_of
 from analytics.paths import WEEK_H, Persistence, persistence_of, scores
 from analytics.usl import Floats

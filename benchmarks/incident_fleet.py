@@ -1,7 +1,7 @@
 """The gateway and the incidents that `bench_incidents` judges by: one simulated fleet of about 200 selections, and a plan by
 seed.
 
-The fleet and the plan are frozen (docs/decisions/0020-frozen-incident-judge.md): figures of different days can only be compared
+The fleet and the plan are frozen (docs/decisions/0012-frozen-incident-judge.md): figures of different days can only be compared
 if they are of the same incidents. What is tuned is tuned on `TUNING_SEEDS` alone.
 """
 

@@ -1,7 +1,7 @@
 """The price table in the store, and what it makes of tokens for which no cost was reported.
 
 Prices are applied when costs are read: rollups keep the tokens by class of every call without a reported cost
-(`migrations/0040_capacity.sql`), so a corrected table prices history anew. What no price fits stays unpriced and counted.
+(`migrations/0011_capacity.sql`), so a corrected table prices history anew. What no price fits stays unpriced and counted.
 """
 
 from collections.abc import Callable

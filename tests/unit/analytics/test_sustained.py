@@ -38,7 +38,7 @@ def drawn(minutes: int, seed: int, calls: float = 1.0, tokens: float = 1.0, late
 
 def flat_baselines() -> Baselines:
     usual = {**LEVELS, "tps": RATES / 60.0, "tokens_per_s": RATES * 700.0 / 60.0, "cost_per_h": RATES * 700.0 / 60.0 * 3e-3}
-    center = {name: _rows(transform(name, usual[name] * np.ones(2))) for name in DETECTION_METRICS}
+    center = {name: _rows(transform(name, np.broadcast_to(np.asarray(usual[name], float), 2))) for name in DETECTION_METRICS}
     scale = {name: _rows(np.maximum(0.7 / np.sqrt(RATES), 0.05)) for name in DETECTION_METRICS}
     return Baselines(selectors=(ALL_CALLS, RARE), time_zone="UTC", center=center, scale=scale, samples=scale)
 
