@@ -53,7 +53,7 @@ def an_incident(**changed: Any) -> Incident:
         "updated_at": NOON,
         "resolved_at": None,
         "last_notified_at": None,
-        "opened_at": None,
+        "opened_at": NOON,
         "metric": "latency_p95",
         "value": 812.0,
         "threshold": NAN,
