@@ -47,7 +47,7 @@ class Cadence:
     noise, novelty, spread : float
         Weights of the three questions; they add up to 1.
     warm_up : int
-        Points before deviations are compared with earlier ones: one and a half days, so that the season was seen once.
+        Points before deviations are compared with earlier ones: one and a half days (12 points at least), so that the season was seen once.
     cooldown : int
         Points for which a score must exceed all scores before it to count again.
     fading : float
@@ -92,7 +92,7 @@ class Cadence:
             noise=noise,
             novelty=1.0 - noise - spread,
             spread=spread,
-            warm_up=int(min(1.5 * per_day, 2_160.0)),
+            warm_up=int(np.clip(1.5 * per_day, 12.0, 2_160.0)),
             cooldown=round(60 - 36 * coarse),
             fading=0.995 - 0.045 * coarse,
         )
