@@ -265,8 +265,8 @@ def test_who_is_still_learning_is_noted_with_what_it_has(store: Store) -> None:
     assert (report.items, report.note) == (0, "learning: 2 days of history are needed")
     learning = read_learning(store, START + timedelta(hours=20))
     assert {str(one.selector): (one.have_h, one.need_h) for one in learning} == {
-        "": (20.0, 48.0),
-        'service="chat"': (20.0, 48.0),
+        "": (19.0, 48.0),
+        'service="chat"': (19.0, 48.0),
     }
 
 
