@@ -17,6 +17,8 @@ from core.types import ForecastBacktest, ForecastRun
 from storage.backtests import write_backtests
 from storage.contract import Store
 from storage.forecasts import write_forecast
+from storage.frames import at_epoch_s
+from storage.hours import hours_span
 from storage.models import latest_model, write_model
 
 _HOUR = timedelta(hours=1)
@@ -44,8 +46,14 @@ def make_forecasts(store: Store, settings: ForecastSettings, now: datetime, epoc
 def run_backtest(
     store: Store, settings: ForecastSettings, now: datetime, epoch: int, progress: Callable[[int, int], None] | None = None
 ) -> list[ForecastBacktest]:
-    """Back-test every series that is forecast on its own history, by horizon; written, and returned in the series' order."""
-    series = series_to_forecast(store, settings, floor_to(now, _HOUR))
+    """Back-test every series that is forecast on its own history, by horizon; written, and returned in the series' order.
+
+    The history ends with the last hour that is known, so that an import of long ago is judged as well.
+    """
+    known = hours_span(store, ())
+    if known is None:
+        return []
+    series = series_to_forecast(store, settings, min(at_epoch_s(known[1]) + _HOUR, floor_to(now, _HOUR)))
     version, found = f"{now:%Y%m%dT%H%M%S.%f}Z", list[ForecastBacktest]()
     for number, one in enumerate(series):
         for quality in backtest(one.values, BACKTEST_HORIZONS_H, start=hours_since_1970(one.start)):

@@ -8,6 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from analytics.forecast_job import run_backtest
+from analytics.jobs import run_hours
 from core.clock import SystemClock
 from core.config import ForecastSettings, Settings
 from core.errors import ConfigError
@@ -28,6 +29,7 @@ def run_forecast_backtest(settings: Settings, metric: str | None, *, as_json: bo
             raise ConfigError("--metric", f"{metric!r} is no metric; choose from {', '.join(METRICS)}")
         chosen = chosen.model_copy(update={"metrics": (metric,)})
     with reading(settings) as store:
+        run_hours(store, SystemClock(), settings, _EPOCH)  # an import is not followed by a service that would have made them
         found = _tested(store, chosen)
     if not found:
         raise ConfigError("backtest forecast", "no series has hours of two weeks and a day yet; import history, or wait")
