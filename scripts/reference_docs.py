@@ -73,7 +73,8 @@ def _models(annotation: Any, suffix: str = "") -> Iterator[tuple[type[BaseModel]
     """Settings parts inside an annotation; `[]` marks a list of them, `.NAME` a mapping, `(kind)` a kind of rule."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         kind = annotation.model_fields.get("kind")
-        yield annotation, suffix + (f" (kind: {typing.get_args(kind.annotation)[0]})" if kind else "")
+        names = typing.get_args(kind.annotation) if kind else ()
+        yield annotation, suffix + (f" (kind: {names[0]})" if len(names) == 1 else "")
         return
     origin = typing.get_origin(annotation)
     marks = {tuple: "[]", dict: ".NAME"}
