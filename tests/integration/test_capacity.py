@@ -28,7 +28,7 @@ from tests.support.stores import chdb_store
 
 NOW = datetime(2026, 3, 3, 12, 0, 30, tzinfo=UTC)
 MINUTES = 240
-GAMMA, SIGMA, KAPPA = 4.0, 0.05, 0.02
+GAMMA, SIGMA, KAPPA = 1.2, 0.05, 0.02
 PEAK_AT = np.sqrt((1 - SIGMA) / KAPPA)
 SETTINGS = Settings.model_validate(
     {
@@ -38,7 +38,7 @@ SETTINGS = Settings.model_validate(
             {"name": "budget", "kind": "usd_per_day", "at_most": 100.0},
         ],
         "prices": {"tokens": [{"provider": "acme", "model": "priced", "input": 1.0, "output": 2.0}]},
-        "objectives": [{"name": "fast", "metric": "latency_p95", "at_most": 600.0}],
+        "objectives": [{"name": "fast", "metric": "latency_p95", "at_most": 1800.0}],
     }
 )
 
