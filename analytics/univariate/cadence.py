@@ -47,8 +47,8 @@ class Cadence:
     noise, novelty, spread : float
         Weights of the three questions; they add up to 1.
     warm_up : int
-        Points before deviations are compared with earlier ones: one and a half days (12 points at least), so that the season was
-        seen once.
+        Points before deviations are compared with earlier ones: one and a half days (12 points at least), so that the season
+        was seen once.
     cooldown : int
         Points for which a score must exceed all scores before it to count again.
     fading : float
