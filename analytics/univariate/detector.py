@@ -19,6 +19,8 @@ from analytics.univariate.structure import Expectation, Structure
 
 _HALF_SEVERITY = 8.0
 """Squared sum of log(1 + standard deviations) of value and deviation at which the severity is 0.5: 3.1 of each."""
+_TINIEST, _HUGEST = 1e-290, 1e290
+"""Sizes of values that a unit is made of, so that it neither vanishes nor overflows."""
 _FARTHEST = 1e9
 """In units of the series' first values; beyond it numbers would overflow, and are alarms anyway."""
 
@@ -155,7 +157,7 @@ class Detector:
         for one in which[state.seen[which] == LEARNED_POINTS]:
             first = state.first_values[:, one]
             moving = np.abs(first[first != 0.0])
-            state.unit[one] = 0.5 * np.median(moving) if len(moving) else 1.0
+            state.unit[one] = 0.5 * np.median(np.clip(moving, _TINIEST, _HUGEST)) if len(moving) else 1.0
         complete = looking & (state.seen == LEARNED_POINTS)
         if complete.any():
             level = np.median(self._scaled(np.nan_to_num(state.first_values)), axis=0)
