@@ -66,7 +66,7 @@ def test_the_true_difference_lies_in_most_intervals() -> None:
     metrics = ("tps", "latency_p50", "latency_p90", "latency_p95")
     hits = [one.verdict == "unchanged" for each in found for one in each.changes if one.metric in metrics]
     assert len(hits) == 48
-    assert np.mean(hits) > 0.85
+    assert np.mean(hits) > 0.88
 
 
 def test_the_same_seed_brings_the_same_intervals() -> None:
