@@ -14,15 +14,15 @@ from joblib import Parallel, delayed
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from analytics.univariate import Cadence, Detector, detect, step_of
+from analytics.univariate import Cadence, Detector, Judged, detect, step_of
 from core.errors import ConfigError
-from tpscope.series_csv import SeriesFile, find_series, read_series
+from tpscope.series_files import Recorded, SeriesFile, find_series, read_series_file, refuse_overwriting, write_result
 
 _FEWEST, _MOST = 32, 128
 """Series that are judged at once: fewer take as long as these, more cost memory and save little."""
 
-Job = tuple[Path, Path]
-"""A file and where its verdicts go."""
+_DIGITS = 9
+"""Of the figures that are written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,13 +38,12 @@ class FileReport:
 
 def run_detect(source: Path, out: Path, jobs: int, *, as_json: bool) -> int:
     """Judge the file, or all files of the folder; exit code 2 when one could not be read (the others are written)."""
-    files = [(path, out / output) for path, output in find_series(source)]
-    if any(path.resolve() == output.resolve() for path, output in files):
-        raise ConfigError("--out", f"{str(out)!r} would overwrite what is read; name another folder")
+    files = find_series(source)
+    refuse_overwriting(files, out)
     _make(out)
     chunks = [files[first : first + _chunk(len(files), jobs)] for first in range(0, len(files), _chunk(len(files), jobs))]
     with _progress(len(files)) as done:
-        reports = [report for found in _judged(chunks, jobs) for report in done(found)]
+        reports = [report for found in _judged(chunks, out, jobs) for report in done(found)]
     if as_json:
         from tpscope.options import print_json
 
@@ -52,23 +51,23 @@ def run_detect(source: Path, out: Path, jobs: int, *, as_json: bool) -> int:
     return _told(reports, out)
 
 
-def judge_files(files: Sequence[Job]) -> list[FileReport]:
+def judge_files(files: Sequence[SeriesFile], out: Path) -> list[FileReport]:
     """Read, judge and write some files; those of one step are judged together."""
     reports: list[FileReport] = []
-    by_step: dict[float, list[tuple[Job, SeriesFile]]] = defaultdict(list)
-    for path, output in files:
+    by_step: dict[float, list[tuple[SeriesFile, Recorded]]] = defaultdict(list)
+    for file in files:
         try:
-            series = read_series(path)
+            series = read_series_file(file.path)
         except ConfigError as error:
-            reports.append(FileReport(file=str(path), output=str(output), problem=str(error)))
+            reports.append(_failed(file, out, error))
             continue
-        by_step[step_of(series.seconds)].append(((path, output), series))
+        by_step[step_of(series.seconds)].append((file, series))
     for step_s, together in by_step.items():
-        reports += _judge_together(step_s, together)
+        reports += _judge_together(step_s, together, out)
     return reports
 
 
-def _judge_together(step_s: float, together: list[tuple[Job, SeriesFile]]) -> list[FileReport]:
+def _judge_together(step_s: float, together: list[tuple[SeriesFile, Recorded]], out: Path) -> list[FileReport]:
     longest = max(len(series.values) for _, series in together)
     values = np.full((longest, len(together)), np.nan)
     seconds = np.zeros((longest, len(together)), np.int64)
@@ -76,26 +75,37 @@ def _judge_together(step_s: float, together: list[tuple[Job, SeriesFile]]) -> li
         values[: len(series.values), column] = series.values
         seconds[: len(series.values), column] = series.seconds
     judged = detect(Detector(len(together), Cadence.of(step_s)), values, seconds)
-    reports = []
-    for column, ((path, output), series) in enumerate(together):
-        rows = slice(0, len(series.values))
-        frame = pd.DataFrame(
-            {
-                "timestamp": series.times,
-                "value": series.texts,
-                "score": judged.score[rows, column],
-                "severity": judged.severity[rows, column],
-                "is_anomaly": judged.anomalous[rows, column].astype(int),
-                "expected": judged.expected[rows, column],
-                "lower": judged.lower[rows, column],
-                "upper": judged.upper[rows, column],
-            }
-        )
-        output.parent.mkdir(parents=True, exist_ok=True)
-        frame.to_csv(output, index=False, float_format="%.9g")
-        alarms = int(frame["is_anomaly"].sum())
-        reports.append(FileReport(file=str(path), output=str(output), points=len(frame), alarms=alarms))
-    return reports
+    return [_written(file, _verdicts(series, judged, column), out) for column, (file, series) in enumerate(together)]
+
+
+def _verdicts(series: Recorded, judged: Judged, column: int) -> pd.DataFrame:
+    """The lines of one series, with what was judged of it."""
+    rows = slice(0, len(series.values))
+    return pd.DataFrame(
+        {
+            "timestamp": series.stamps,
+            "value": series.texts,
+            "score": judged.score[rows, column],
+            "severity": judged.severity[rows, column],
+            "is_anomaly": judged.anomalous[rows, column].astype(int),
+            "expected": judged.expected[rows, column],
+            "lower": judged.lower[rows, column],
+            "upper": judged.upper[rows, column],
+        }
+    )
+
+
+def _written(file: SeriesFile, verdicts: pd.DataFrame, out: Path) -> FileReport:
+    try:
+        output = write_result(out, file, verdicts, digits=_DIGITS)
+    except ConfigError as error:
+        return _failed(file, out, error)
+    alarms = int(verdicts["is_anomaly"].sum())
+    return FileReport(file=str(file.path), output=str(output), points=len(verdicts), alarms=alarms)
+
+
+def _failed(file: SeriesFile, out: Path, error: ConfigError) -> FileReport:
+    return FileReport(file=str(file.path), output=str(out / file.relative), problem=str(error))
 
 
 def _make(out: Path) -> None:
@@ -114,12 +124,12 @@ def _processes(jobs: int) -> int:
     return jobs if jobs > 0 else os.cpu_count() or 1
 
 
-def _judged(chunks: Sequence[Sequence[Job]], jobs: int) -> Iterator[list[FileReport]]:
+def _judged(chunks: Sequence[Sequence[SeriesFile]], out: Path, jobs: int) -> Iterator[list[FileReport]]:
     processes = min(_processes(jobs), len(chunks))
     if processes == 1:
-        yield from map(judge_files, chunks)
+        yield from (judge_files(chunk, out) for chunk in chunks)
         return
-    yield from Parallel(n_jobs=processes, return_as="generator")(delayed(judge_files)(chunk) for chunk in chunks)
+    yield from Parallel(n_jobs=processes, return_as="generator")(delayed(judge_files)(chunk, out) for chunk in chunks)
 
 
 @contextmanager

@@ -16,7 +16,15 @@ from analytics.forecasting.grid import regular
 from analytics.forecasting.occasions import occasion
 from core.config import ForecastEvent
 from core.errors import ConfigError
-from tpscope.series_files import Recorded, SeriesFile, find_series, read_series_file, write_result, written_times
+from tpscope.series_files import (
+    Recorded,
+    SeriesFile,
+    find_series,
+    read_series_file,
+    refuse_overwriting,
+    write_result,
+    written_times,
+)
 
 _MOST_POINTS = 200_000
 """Longest forecast of one series: 138 days of minutes."""
@@ -44,6 +52,7 @@ def run_forecast(
     if horizon <= timedelta(0):
         raise ConfigError("--horizon", "must be longer than nothing; write for example 28d")
     files = find_series(target)
+    refuse_overwriting(files, out)
     processes = max(min(jobs or os.cpu_count() or 1, len(files) // _FILES_A_PROCESS), 1)
     outcomes = list(Parallel(n_jobs=processes)(delayed(forecast_file)(file, horizon, out, events) for file in files))
     failed = [one for one in outcomes if one.problem]

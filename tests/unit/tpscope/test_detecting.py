@@ -63,6 +63,19 @@ def test_a_bad_file_is_named_and_the_others_are_judged(tmp_path: Path, capsys: p
     assert not (tmp_path / "out" / "a.csv").exists()
 
 
+def test_a_result_that_cannot_be_written_is_named_and_the_others_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text(hours(30))
+    (tmp_path / "out" / "a.csv").mkdir(parents=True)
+    assert run_detect(tmp_path, tmp_path / "out", 1, as_json=False) == 2
+    said = capsys.readouterr().err
+    assert f"tpscope: {tmp_path / 'out' / 'a.csv'}: cannot be written" in said
+    assert "1 series, 30 points" in said
+    assert (tmp_path / "out" / "b.csv").is_file()
+
+
 def test_what_is_read_is_never_overwritten(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(hours(5))
     with pytest.raises(ConfigError, match="overwrite"):

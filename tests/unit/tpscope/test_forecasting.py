@@ -101,21 +101,32 @@ def test_events_of_the_configuration_are_expected(tmp_path: Path) -> None:
     np.testing.assert_allclose(tables[1] / tables[0], [1.0, 1.5, 1.0], rtol=1e-6)
 
 
+def test_a_row_that_cannot_be_read_is_named_and_nothing_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.csv").write_text("timestamp,value\n2026-03-01,1\n2026-03-02,x\n")
+    assert run_forecast(tmp_path, DAY, tmp_path / "out", jobs=1, as_json=False) == 2
+    assert f"tpscope: {tmp_path / 'a.csv'}, line 3: value 'x' is no number" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_read_is_never_overwritten(tmp_path: Path) -> None:
+    series(tmp_path / "a.csv", [1.0, 2.0])
+    with pytest.raises(ConfigError, match="overwrite"):
+        run_forecast(tmp_path, DAY, tmp_path, jobs=1, as_json=False)
+
+
 def test_no_horizon_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="must be longer than nothing"):
         run_forecast(tmp_path, timedelta(0), tmp_path, jobs=1, as_json=False)
 
 
-@settings(deadline=None, max_examples=30)
-@given(
-    rows=st.lists(
-        st.tuples(
-            st.one_of(st.integers(-1000, 100_000).map(lambda at: str(1_772_323_200 + at * 60)), st.text(max_size=6)),
-            st.one_of(st.floats().map(str), st.sampled_from(["", "null", "NaN", "1e400", "x"])),
-        ),
-        max_size=40,
-    )
-)
+STAMPS = st.integers(-1000, 100_000).map(lambda at: str(1_772_323_200 + at * 60))
+VALUES = st.one_of(st.floats().map(str), st.sampled_from(["", "null", "NaN", "1e400"]))
+READABLE = st.lists(st.tuples(STAMPS, VALUES), max_size=40)
+ANY = st.lists(st.tuples(st.one_of(STAMPS, st.text(max_size=6)), st.one_of(VALUES, st.just("x"))), max_size=40)
+
+
+@settings(deadline=None, max_examples=40)
+@given(rows=st.one_of(READABLE, ANY))
 def test_any_rows_give_a_finite_forecast_or_one_line(
     rows: list[tuple[str, str]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
