@@ -51,6 +51,9 @@ _SURE_CALLS = 30.0
 
 _LEAST_EVENTS = 2.5
 _NEAR = 0.5
+SHARP_MINUTES = 5
+"""So long the shortest window (`analytics.sustained.WINDOWS`) holds what a minute brought into it."""
+
 LINGERING = 0.75
 """A series of an open anomaly that is still this far out, and by half of the effect, has not recovered."""
 
@@ -180,12 +183,14 @@ def with_silence(verdicts: Verdicts, silence: Floats) -> Verdicts:
     return replace(verdicts, strengths=strengths, faints=faints, score=score, sure=verdicts.sure | (heard >= 1.0))
 
 
-def with_sustained(verdicts: Verdicts, lasting: Sustained) -> Verdicts:
+def with_sustained(verdicts: Verdicts, lasting: Sustained, before: Verdicts | None = None) -> Verdicts:
     """Add what only shows over several minutes: a series whose last minutes together are out, by an amount that matters.
 
-    Where that says more than the minute alone, its value is the one that is told.
+    Where that says more than the minute alone, its value is the one that is told. What single minutes showed ends with them:
+    the window holds it for some minutes more. `before` are the `SHARP_MINUTES` before these.
     """
     metrics = verdicts.metrics
+    lasting = replace(lasting, strength=np.where(_is_over(verdicts, before), 0.0, lasting.strength))
     usual = np.stack([inverse(metric, verdicts.expected.center[metric]) for metric in metrics])
     matters = [
         np.stack(
@@ -206,6 +211,29 @@ def with_sustained(verdicts: Verdicts, lasting: Sustained) -> Verdicts:
         score=np.maximum(verdicts.score, strong.max(axis=0)),
         sure=verdicts.sure | (strong.max(axis=0) >= 1.0),
     )
+
+
+def _is_over(verdicts: Verdicts, before: Verdicts | None) -> npt.NDArray[np.bool_]:
+    """Where windows only hold what has passed; of shape (n_selectors, n_minutes).
+
+    A selection that single minutes showed to be out lately and show no more; and, once there is no other left of those, also
+    the ones that have too few calls for single minutes to show anything.
+    """
+    strengths, faints = verdicts.strengths, verdicts.faints
+    if before is not None:
+        strengths = np.concatenate([before.strengths, strengths], axis=2)
+        faints = np.concatenate([before.faints, faints], axis=2)
+    out, bare = (strengths >= 1.0).any(axis=0), (faints < LINGERING).all(axis=0)
+    lately = np.logical_or.reduce([_shifted(out, back) for back in range(1, SHARP_MINUTES + 1)])
+    passed = lately.any(axis=0) & ~(lately & ~bare).any(axis=0)
+    return np.asarray((bare & (lately | passed))[:, strengths.shape[2] - verdicts.minutes :])
+
+
+def _shifted(matrix: npt.NDArray[np.bool_], back: int) -> npt.NDArray[np.bool_]:
+    """Each minute as it was `back` minutes before; False where that is not known."""
+    shifted = np.zeros_like(matrix)
+    shifted[:, back:] = matrix[:, : max(matrix.shape[1] - back, 0)]
+    return shifted
 
 
 def severity_of(score: float) -> float:

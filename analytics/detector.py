@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from analytics.detect import judge, with_silence, with_sustained
+from analytics.detect import LINGERING, SHARP_MINUTES, judge, with_silence, with_sustained
 from analytics.features import Panel, align
 from analytics.look_back import LookBack
 from analytics.run_state import RunSettings, RunState, Versions
@@ -62,7 +62,12 @@ def judge_span(
     verdicts = judge(fresh, trained.baselines, trained.forest, settings.min_calls_per_minute)
     if trained.edges is not None:
         whole = align(panel, trained.baselines.selectors)
-        verdicts = with_sustained(verdicts, sustained(trained.baselines, whole, trained.edges, fresh.minutes))
+        lasting = sustained(trained.baselines, whole, trained.edges, fresh.minutes)
+        before = None
+        if lead and (lasting.strength >= LINGERING).any():
+            lately = panel.slice(max(lead - SHARP_MINUTES, 0), lead)
+            before = judge(lately, trained.baselines, trained.forest, settings.min_calls_per_minute)
+        verdicts = with_sustained(verdicts, lasting, before)
     silence = Silence.unseen(len(names)) if state.silence is None else Silence.from_json(state.silence, names)
     scores, silence = score_silence(verdicts.calls, verdicts.expected, silence)
     verdicts = with_silence(verdicts, scores)
