@@ -223,7 +223,7 @@ def _is_over(verdicts: Verdicts, before: Verdicts | None) -> npt.NDArray[np.bool
     if before is not None:
         strengths = np.concatenate([before.strengths, strengths], axis=2)
         faints = np.concatenate([before.faints, faints], axis=2)
-    out, bare = (strengths >= 1.0).any(axis=0), (faints < LINGERING).all(axis=0)
+    out, bare = np.asarray((strengths >= 1.0).any(axis=0)), np.asarray((faints < LINGERING).all(axis=0))
     lately = np.logical_or.reduce([_shifted(out, back) for back in range(1, SHARP_MINUTES + 1)])
     passed = lately.any(axis=0) & ~(lately & ~bare).any(axis=0)
     return np.asarray((bare & (lately | passed))[:, strengths.shape[2] - verdicts.minutes :])
