@@ -237,6 +237,6 @@ def test_a_value_that_is_markup_is_shown_as_text(browser: Browser, service: Serv
     with BrowserPage(browser, timeout_s=40) as shown:
         odd = "%3Cimg%20src%3Dx%20onerror%3D%22window.hacked%3D1%22%3E"
         page = shown.open(f"{service.address}/?last=1h&service={odd}")
-        expect(page.locator(".filter", has_text="service")).to_contain_text("<img src=x")
+        expect(page.locator(".filter", has_text="service")).to_contain_text("<img src=x", timeout=40_000)
         assert page.evaluate("window.hacked") is None
         shown.assert_clean()

@@ -113,7 +113,8 @@ def test_a_rate_limit_refuses_at_once_and_without_tokens() -> None:
     calls, usual = changed("rate_limit", {"provider": "openai"}, 0.6)
     refused = of(calls, provider="openai", error_type="rate_limit")
     assert 0.5 < len(refused) / len(of(usual, provider="openai")) < 0.7
-    assert (refused.latency_ms < 10).all()
+    ordinary = of(usual, provider="openai", error_type="rate_limit")
+    assert (refused.latency_ms >= 10).sum() <= len(ordinary)
     assert refused.prompt_tokens.isna().all()
 
 
