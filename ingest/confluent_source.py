@@ -5,6 +5,9 @@ What its documentation and behaviour say (2.16), on which this relies:
 - Heartbeats go on in librdkafka's own thread; a member is expelled after `max.poll.interval.ms` without a `consume`.
 - The callbacks of a rebalance run inside `consume`, before the records that it returns. With the default (eager) assignors
   every partition is revoked and the new assignment is complete; where reading starts is given with it.
+- A seek, pause or resume soon after an assignment overtakes it, and the partition is never read (librdkafka 2190, 5591);
+  paused partitions stay so through a rebalance. An assignment never overtakes another one, and can be given at any time:
+  all that is ever said of where to read is said by `assign`.
 - `consume` waits until it has as many records as it was asked for, or for its whole timeout.
 - A synchronous commit has no timeout of its own; the socket's bounds it.
 """
@@ -19,6 +22,7 @@ from typing import Any
 import numpy as np
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
+from numpy.typing import NDArray
 
 from core.config import KafkaSettings
 from core.errors import BrokerUnavailable, ConfigError
@@ -38,7 +42,7 @@ _AT_ONCE = 5_000
 """Records of one `consume`: it would wait for more, up to its timeout, while others could be written."""
 _ASK_AGAIN_S = 30.0
 """How soon it is noticed that a topic was made again of which nothing comes; else it is when something is committed."""
-_BEFORE_PAUSE_S = 1.0
+_BEFORE_HOLD_S = 1.0
 """How long reading may wait for room without a word to librdkafka, which waits with a rebalance until then."""
 _MOVED_ON = {
     KafkaError.ILLEGAL_GENERATION,
@@ -66,8 +70,7 @@ class ConfluentSource:
         self._held: set[Partition] = set()
         self._gone: set[Partition] = set()
         self._new: set[Partition] = set()
-        self._waiting: list[Any] = []
-        self._paused = self._closed = self._in_doubt = False
+        self._holding = self._closed = self._in_doubt = False
         self._full_since: float | None = None
         self._ids_asked_at = time.monotonic()
         self._trouble = Trouble(logger)
@@ -78,29 +81,26 @@ class ConfluentSource:
         if self._full_for_a_moment(max_records <= 0):
             time.sleep(timeout_s)
             return Polled()
-        self._hold(max_records <= 0)
         self._admin.poll(0)  # lets it renew its token
-        try:
-            with self._translated():
-                # Until it is known where new partitions stand nothing is handed over, and nothing forgotten.
-                self._waiting += self._consumer.consume(min(max(max_records, 1), _AT_ONCE), timeout_s)
-                assigned = self._positions_of(frozenset(self._new))
-        except BrokerUnavailable:
-            # What went away has to be told at once, or it would be committed under the new generation.
-            gone, self._gone = frozenset(self._gone), set()
-            if not gone:
-                raise
-            return Polled(revoked=gone)
+        with self._translated():
+            self._hold(max_records <= 0)
+            read = self._consumer.consume(min(max(max_records, 1), _AT_ONCE), timeout_s)
         if news := self._refusals.take_news():
             self._trouble.tell("%s; it is tried again", news)
-        # Of new ones reading has been set to where it should begin, whatever has come of them.
-        read = [one for one in self._waiting if Partition(one.topic(), one.partition()) not in assigned]
-        gone = frozenset(self._gone)
-        self._gone, self._new, self._waiting = set(), set(), []
+        pieces = tuple(self._pieces(read))
+        gone, self._gone = frozenset(self._gone), set()
+        try:
+            with self._translated():
+                assigned = self._begin()
+        except BrokerUnavailable:
+            # What went away has to be told at once, or it would be committed under the new generation.
+            if not gone and not pieces:
+                raise
+            return Polled(revoked=gone, pieces=pieces)
         if not read and time.monotonic() - self._ids_asked_at > _ASK_AGAIN_S:
             with contextlib.suppress(BrokerUnavailable):
                 self._begin_anew(self._held)
-        return Polled(revoked=gone, assigned=assigned, pieces=tuple(self._pieces(read)))
+        return Polled(revoked=gone, assigned=assigned, pieces=pieces)
 
     def commit(self, progress: Mapping[Partition, Progress]) -> bool:
         if self._in_doubt:
@@ -127,6 +127,7 @@ class ConfluentSource:
         tell_made_again(again)
         self._gone |= again
         self._new |= again
+        self._next = {at: offset for at, offset in self._next.items() if at not in again}
         self._ids_asked_at = time.monotonic()
         return bool(again)
 
@@ -147,17 +148,15 @@ class ConfluentSource:
     # --- rebalances, inside `consume` -------------------------------------------------------------------------------------
 
     def _on_assign(self, consumer: Consumer, places: list[TopicPartition]) -> None:
-        """What stays is read on; what is new starts at its commit, until `_positions_of` knows better."""
+        """What stays is read on; what is new waits until it is known where it stands."""
         now = {Partition(at.topic, at.partition) for at in places}
         kept = self._held & now
         self._gone |= self._held - now
         self._new = (self._new & now) | (now - kept)
         self._held = now
         self._next = {at: self._next[at] for at in kept if at in self._next}
-        for place in places:
-            place.offset = self._next.get(Partition(place.topic, place.partition), place.offset)
-        consumer.assign(places)
-        self._paused = self._in_doubt = False
+        self._read_on()
+        self._in_doubt = False
         logger.info("reading partitions %s", sorted(at.number for at in now))
 
     def _on_revoke(self, consumer: Consumer, places: list[TopicPartition]) -> None:
@@ -173,10 +172,29 @@ class ConfluentSource:
 
     # --- positions --------------------------------------------------------------------------------------------------------
 
-    def _positions_of(self, new: frozenset[Partition]) -> dict[Partition, Assigned]:
-        """Where these partitions stand; those that nobody has committed are set to start where the settings say."""
-        if not new:
+    def _begin(self) -> dict[Partition, Assigned]:
+        """Read what is new, too, from where it stands."""
+        if not self._new:
             return {}
+        found = self._positions_of(frozenset(self._new))
+        self._next |= {at: one.start for at, one in found.items()}
+        self._new = set()
+        self._read_on()
+        return found
+
+    def _read_on(self) -> None:
+        """Read everything of which the next offset is known, from there; nothing while there is no room."""
+        places = [] if self._holding else [TopicPartition(at.topic, at.number, offset) for at, offset in self._next.items()]
+        self._consumer.assign(places)
+
+    def _hold(self, hold: bool) -> None:
+        """Stop or go on fetching; the membership goes on either way."""
+        if hold != self._holding:
+            self._holding = hold
+            self._read_on()
+
+    def _positions_of(self, new: frozenset[Partition]) -> dict[Partition, Assigned]:
+        """Where these partitions stand; those that nobody has committed start where the settings say."""
         found: dict[Partition, Assigned] = {}
         ids = self._ids_of({at.topic for at in new})
         committed = {
@@ -195,8 +213,6 @@ class ConfluentSource:
                     self._lost(at, committed[at].offset, low)
             elif as_configured:
                 start = self._chosen(at, low)
-            self._next[at] = start
-            self._consumer.seek(TopicPartition(at.topic, at.number, start))
             found[at] = Assigned(progress=progress, start=start, topic_id=ids[at.topic])
         self._topic_ids |= ids
         return found
@@ -269,11 +285,8 @@ class ConfluentSource:
             expected = self._next.get(at)
             if expected is None:
                 continue
-            offsets = np.asarray([one.offset() for one in found], np.int64)
-            # A seek does not take back what had been handed over before it.
-            wanted = int(np.searchsorted(offsets, expected)) if offsets[0] < expected <= offsets[-1] + 1 else 0
-            found, offsets = found[wanted:], offsets[wanted:]
-            if not found:
+            found, offsets = _unread(found, expected)
+            if not offsets.size:
                 continue
             self._trouble.over("Kafka answers again")
             if offsets[0] > expected:
@@ -291,19 +304,12 @@ class ConfluentSource:
                 self._lost(at, expected, low)
 
     def _full_for_a_moment(self, full: bool) -> bool:
-        """To pause a partition throws away what was fetched of it, and to consume would hand it over: soon there is room."""
+        """To stop fetching throws away what was fetched, and to consume would hand it over: soon there is room."""
         if not full:
             self._full_since = None
             return False
         self._full_since = self._full_since or time.monotonic()
-        return time.monotonic() - self._full_since < _BEFORE_PAUSE_S
-
-    def _hold(self, hold: bool) -> None:
-        """Stop or go on fetching; the membership goes on either way."""
-        if hold != self._paused:
-            places = self._consumer.assignment()
-            (self._consumer.pause if hold else self._consumer.resume)(places)
-            self._paused = hold
+        return time.monotonic() - self._full_since < _BEFORE_HOLD_S
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
@@ -313,6 +319,15 @@ class ConfluentSource:
             raise BrokerUnavailable(f"kafka.brokers {self._brokers}: {error.args[0].str()}") from error
         except TimeoutError as error:
             raise BrokerUnavailable(f"kafka.brokers {self._brokers}: no answer within {_ANSWER_S:g} s") from error
+
+
+def _unread(found: list[Any], expected: int) -> tuple[list[Any], NDArray[np.int64]]:
+    """Those from the expected offset on, each once: what was handed over before a new assignment may come again after it."""
+    offsets = np.asarray([one.offset() for one in found], np.int64)
+    wanted = offsets > np.maximum.accumulate(np.concatenate([[expected - 1], offsets[:-1]]))
+    if wanted.all():
+        return found, offsets
+    return [one for one, keep in zip(found, wanted, strict=True) if keep], offsets[wanted]
 
 
 def _hexadecimal(identity: Any) -> str:

@@ -74,10 +74,10 @@ def tls_refusal(settings: KafkaSettings, said: str) -> ConfigError | None:
         return ConfigError("kafka.tls_ca", f"the certificate of {brokers} has expired; renew it on the brokers")
     if _UNTRUSTED.search(said):
         of = f"is not signed by the authority in {settings.tls_ca!r}" if settings.tls_ca else "is signed by no known authority"
-        if "ssl.ca.location" in said:  # librdkafka does not tell which
-            of += ", or is for another name"
         found = _REASON.search(said)
         reason = f" ({found[1].strip()})" if found and "ssl.ca.location" not in found[1] else ""
+        if not reason:  # librdkafka does not tell which
+            of += ", or is for another name"
         return ConfigError("kafka.tls_ca", f"the certificate of {brokers} {of}{reason}; name the file of the right one")
     if _OUR_CERTIFICATE.search(said):
         problem = (

@@ -104,7 +104,7 @@ def scene(
     monkeypatch.setattr(kafka_client, "_METADATA_AGE_MS", 300)
     monkeypatch.setattr(confluent_client, "_METADATA_AGE_MS", 300)
     monkeypatch.setattr(confluent_source, "_ASK_AGAIN_S", 0.3)
-    monkeypatch.setattr(confluent_source, "_BEFORE_PAUSE_S", 0.0)
+    monkeypatch.setattr(confluent_source, "_BEFORE_HOLD_S", 0.0)
     topic = unique_name("changes")
     kafka_operator.create(topic)
     bootstrap = secure_kafka_broker.bootstrap

@@ -17,6 +17,7 @@ SETTINGS = KafkaSettings(brokers=("a:1",), security="SASL_SSL", username="me", p
         ("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired (_ssl.c:1006)", "has expired"),
         ("certificate verify failed: Hostname mismatch, certificate is not valid for 'a'. (_ssl.c:1006)", "for another name"),
         ("certificate verify failed: self-signed certificate (_ssl.c:1006)", "no known authority (self-signed certificate)"),
+        ("SSL handshake failed: error:0A000086:SSL routines::certificate verify failed", "or is for another name"),
         (
             "[SSL: SSLV3_ALERT_CERTIFICATE_UNKNOWN] alert certificate unknown",
             "asks for a certificate of ours",
