@@ -177,7 +177,6 @@ class ConfluentSource:
         if not self._new:
             return {}
         found = self._positions_of(frozenset(self._new))
-        self._next |= {at: one.start for at, one in found.items()}
         self._new = set()
         self._read_on()
         return found
@@ -196,6 +195,7 @@ class ConfluentSource:
     def _positions_of(self, new: frozenset[Partition]) -> dict[Partition, Assigned]:
         """Where these partitions stand; those that nobody has committed start where the settings say."""
         found: dict[Partition, Assigned] = {}
+        starts: dict[Partition, int] = {}
         ids = self._ids_of({at.topic for at in new})
         committed = {
             at: one
@@ -213,8 +213,10 @@ class ConfluentSource:
                     self._lost(at, committed[at].offset, low)
             elif as_configured:
                 start = self._chosen(at, low)
+            starts[at] = start
             found[at] = Assigned(progress=progress, start=start, topic_id=ids[at.topic])
         self._topic_ids |= ids
+        self._next |= starts  # all at once: nothing is read of any before it is told
         return found
 
     def _known_now(self) -> Beginnings:
