@@ -214,7 +214,7 @@ class Ledger:
 
     def _cut_largest(self) -> None:
         """Nothing more can come before something is written, and nothing is ready for it."""
-        open_ones = [one for one in self._tracks.items() if one[1].pieces and not (one[1].unsure or one[1].repeat)]
+        open_ones = [one for one in self._tracks.items() if _is_open(one[1])]
         if open_ones:
             self._cut_one(*max(open_ones, key=lambda one: one[1].size_bytes))
 
@@ -285,11 +285,22 @@ class Ledger:
 
     @property
     def room(self) -> int:
-        """How many records may still be added."""
+        """How many records may still be added: four batches of ours, or what repeating one of an earlier owner takes."""
         tracks = self._tracks.values()
         held = sum(track.records + sum(one.records for one in track.flights) for track in tracks)
-        sizes = (track.size_bytes + sum(one.size_bytes for one in track.flights) for track in tracks)
-        return 0 if sum(sizes) >= _HELD_BATCHES * self._max_bytes else max(0, _HELD_BATCHES * self._max_records - held)
+        size_bytes = sum(track.size_bytes + sum(one.size_bytes for one in track.flights) for track in tracks)
+        if held < _HELD_BATCHES * self._max_records and size_bytes < _HELD_BATCHES * self._max_bytes:
+            return _HELD_BATCHES * self._max_records - held
+        return self._max_records if self._only_repeats else 0
+
+    @property
+    def _only_repeats(self) -> bool:
+        """Nothing can be written before more comes: each partition is to be cut where an earlier owner did, further on.
+
+        That owner's batches may be larger than ours, or there may have been many owners.
+        """
+        tracks = self._tracks.values()
+        return any(one.repeat for one in tracks) and not any(one.flights or one.unsure or _is_open(one) for one in tracks)
 
     @property
     def held(self) -> dict[Partition, int]:
@@ -300,6 +311,11 @@ class Ledger:
         """How long until the next batch is old enough."""
         waits = (_wait(one, now, self._max_age) for one in self._tracks.values() if one.pieces and len(one.flights) < _AHEAD)
         return min(waits, default=self._max_age)
+
+
+def _is_open(track: _Track) -> bool:
+    """Whether a batch could be cut of it anywhere."""
+    return bool(track.pieces) and not (track.unsure or track.repeat)
 
 
 def _wait(track: _Track, now: datetime, max_age: timedelta) -> timedelta:

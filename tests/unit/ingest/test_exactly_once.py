@@ -22,16 +22,22 @@ from tests.unit.ingest.pieces import offsets_of, slice_of
 AT = Partition("calls", 0)
 TABLES = ("calls", "route_1m", "tenant_1m")
 SECOND = timedelta(seconds=1)
+BATCH = (1, 6)
+"""Records of a batch of each member: one has to repeat batches for which it has no room of its own."""
 
 
 @dataclass(slots=True, eq=False)
 class Member:
     """A process: its books, where it reads, and the writes that it has under way (flight, tables done)."""
 
+    books: Ledger
     generation: int = -1
-    books: Ledger = field(default_factory=lambda: Ledger(max_records=5, max_age=SECOND))
     position: int = 0
     writing: list[tuple[Flight, int]] = field(default_factory=list)
+
+
+def new_member(who: int) -> Member:
+    return Member(books=Ledger(max_records=BATCH[who], max_age=SECOND))
 
 
 class Group(RuleBasedStateMachine):
@@ -42,12 +48,12 @@ class Group(RuleBasedStateMachine):
         self.end = 0
         self.offset, self.metadata = 0, "tpscope/1;"
         self.generation = 0
-        self.members = [Member(), Member()]
+        self.members = [new_member(0), new_member(1)]
         self.stored = {table: Counter[int]() for table in TABLES}
         self.tokens: set[tuple[str, str]] = set()
         self.take_over(0)
 
-    @rule(count=st.integers(1, 12))
+    @rule(count=st.integers(1, 30))
     def append(self, count: int) -> None:
         self.end += count
 
@@ -67,7 +73,7 @@ class Group(RuleBasedStateMachine):
     def crash(self, who: int) -> None:
         """Whatever it had in its memory is gone; what the store was told is not."""
         owner = self.members[who].generation == self.generation
-        self.members[who] = Member()
+        self.members[who] = new_member(who)
         if owner:
             self.take_over(1 - who)
 
@@ -77,11 +83,11 @@ class Group(RuleBasedStateMachine):
             self.members[who].books.revoke({AT})
             self.members[who].generation = -1
 
-    @rule(who=st.integers(0, 1), count=st.integers(1, 7))
+    @rule(who=st.integers(0, 1), count=st.integers(1, 12))
     def poll(self, who: int, count: int) -> None:
         member = self.members[who]
-        count = min(count, self.end - member.position)
-        if member.generation > 0 and count > 0 and member.books.room:
+        count = min(count, self.end - member.position, member.books.room)
+        if member.generation > 0 and count > 0:
             member.books.add([slice_of(AT, member.position, count)], NOON)
             member.position += count
 
@@ -103,7 +109,7 @@ class Group(RuleBasedStateMachine):
             flight.running = True
             self.members[who].writing.append((flight, 0))
 
-    @rule(who=st.integers(0, 1), count=st.integers(1, 7), steps=st.integers(1, 4))
+    @rule(who=st.integers(0, 1), count=st.integers(1, 12), steps=st.integers(1, 4))
     def go_on(self, who: int, count: int, steps: int) -> None:
         """Several steps in their usual order."""
         self.poll(who, count)

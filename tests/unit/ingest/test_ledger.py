@@ -97,6 +97,18 @@ def test_where_nothing_is_large_enough_and_all_is_full_the_largest_is_cut() -> N
     assert [one.partition.number for one in committed(books)] == [11]
 
 
+def test_batches_of_an_earlier_owner_are_repeated_though_they_are_larger_than_there_is_room_for() -> None:
+    books = ledger(max_records=2, progress=Progress(offset=0, bounds=(24, 49)))
+    read = 0
+    while not (ready := books.ready()):
+        assert 0 < books.room <= 8, "more is taken in until the first of them is whole, and no more"
+        books.add([slice_of(P0, read, 1), slice_of(P1, read, 1)], NOON)
+        read += 1
+        books.cut(NOON)
+    assert [(one.partition, one.start, one.last) for one in ready] == [(P0, 0, 24), (P1, 0, 24)]
+    assert books.room == 0, "they are written first"
+
+
 def test_while_the_writers_are_at_work_old_records_of_many_partitions_go_on_growing() -> None:
     books = ledger(max_records=1_000, max_bytes=1_000_000)
     many = [Partition("calls", number) for number in range(12)]
