@@ -12,7 +12,6 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
-from core.calendars import load_calendars
 from core.errors import TpscopeError
 from core.load import load_settings
 from tpscope.alert_commands import alert_app, silence_app
@@ -258,6 +257,8 @@ def status(config: ConfigOption = None, store: StoreOption = None, as_json: Json
 @config_app.command("check")
 def config_check(config: ConfigOption = None) -> int:
     """Check the configuration; one line says what is wrong and where."""
+    from core.calendars import load_calendars  # brings pandas, for which the other commands need not wait
+
     settings = load_settings(config)
     load_calendars(settings)
     used = [f"{len(settings.rules)} rules", f"{len(settings.receivers)} receivers", f"{len(settings.formats)} formats"]
