@@ -75,14 +75,15 @@ def evaluate(repository: Repository, clock: Clock, settings: Settings) -> AlertR
         name=JOB, cursor=None, last_success_at=None, last_error_at=None, last_error="", duration_s=0.0
     )
     try:
-        report = _Evaluation(repository, settings, now, before).run()
+        evaluation = _Evaluation(repository, settings, now, before)
+        report = evaluation.run()
     except TpscopeError as error:
         failed = replace(before, last_error_at=now, last_error=str(error), duration_s=time.perf_counter() - began)
         _write_failure(repository, failed)
         raise
     state = replace(
         before,
-        cursor=report.judged_until or before.cursor,
+        cursor=evaluation.cursor,
         last_success_at=_whole_ms(clock.now()),
         duration_s=time.perf_counter() - began,
     )
@@ -94,15 +95,17 @@ def evaluate(repository: Repository, clock: Clock, settings: Settings) -> AlertR
 
 
 class _Evaluation:
-    """One run."""
+    """One run; `cursor` is how far has been judged."""
 
     def __init__(self, repository: Repository, settings: Settings, now: datetime, before: JobState) -> None:
         self._repository, self._settings, self._now, self._before = repository, settings, now, before
         self._zone = ZoneInfo(settings.time_zone)
+        self.cursor = before.cursor
         self._errors: list[str] = []
 
     def run(self) -> AlertReport:
         known = {incident.id: incident for incident in self._repository.incidents(self._known_since())}
+        self.cursor = max(filter(None, (self.cursor, *(one.judged_until for one in known.values()))), default=None)
         made = self._tell(self._lost(known.values()))
         self._follow_clock_back()
         minutes = self._minutes()
@@ -129,6 +132,9 @@ class _Evaluation:
             events += decision.updates
             notices += decision.notices
         events, notices = self._explain(events, notices)
+        # Written with them in one insert: a crash before the job's own state would have them judged again from a later state.
+        self.cursor = last if minutes else self.cursor
+        events = [replace(one, judged_until=self.cursor) for one in events]
         # Incidents first: they say what must be in the outbox, so that a crash between the two can be made good.
         self._repository.write_incidents(events)
         made += self._tell(notices)
@@ -214,7 +220,7 @@ class _Evaluation:
             delay=detection.delay,
             max_delay=detection.max_delay,
         )
-        return minutes_to_judge(self._before.cursor, complete, self._now)
+        return minutes_to_judge(self.cursor, complete, self._now)
 
     def _verdicts(self, minutes: Sequence[datetime]) -> list[Verdicts]:
         """Verdicts of all threshold rules; rules that ask for the same windows share one read."""

@@ -282,6 +282,8 @@ class Incident:
         What explains it, the largest share first.
     lower, upper : float
         The expected range, in `unit`; NaN where the kind has none.
+    judged_until : datetime or None
+        How far the evaluation that decided on this state had judged.
     """
 
     id: str
@@ -308,6 +310,7 @@ class Incident:
     causes: tuple[RankedCause, ...] = ()
     lower: float = math.nan
     upper: float = math.nan
+    judged_until: datetime | None = None
 
 
 class NotifyReason(StrEnum):

@@ -14,7 +14,8 @@ from storage.contract import Store
 from storage.frames import EVENT_FIELDS, events_table, moment, moment_or_none
 
 _COLUMNS = """id, fingerprint, state, rule, kind, severity, title, summary, started_at, updated_at, resolved_at,
-    last_notified_at, metric, value, threshold, unit, anomaly_id, runbook, opened_at, snoozed_until, causes, lower, upper"""
+    last_notified_at, metric, value, threshold, unit, anomaly_id, runbook, opened_at, snoozed_until, causes, lower, upper,
+    judged_until"""
 _LABELS = "toJSONString(labels) AS labels_json"
 LATEST_INCIDENTS = f"""
 SELECT {_COLUMNS}, {_LABELS}
@@ -41,6 +42,7 @@ _SCHEMA = pa.schema(
         *(pa.field(name, TS_TYPE) for name in ("opened_at", "snoozed_until")),
         pa.field("causes", pa.string()),
         *(pa.field(name, pa.float64()) for name in ("lower", "upper")),
+        pa.field("judged_until", TS_TYPE),
         *EVENT_FIELDS,
     ]
 )
@@ -89,6 +91,7 @@ def _incident(row: dict[str, Any]) -> Incident:
             "last_notified_at": moment_or_none(row["last_notified_at"]),
             "opened_at": moment_or_none(row["opened_at"]),
             "snoozed_until": moment_or_none(row["snoozed_until"]),
+            "judged_until": moment_or_none(row["judged_until"]),
             # The one NaN of `math`, so that what is read equals what was written.
             "lower": math.nan if math.isnan(row["lower"]) else row["lower"],
             "upper": math.nan if math.isnan(row["upper"]) else row["upper"],

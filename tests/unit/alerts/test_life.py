@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import hypothesis.strategies as st
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from alerts.delivery import Courier
@@ -111,6 +111,7 @@ steps = st.lists(
 
 
 @settings(deadline=None, max_examples=40)
+@example([([BAD, BAD, GOOD], "incidents", False, "up"), ([GOOD, GOOD, BAD], "notifications", False, "up")])
 @given(steps)
 def test_whatever_is_killed_each_opening_and_end_arrives_exactly_once(
     script: list[tuple[list[float | None], str, bool, str]],

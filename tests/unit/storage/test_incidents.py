@@ -43,7 +43,7 @@ def _resolved(id: str, at: datetime) -> Incident:
 
 
 def test_what_was_written_comes_back(store: Store) -> None:
-    incident = _incident(last_notified_at=AT + MINUTE)
+    incident = _incident(last_notified_at=AT + MINUTE, judged_until=AT)
     write_incidents(store, [incident], 1)
     assert read_incidents(store) == [incident]
 
