@@ -119,7 +119,7 @@ def test_a_batch_of_another_shape_is_refused_and_the_column_named(store: Store, 
 
 
 @given(rows=rows_strategy)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_counts_by_hour_status_and_dimension_equal_pandas(store: Store, rows: list[dict[str, object]]) -> None:
     empty(store)
     insert_calls(store, batch(rows))

@@ -26,7 +26,7 @@ from tests.unit.storage.batches import (
 from tests.unit.storage.conftest import empty
 
 HOURS_3 = timedelta(hours=3)
-PROPERTY = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+PROPERTY = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 ALL_METRICS = tuple(METRICS)
 Rows = list[dict[str, Any]]
 
