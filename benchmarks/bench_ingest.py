@@ -111,7 +111,7 @@ def ingest(store: Store, settings: KafkaSettings, records: int) -> tuple[Seconds
 
 
 def from_file(records: int, start: datetime, per_second: int) -> float:
-    """Calls a second of ClickHouse's own reader of the same records, with the same rollups."""
+    """Calls a second of ClickHouse's own reader of the same records, without rollups."""
     with tempfile.TemporaryDirectory(prefix="tpscope-bench-") as folder, fresh_store() as store:
         path = Path(folder) / "calls.ndjson"
         path.write_bytes(b"\n".join(call_records(records, start=start, per_second=per_second)))
