@@ -37,7 +37,7 @@ test: $(VENV)/.installed-all  ## all tests but the soak ones, about 20 minutes o
 	@scripts/test-deps.sh
 	@$(FETCH_KAFKA)
 	@echo 'Running the tests on $(JOBS) processes, for $(TEST_TIMEOUT) s at most ...'
-	@$(LIMIT) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m 'not soak' --durations 5 tests $(ARGS) || { status=$$?; \
+	@$(LIMIT) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m 'not soak' --durations 40 tests $(ARGS) || { status=$$?; \
 	    if [ $$status -eq 124 ]; then echo 'make test: stopped after $(TEST_TIMEOUT) s; TEST_TIMEOUT=SECONDS allows more' >&2; fi; \
 	    exit $$status; }
 

@@ -34,7 +34,6 @@ def test_a_log_of_two_weeks_gets_hours_baselines_and_anomalies(tmp_path: Path) -
         assert read_hours(store, "tps", first - DAY, last + DAY)["calls"].sum() == 14_008
         built = run_baselines(store, clock, settings, 1)
         assert built.cursor is not None
-        assert built.duration_s < 25.0
         version = latest_baseline(store)
         assert version is not None
         known = set(read_baseline(store, version.version)["metric"])
