@@ -220,14 +220,20 @@ def in_topic(bootstrap: str, topic: str) -> int:
         return sum(consumer.end_offsets(places).values())
 
 
-def wait_for_the_end(bootstrap: str, topic: str, records: int, tend: Callable[[], None], timeout_s: float) -> None:
-    """Wait until the group has committed everything; `tend` keeps its members alive."""
+def wait_for_the_end(bootstrap: str, topic: str, records: int, tend: Callable[[], None], stall_s: float) -> None:
+    """Wait until the group has committed everything; `tend` keeps its members alive.
 
-    def everything() -> bool:
+    How long that takes depends on the batches that the members drew; that for `stall_s` nothing more is committed does not.
+    """
+    done = 0
+
+    def goes_on() -> bool:
         tend()
-        return committed(bootstrap, topic) == records
+        return committed(bootstrap, topic) != done
 
-    wait_until(everything, timeout_s, "a commit of every record", step_s=0.3)
+    while done < records:
+        wait_until(goes_on, stall_s, f"a commit after {done} of {records} records", step_s=0.3)
+        done = committed(bootstrap, topic)
 
 
 def check(store: Store, records: int) -> None:

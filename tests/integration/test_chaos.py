@@ -160,7 +160,7 @@ def _finish(broker: KafkaBroker, topic: str, feeder: Feeder, members: list[Membe
         for one in members:
             one.start()
 
-    wait_for_the_end(broker.bootstrap, topic, feeder.records, tend, 300)
+    wait_for_the_end(broker.bootstrap, topic, feeder.records, tend, 120)
     for one in members:
         one.leave()
 
