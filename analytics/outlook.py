@@ -24,52 +24,64 @@ class Limit:
     value: Estimate
 
 
-def judged(
-    limit: Limit, found: Crossing, first: datetime, made_at: datetime, now: float, minutes: Estimate | None, zone: ZoneInfo
-) -> LimitOutlook:
-    """The outlook of a limit with a forecast whose first hour is `first`."""
-    until = first + timedelta(hours=len(found.by_hour))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What is known of a limit without any forecast: its latest value, and the minutes that a quota still lasts."""
+
+    made_at: datetime
+    now: float
+    minutes: Estimate | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ahead:
+    """What a forecast says of a limit; by default that there is none, and `words` say why."""
+
+    words: str
+    until: datetime | None = None
+    probability: float = np.nan
+    early_at: datetime | None = None
+    likely_at: datetime | None = None
+    late_at: datetime | None = None
+    headroom: float | None = None
+
+
+def ahead(limit: Limit, found: Crossing, first: datetime, zone: ZoneInfo) -> Ahead:
+    """Dates instead of hours: of a forecast whose first hour is `first`."""
     early, likely, late = (
         None if hour is None else first + timedelta(hours=hour) for hour in (found.hour_10, found.hour_50, found.hour_90)
     )
+    until = first + timedelta(hours=len(found.by_hour))
     days = (until - first).total_seconds() / 86_400
-    return LimitOutlook(
-        name=limit.name,
-        kind=limit.kind,
-        selector=limit.selector,
-        unit=limit.unit,
-        made_at=made_at,
-        limit=limit.value,
-        now=now,
+    return Ahead(
+        words=_words(limit, found, early, likely, late, days, zone),
         until=until,
         probability=found.probability,
         early_at=early,
         likely_at=likely,
         late_at=late,
         headroom=found.headroom,
-        minutes=minutes,
-        words=_words(limit, found, early, likely, late, days, zone) + _soon(minutes),
     )
 
 
-def unjudged(limit: Limit, made_at: datetime, now: float, minutes: Estimate | None, why: str) -> LimitOutlook:
-    """The outlook of a limit without a forecast; `why` says what is missing."""
+def outlook(limit: Limit, measured: Measured, found: Ahead) -> LimitOutlook:
+    """All that is known of a limit. Without a forecast the headroom is that of now."""
     return LimitOutlook(
         name=limit.name,
         kind=limit.kind,
         selector=limit.selector,
         unit=limit.unit,
-        made_at=made_at,
+        made_at=measured.made_at,
         limit=limit.value,
-        now=now,
-        until=None,
-        probability=np.nan,
-        early_at=None,
-        likely_at=None,
-        late_at=None,
-        headroom=1.0 - now / limit.value.value,
-        minutes=minutes,
-        words=why + _soon(minutes),
+        now=measured.now,
+        until=found.until,
+        probability=found.probability,
+        early_at=found.early_at,
+        likely_at=found.likely_at,
+        late_at=found.late_at,
+        headroom=1.0 - measured.now / limit.value.value if found.headroom is None else found.headroom,
+        minutes=measured.minutes,
+        words=found.words + _soon(measured.minutes),
     )
 
 

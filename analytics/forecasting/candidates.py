@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analytics.forecasting.medians import column_medians, median, row_medians
 from analytics.forecasting.profile import (
     MOST_WEEKS,
     Decomposition,
@@ -58,7 +59,7 @@ def paths(values: Floats, horizon: int, season: Season) -> Floats:
         A row of NaN where the history is too short for that candidate. Not negative where no value is.
     """
     ahead = np.arange(horizon, dtype=np.float64)
-    found: dict[str, Floats] = {"level": np.full(horizon, np.median(values[-season.day * 7 :]))}
+    found: dict[str, Floats] = {"level": np.full(horizon, median(values[-season.day * 7 :]))}
     if len(values) >= season.day:
         found["daily profile"] = _daily(values, horizon, season)
     if len(values) >= season.week:
@@ -77,8 +78,8 @@ def _weekly(values: Floats, ahead: Floats, season: Season) -> dict[str, Floats]:
     found = {
         "weekly profile (plain scale)": np.resize(plain.profile, size)
         + _returning(plain.days, ahead / season.week, _LEVEL_DAYS, _RETURN_WEEKS),
-        "median of 4 weeks": np.resize(np.median(four, axis=0), size),
-        "mean of 4 weeks": np.resize(four.mean(axis=0), size),
+        "median of 4 weeks": np.resize(column_medians(four), size),
+        "mean of 4 weeks": np.resize(four.sum(axis=0) / len(four), size),
         "last week again": np.resize(four[-1], size),
     }
     found |= _relative(recent, ahead, season)
@@ -122,7 +123,7 @@ class _Scale:
 def _scale(values: Floats) -> _Scale:
     if values.min() < 0:
         return _Scale(forth=np.copy, back=np.copy, most_residual=np.inf, most_growth=np.inf)
-    middle = float(np.median(values))
+    middle = median(values)
     offset = 0.1 * middle if middle > 0 else max(0.1 * float(values.mean()), 1e-9)
     ceiling = np.log(100.0 * values.max() + offset)  # only arithmetic would go beyond
     return _Scale(
@@ -159,9 +160,9 @@ def _growth_per_week(days: Floats, season: Season) -> float:
     count = min(len(days) // a_week, _GROWTH_WEEKS)
     if count < 3:
         return 0.0
-    level = np.median(days[len(days) - count * a_week :].reshape(count, a_week), axis=1)
+    level = row_medians(days[len(days) - count * a_week :].reshape(count, a_week))
     first, second = np.triu_indices(count, 1)
-    return float(np.median((level[second] - level[first]) / (second - first)))
+    return median((level[second] - level[first]) / (second - first))
 
 
 def _daily(values: Floats, horizon: int, season: Season) -> Floats:
@@ -169,21 +170,21 @@ def _daily(values: Floats, horizon: int, season: Season) -> Floats:
     count = min(len(values) // season.day, _DAYS_OF_PROFILE)
     table = values[len(values) - count * season.day :].reshape(count, season.day)
     weight = decaying(count, _DAY_PROFILE_DAYS)
-    level = np.median(table, axis=1)
+    level = row_medians(table)
     profile = np.zeros(season.day)
     for _ in range(2):
         relative = table - level[:, None]
         profile = (weighted_medians(relative, weight[None, :])[0] + weight @ relative) / 2.0
-        level = np.median(table - profile, axis=1)
+        level = row_medians(table - profile)
     return np.asarray(np.resize(profile, horizon) + _level(level, _DAY_LEVEL_DAYS))
 
 
 def _change_a_year_ago(values: Floats, horizon: int, season: Season) -> Floats:
     """By how much the weeks that followed then stood above the weeks before, as a damped factor."""
     then = len(values) - _YEAR_WEEKS * season.week
-    before = float(np.median(values[then - _YEAR_LEVEL_WEEKS * season.week : then]))
+    before = median(values[then - _YEAR_LEVEL_WEEKS * season.week : then])
     if before <= 0:
         return np.ones(horizon)
     starts = range(then, then + horizon, season.week)
-    after = np.array([np.median(values[start : start + season.week]) for start in starts])
+    after = np.array([median(values[start : start + season.week]) for start in starts])
     return np.repeat(np.clip(after / before, 0.2, 5.0) ** _YEAR_SHARE, season.week)[:horizon]

@@ -95,7 +95,8 @@ def choose(
 
     `start` is the number of points since some fixed moment, the same in every call about a series. Raises NothingKnown.
     """
-    return _choose(_history(values, season, masked, occasions), season, start)
+    history = _history(values, season, masked, occasions)
+    return _choose(history, paths(history.values, season.week, season), season, start)
 
 
 def forecast(
@@ -130,11 +131,11 @@ def forecast(
         Where no value is known.
     """
     history = _history(values, season, masked, occasions)
-    chosen = choice or _choose(history, season, start)
     reach = history.ends + horizon  # the path begins where knowledge ends
-    each = paths(history.values, reach, season)
+    each = paths(history.values, max(reach, season.week), season)
+    chosen = choice or _choose(history, each, season, start)
     shares = _usable(chosen.shares, each)
-    path = blend(each, shares, season)
+    path = blend(each[:, :reach], shares, season)
     width = widths(chosen.spread, path, start + history.start + len(history.values), season)
     factor = special.factors(np.asarray(values, dtype=np.float64), horizon, occasions, season)
     path, width = path[history.ends :] * factor, width[history.ends :] * factor
@@ -163,17 +164,17 @@ def _history(values: Floats, season: Season, masked: npt.NDArray[np.bool_] | Non
     return replace(history, values=history.values * level, start=history.start + before)
 
 
-def _choose(history: History, season: Season, start: int) -> Choice:
+def _choose(history: History, each: Floats, season: Season, start: int) -> Choice:
+    """`each` holds the candidates' paths for a week or more from the history's end."""
     values = history.values
     replays = replay(values, _CALIBRATED_WEEKS * season.week, season)
-    available = paths(values, min(season.week, len(values)), season)
-    shares = weights(replays, available, len(values), season)
+    shares = weights(replays, each, len(values), season)
     errors = _errors(values, replays, shares, start + history.start, season)
-    level = float(np.abs(blend(available, shares, season)[: season.week]).mean())
+    level = float(np.abs(blend(each[:, : min(season.week, len(values))], shares, season)).mean())
     judged = [(one.origin, part.errors) for one, part in zip(replays.replays, errors, strict=False)]
     return Choice(
         shares=shares,
-        spread=calibrate(errors, level, max(replays.independent, 1.0), season),
+        spread=calibrate(errors, level, replays.independent, season),
         error_mase=relative_error(judged, values, season),
     )
 

@@ -12,6 +12,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from analytics.forecasting.medians import column_medians, row_medians
 from analytics.forecasting.season import Season
 
 Floats = npt.NDArray[np.float64]
@@ -46,12 +47,12 @@ def weeks_of(values: Floats, season: Season, most: int = MOST_WEEKS) -> Floats:
 def decompose(values: Floats, season: Season) -> Decomposition:
     """Profiles and daily levels of the last weeks of `values` (shape (n_points,), a week or more, no gaps)."""
     table = weeks_of(values, season)
-    level = np.median(table, axis=1)
-    first = np.median(table - level[:, None], axis=0)
-    level = np.median(table - first, axis=1)
-    profiles = _profiles(table - level[:, None], (RECENT, SLOW))
-    profile, slow = (_smooth(_toward_low_rank(each, season), season) for each in profiles)
-    days = np.median((table - profile).reshape(-1, season.day), axis=1)
+    level = row_medians(table)
+    first = column_medians(table - level[:, None])
+    level = row_medians(table - first)
+    profiles = _toward_low_rank(_profiles(table - level[:, None], (RECENT, SLOW)), season)
+    profile, slow = (_smooth(each, season) for each in profiles)
+    days = row_medians((table - profile).reshape(-1, season.day))
     return Decomposition(profile=profile, slow=slow, days=days)
 
 
@@ -72,21 +73,25 @@ def decaying(count: int, half_life: float) -> Floats:
     return np.asarray(weight)
 
 
-def _profiles(relative: Floats, memories: tuple[tuple[float, ...], ...]) -> list[Floats]:
-    """One profile for each set of half-lives; the rows are ordered once for all."""
+def _profiles(relative: Floats, memories: tuple[tuple[float, ...], ...]) -> Floats:
+    """A row for each set of half-lives; the table's rows are ordered once for all."""
     weights = np.array([decaying(len(relative), half_life) for some in memories for half_life in some])
     each = (weighted_medians(relative, weights) + weights @ relative) / 2.0
     ends = np.cumsum([len(some) for some in memories])
-    return [part.mean(axis=0) for part in np.split(each, ends[:-1])]
+    return np.array([part.sum(axis=0) / len(part) for part in np.split(each, ends[:-1])])
 
 
-def _toward_low_rank(profile: Floats, season: Season) -> Floats:
+def _toward_low_rank(profiles: Floats, season: Season) -> Floats:
+    """Each row drawn towards its approximation: its days projected on their three main directions."""
     if season.day <= _LOW_RANK:
-        return profile
-    middle = profile.mean()
-    left, size, right = np.linalg.svd((profile - middle).reshape(-1, season.day), full_matrices=False)
-    simple = (left[:, :_LOW_RANK] * size[:_LOW_RANK]) @ right[:_LOW_RANK]
-    return np.asarray((1.0 - _LOW_RANK_SHARE) * profile + _LOW_RANK_SHARE * (simple.ravel() + middle))
+        return profiles
+    middle = profiles.sum(axis=1)[:, None, None] / season.week
+    days = profiles.reshape(len(profiles), -1, season.day) - middle
+    # Eigenvectors of the days' products (A A', 7 x 7) span the same space as a decomposition of the table, for less.
+    _, directions = np.linalg.eigh(days @ days.transpose(0, 2, 1))
+    main = directions[:, :, -_LOW_RANK:]
+    simple = main @ (main.transpose(0, 2, 1) @ days) + middle
+    return np.asarray((1.0 - _LOW_RANK_SHARE) * profiles + _LOW_RANK_SHARE * simple.reshape(len(profiles), -1))
 
 
 def _smooth(profile: Floats, season: Season) -> Floats:

@@ -12,6 +12,8 @@ from analytics.forecasting.season import Season
 MOST_REPLAYS = 12
 _WEEKS_ENOUGH = 5
 """From so many weeks on replays are a week apart and each had two weeks to learn from."""
+_FEW_DAYS = 2.5
+"""A single day's replay counts as 0.3 of one a week apart, six as 0.7; chosen by the coverage from one day to four weeks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +41,14 @@ def replay(values: Floats, horizon: int, season: Season) -> Replays:
     for origin in list(origins)[:MOST_REPLAYS]:
         truth = values[origin : origin + min(horizon, len(values) - origin)]
         made.append(Replay(origin=origin, truth=truth, paths=paths(values[:origin], len(truth), season)))
-    span = max(len(made) * apart / season.week, 1.0 if made else 0.0)
-    return Replays(replays=tuple(made), independent=min(float(len(made)), span))
+    return Replays(replays=tuple(made), independent=_independent(len(made), apart, season))
+
+
+def _independent(count: int, apart: int, season: Season) -> float:
+    """A week apart each counts; days of one or two weeks share their level, and the fewer they are the less they tell."""
+    if apart == season.week:
+        return float(count)
+    return 1.0 / (1.0 / max(count * apart / season.week, 1.0) + _FEW_DAYS / max(count, 1))
 
 
 def _plan(count: int, season: Season) -> tuple[int, int]:

@@ -6,6 +6,7 @@ the weeks before lay well on the old one; whatever is less clear is left to the 
 
 import numpy as np
 
+from analytics.forecasting.medians import median
 from analytics.forecasting.profile import Floats, decompose
 from analytics.forecasting.season import Season
 
@@ -20,16 +21,16 @@ def level_shift(values: Floats, season: Season) -> tuple[int, float]:
 
     `values` of shape (n_points,) without gaps, none negative.
     """
-    if season.week == season.day or len(values) < 3 * season.week or values.min() < 0 or np.median(values) <= 0:
+    if season.week == season.day or len(values) < 3 * season.week or values.min() < 0 or median(values) <= 0:
         return 0, 1.0
-    logs = np.log(values + 0.02 * np.median(values))
+    logs = np.log(values + 0.02 * median(values))
     days = decompose(logs, season).days
     best, factor = 0, 0.0
     for after in range(_LEAST_DAYS_AFTER, min(_MOST_DAYS_AFTER, len(days) - _DAYS_BEFORE) + 1):
         new, old = days[-after:], days[-after - _DAYS_BEFORE : -after]
-        step = float(np.median(new) - np.median(old))
-        allowed = _SCATTER * abs(step)
-        clear = np.abs(new - np.median(new)).max() <= allowed and np.abs(old - np.median(old)).max() <= allowed
+        now, then = median(new), median(old)
+        step, allowed = now - then, _SCATTER * abs(now - then)
+        clear = np.abs(new - now).max() <= allowed and np.abs(old - then).max() <= allowed
         if clear and abs(step) >= _LEAST_STEP and abs(step) > abs(factor):
             best, factor = after, step
     return best * season.day, float(np.exp(factor))

@@ -23,9 +23,11 @@ _LEAST_GROWTH, _MOST_GROWTH = 0.05, 0.6
 """Bounds of how much wider the interval gets with each week ahead, as a share of the first week's."""
 _USUAL_GROWTH = 0.15
 _LEAST_FIRST_DAY = 0.5
-_FEW_REPLAYS, _VERY_FEW_REPLAYS, _MOST_WIDENING = 0.65, 0.6, 3.5
-"""What is added to the width over the number of independent replays, over its square, and the widest that comes of it."""
+_FEW_REPLAYS, _MOST_WIDENING = 0.65, 3.5
+"""What is added to the width over the number of independent replays, and the widest that comes of it."""
 _ENOUGH_FOR_FIRST_DAY = 4.0
+_CHANCE = 0.1
+"""A median error of so many typical ones is no leaning."""
 _LEVEL_POWER = 0.5
 """Errors grow with the level, by the square root as those of counts do at least."""
 
@@ -48,7 +50,8 @@ class Spread:
     size : ndarray of shape (week,)
         Typical absolute error by slot of the week, slot 0 at `origin` 0 of the errors.
     quantiles : ndarray of shape (n_quantiles,)
-        Of the errors relative to their typical size, less their median: the path stays the median.
+        Of the errors relative to their typical size, less their median: the path stays the median. Where the errors lay to one
+        side, the quantiles of that side lie further out by as much.
     mean : float
         Mean of those relative errors less their median.
     growth, first_day : float
@@ -80,7 +83,7 @@ def calibrate(replayed: Iterable[Errors], level: float, independent: float, seas
     middle = float(np.median(pooled))
     return Spread(
         size=size,
-        quantiles=np.quantile(pooled, QUANTILE_LEVELS) - middle,
+        quantiles=np.quantile(pooled, QUANTILE_LEVELS) - middle + _leaning(middle),
         mean=float(pooled.mean()) - middle,
         growth=growth,
         first_day=first_day,
@@ -93,11 +96,21 @@ def widths(spread: Spread, path: Floats, start: int, season: Season) -> Floats:
     """What one unit of the spread's quantiles is worth at each point of a path that begins `start` points after slot 0."""
     ahead = np.arange(len(path))
     weeks = ahead // season.week
-    count = spread.independent
-    few = np.minimum(1.0 + _FEW_REPLAYS * (weeks + 1.0) / count + _VERY_FEW_REPLAYS / count**2, _MOST_WIDENING)
+    few = np.minimum(1.0 + _FEW_REPLAYS * (weeks + 1.0) / spread.independent, _MOST_WIDENING)
     near = np.where(ahead < season.day, spread.first_day, 1.0)
     level = _relative_level(float(np.abs(path[: season.week]).mean()), spread.level)
     return np.asarray(spread.size[(start + ahead) % season.week] * (1.0 + spread.growth * weeks) * few * near * level)
+
+
+def _leaning(middle: float) -> Floats:
+    """What is added to each quantile where past errors lay to one side: the path stays, but what it missed may come again.
+
+    Nothing in the middle, all of it at the outer quantile of that side.
+    """
+    levels = np.array(QUANTILE_LEVELS)
+    outward = np.abs(levels - 0.5) / np.abs(levels - 0.5).max()
+    clear = np.sign(middle) * max(abs(middle) - _CHANCE, 0.0)
+    return np.where(np.sign(levels - 0.5) == np.sign(middle), clear * outward, 0.0)
 
 
 def _scaled(replayed: Iterable[Errors], level: float, season: Season) -> Iterator[tuple[Floats, Ints, Ints]]:
