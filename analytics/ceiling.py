@@ -42,7 +42,9 @@ _WIDEST = 4.0
 """Upper over lower end of the interval; a wider one is no answer."""
 
 
-def fit_ceiling(concurrency: Floats, throughput: Floats, *, measured: bool = True, seed: int = 7) -> Ceiling:
+def fit_ceiling(
+    concurrency: Floats, throughput: Floats, *, measured: bool = True, seed: int = 7, counted: str = "calls in flight"
+) -> Ceiling:
     """Fit the law to measurements in the order of their time.
 
     Parameters
@@ -54,10 +56,12 @@ def fit_ceiling(concurrency: Floats, throughput: Floats, *, measured: bool = Tru
         instances).
     seed : int
         Of the bootstrap.
+    counted : str
+        What `concurrency` counts, for the reason of a refusal.
     """
     usable = np.isfinite(concurrency) & np.isfinite(throughput) & (concurrency > 0.0) & (throughput > 0.0)
     n, x = concurrency[usable], throughput[usable]
-    if reason := _too_uniform(n, x):
+    if reason := _too_uniform(n, x, counted):
         return _refused(n, x, reason)
     rng = np.random.default_rng(seed)
     weight = _weights(n, x)
@@ -70,7 +74,7 @@ def fit_ceiling(concurrency: Floats, throughput: Floats, *, measured: bool = Tru
             _widened(peak, np.array([one.peak()[0] for one in noisier])),
             _widened(at, np.array([one.peak_concurrency()[0] for one in noisier])),
         )
-    if reason := _not_bent(n, drawn, peak):
+    if reason := _not_bent(n, drawn, peak, counted):
         return _refused(n, x, reason)
     return Ceiling(
         state=CeilingState.PEAK if np.isfinite(at.value) else CeilingState.PLATEAU,
@@ -103,16 +107,16 @@ def highest_within(throughput: Floats, latency: Floats, at_most: float) -> tuple
     return reached, False
 
 
-def _too_uniform(n: Floats, x: Floats) -> str:
+def _too_uniform(n: Floats, x: Floats, counted: str) -> str:
     """Why the measurements cannot tell a ceiling, before any fit; empty where they may."""
     if len(n) < LEAST_POINTS:
         return f"there are {len(n)} measurements, at least {LEAST_POINTS} are needed"
     if (top := float(np.quantile(n, 0.95))) < _LEAST_IN_FLIGHT:
-        return f"hardly more than {top:.2g} calls are in flight at once: nothing contends yet"
+        return f"there are hardly more than {top:.2g} {counted} at once: nothing contends yet"
     spread, rise = _factor(n), _factor(x)
     if spread < _LEAST_SPREAD or rise < _LEAST_RISE:
         return (
-            f"the load never varied enough: concurrency by a factor of {spread:.1f} and throughput by {rise:.1f}, "
+            f"the load never varied enough: {counted} by a factor of {spread:.1f} and throughput by {rise:.1f}, "
             f"{_LEAST_SPREAD:g} and {_LEAST_RISE:g} are needed"
         )
     if (spread < _CLEAR_SPREAD or rise < _CLEAR_RISE) and len(n) >= _ENOUGH_FOR_OUTLIERS and _noise_share(n) > _MOST_NOISE:
@@ -126,11 +130,11 @@ def _noise_share(n: Floats) -> float:
     return float((np.diff(log) ** 2).mean() / 2.0 / max(log.var(), 1e-12))
 
 
-def _not_bent(n: Floats, drawn: Usl, peak: Estimate) -> str:
+def _not_bent(n: Floats, drawn: Usl, peak: Estimate, counted: str) -> str:
     top = np.quantile(n, 0.95)
     reached = drawn.throughput(np.array([top]))[:, 0] / (drawn.gamma * top)
     if np.quantile(reached, 0.95) > _NO_BEND:
-        return f"throughput grows in proportion up to {top:.3g} calls in flight: the load never came near the ceiling"
+        return f"throughput grows in proportion up to {top:.3g} {counted}: the load never came near the ceiling"
     if not peak.upper < _WIDEST * peak.lower:
         return f"the load never came near enough to the ceiling: it may lie anywhere from {peak.lower:.3g} calls/s upwards"
     return ""

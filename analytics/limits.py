@@ -1,5 +1,6 @@
 """All limits, typed and measured, against the forecasts that are stored."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -8,10 +9,10 @@ import pandas as pd
 
 from analytics.drift import minutes_to_quota
 from analytics.headroom import PATHS, crossing, draw_limit, paths_of, running_sums, with_peaks
-from analytics.outlook import Limit, judged, unjudged
+from analytics.outlook import Ahead, Limit, Measured, ahead, outlook
 from analytics.paths import Persistence, persistence_of, scores
 from analytics.usl import Floats
-from core.capacity import CeilingState, Estimate, Fit, LimitOutlook
+from core.capacity import Against, CeilingState, Estimate, Fit, LimitOutlook
 from core.config import LimitSettings, Settings
 from core.series import Selector
 from core.types import QUANTILE_COLUMNS, SeriesRequest
@@ -19,7 +20,7 @@ from storage.capacity import past_forecasts
 from storage.contract import Store
 from storage.forecasts import read_forecast
 from storage.hours import read_hours
-from storage.series import read_series
+from storage.series import read_panel, read_series
 
 UNITS = {
     "ceiling": "calls/s",
@@ -37,6 +38,9 @@ _FORECAST_OF = {
     "calls_per_min": ("tps", 60.0),
 }
 _QUOTAS = ("calls_per_min", "tokens_per_min")
+_SEEN_WITHIN = timedelta(days=1)
+_DAY_S = 86_400
+_MOST_OF_A_LIMIT = 50
 _WEEK = timedelta(days=7)
 _LAST_MINUTES = timedelta(minutes=30)
 _PAST = timedelta(weeks=12)
@@ -48,15 +52,29 @@ def judge_limits(store: Store, settings: Settings, fits: list[Fit], now: datetim
 
     `now` is the end of the last whole minute.
     """
-    typed = [_typed(one) for one in settings.limits]
-    measured = [_measured(fit) for fit in fits if fit.ceiling.state is not CeilingState.UNIDENTIFIED]
+    typed = [limit for one in settings.limits for limit in _typed(store, one, now)]
+    measured = [
+        _measured(fit)
+        for fit in fits
+        if fit.against is Against.CONCURRENCY and fit.ceiling.state is not CeilingState.UNIDENTIFIED
+    ]
     found = [_judge(store, settings, limit, now, made_at) for limit in (*typed, *measured)]
     return [one for one in found if one.kind != "ceiling" or one.until is not None]
 
 
-def _typed(one: LimitSettings) -> Limit:
+def _typed(store: Store, one: LimitSettings, now: datetime) -> Iterator[Limit]:
+    """The limit as it was typed; one for each of the busiest values of the last day where it holds for each."""
     exact = Estimate(value=one.at_most, lower=one.at_most, upper=one.at_most)
-    return Limit(name=one.name, kind=one.kind, selector=Selector.of(one.selector), unit=UNITS[one.kind], value=exact)
+    whole = Selector.of(one.selector)
+    if not one.per:
+        yield Limit(name=one.name, kind=one.kind, selector=whole, unit=UNITS[one.kind], value=exact)
+        return
+    rows = read_panel(store, now - _SEEN_WITHIN, now, _DAY_S, one.per, ("tps",), selector=whole)
+    calls = rows.groupby(list(one.per), as_index=False)["calls"].sum().sort_values("calls", ascending=False, kind="stable")
+    for values in calls[list(one.per)].head(_MOST_OF_A_LIMIT).itertuples(index=False):
+        selector = Selector.of({**one.selector, **{name: str(value) for name, value in zip(one.per, values, strict=True)}})
+        words = ", ".join(str(value) or "(none)" for value in values)
+        yield Limit(name=f"{one.name}: {words}", kind=one.kind, selector=selector, unit=UNITS[one.kind], value=exact)
 
 
 def _measured(fit: Fit) -> Limit:
@@ -66,27 +84,33 @@ def _measured(fit: Fit) -> Limit:
 
 def _judge(store: Store, settings: Settings, limit: Limit, now: datetime, made_at: datetime) -> LimitOutlook:
     metric, factor = _FORECAST_OF.get(limit.kind, ("tps", 1.0))
-    minutes = None
     latest = _by_minute(store, metric, limit.selector, now) * factor
-    if limit.kind in _QUOTAS:
-        minutes = minutes_to_quota(latest, limit.value.value)
-    current = _budget_spent(store, settings, limit, now) if metric == "cost_per_h" else _last(latest)
+    spent = _budget_spent(store, settings, limit, now) if metric == "cost_per_h" else None
+    measured = Measured(
+        made_at=made_at,
+        now=_last(latest) if spent is None else spent,
+        minutes=minutes_to_quota(latest, limit.value.value) if limit.kind in _QUOTAS else None,
+    )
+    return outlook(limit, measured, _ahead(store, settings, limit, now, spent))
+
+
+def _ahead(store: Store, settings: Settings, limit: Limit, now: datetime, spent: float | None) -> Ahead:
+    """What the newest forecast of the limited series says; `spent` of a budget so far."""
+    metric, factor = _FORECAST_OF.get(limit.kind, ("tps", 1.0))
     forecast = read_forecast(store, metric, limit.selector)
     points = None if forecast is None else forecast[1][forecast[1]["ts"] >= pd.Timestamp(now).floor("h")]
     if points is None or points.empty:
         why = f"There is no forecast of {metric} for {limit.selector.words} to judge it by (forecast.metrics, forecast.by)."
-        return unjudged(limit, made_at, current, minutes, why)
-    seed = settings.forecast.seed
+        return Ahead(words=why)
+    seed, zone = settings.forecast.seed, ZoneInfo(settings.time_zone)
     quantiles = points[list(QUANTILE_COLUMNS)].to_numpy("float64")
     paths = paths_of(quantiles, _persistence(store, metric, limit.selector, now), seed) * factor
-    first = points["ts"].iloc[0].to_pydatetime()
-    zone = ZoneInfo(settings.time_zone)
-    if metric == "cost_per_h":
-        paths = running_sums(paths, _periods(points["ts"], limit.kind, zone), 0.0 if np.isnan(current) else current)
+    if spent is not None:
+        paths = running_sums(paths, _periods(points["ts"], limit.kind, zone), 0.0 if np.isnan(spent) else spent)
     elif limit.kind != "tps":
         paths = with_peaks(paths, _ratios(store, limit, metric, now), seed)
     drawn = draw_limit(limit.value, PATHS, np.random.default_rng(seed))
-    return judged(limit, crossing(paths, drawn), first, made_at, current, minutes, zone)
+    return ahead(limit, crossing(paths, drawn), points["ts"].iloc[0].to_pydatetime(), zone)
 
 
 def _persistence(store: Store, metric: str, selector: Selector, now: datetime) -> Persistence:

@@ -60,6 +60,8 @@ def serving_cost(
 
     levels = np.linspace(0.0, 2.0 * busiest, _CURVE)
     more = usd_per_h(np.array([busiest, busiest + _EXTRA_TPS]))
+    counts = instances_for(tps["q95"].to_numpy("float64"), instances)
+    rising = np.flatnonzero(counts > counts[0])
     return ServingCost(
         selector=selector,
         made_at=made_at,
@@ -71,15 +73,24 @@ def serving_cost(
         per_extra_100_tps=float(more[1] - more[0]) if known else float("nan"),
         curve=tuple(zip(levels.tolist(), usd_per_h(levels).tolist(), strict=True)) if known else (),
         passes=_passes(tps, objectives),
+        instances_now=int(counts[0]),
+        instances_most=int(counts.max()),
+        more_instances_at=tps["ts"].iloc[rising[0]].to_pydatetime() if len(rising) else None,
     )
 
 
 def instance_cost(tps: Floats, instances: list[InstancePriceSettings]) -> Floats:
     """USD/h at each load: of every kind as many whole instances as the load needs."""
-    total = np.zeros(len(tps))
-    for one in instances:
-        total += np.maximum(np.ceil(tps / one.tps), one.at_least) * one.usd_per_h
-    return total
+    return np.asarray(sum((_needed(tps, one) * one.usd_per_h for one in instances), np.zeros(len(tps))))
+
+
+def instances_for(tps: Floats, instances: list[InstancePriceSettings]) -> Floats:
+    """How many instances each load needs, of all kinds together."""
+    return np.asarray(sum((_needed(tps, one) for one in instances), np.zeros(len(tps))))
+
+
+def _needed(tps: Floats, one: InstancePriceSettings) -> Floats:
+    return np.asarray(np.maximum(np.ceil(tps / one.tps), one.at_least))
 
 
 def _passes(tps: pd.DataFrame, objectives: list[ObjectiveSettings]) -> tuple[tuple[str, float, datetime], ...]:

@@ -77,6 +77,13 @@ class Ceiling:
         return self.gamma.value * n / (1.0 + self.sigma.value * (n - 1.0) + self.kappa.value * n * (n - 1.0))
 
 
+class Against(StrEnum):
+    """What throughput is fitted against."""
+
+    CONCURRENCY = "concurrency"
+    INSTANCES = "instances"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
     """The ceiling of a selection, with some of the measurements that it was made of.
@@ -84,7 +91,9 @@ class Fit:
     Attributes
     ----------
     points : tuple of (float, float)
-        Concurrency and calls/s, at most a few hundred, for charts.
+        Concurrency (or instances) and calls/s, at most a few hundred, for charts.
+    against : Against
+        What the ceiling's concurrency counts: calls in flight, or instances.
     objective_tps : float or None
         The highest calls/s up to which the selection's latency objective held; None without one.
     objective_failed : bool
@@ -97,6 +106,7 @@ class Fit:
     points: tuple[tuple[float, float], ...]
     objective_tps: float | None = None
     objective_failed: bool = False
+    against: Against = Against.CONCURRENCY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +184,10 @@ class ServingCost:
         Calls/s and USD/h, from idle to twice the busiest hour; empty where unknown.
     passes : tuple of (str, float, datetime)
         Objectives of throughput whose value the forecast's median passes: name, calls/s, when.
+    instances_now, instances_most : int
+        Instances for the 95th percentile of the first hour and of the busiest one; 0 where none are priced.
+    more_instances_at : datetime or None
+        The first hour that needs more of them than the first; None: none does.
     """
 
     selector: Selector
@@ -186,3 +200,6 @@ class ServingCost:
     per_extra_100_tps: float
     curve: tuple[tuple[float, float], ...]
     passes: tuple[tuple[str, float, datetime], ...]
+    instances_now: int = 0
+    instances_most: int = 0
+    more_instances_at: datetime | None = None

@@ -1,13 +1,14 @@
 """Settings: one frozen tree, built and validated once at start from a YAML file and the environment.
 
-One idea, one module: every key, with its default, unit and meaning, is to be found here, or in `core/rules.py` and
-`core/alert_settings.py` for what opens an incident and who is told. `load_settings`
-lives in `core/load.py`; `docs/configuration.md` is made from this tree.
+One idea, one module: every key, with its default, unit and meaning, is to be found here, or in `core/rules.py`,
+`core/alert_settings.py`, `core/price_settings.py` and `core/export_settings.py` for what opens an incident, who is told, what
+is paid, and what is exported.
+`load_settings` lives in `core/load.py`; `docs/configuration.md` is made from this tree.
 """
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import timedelta
 from typing import Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -18,8 +19,11 @@ from core.alert_settings import ReceiverSettings as ReceiverSettings
 from core.alert_settings import RoutingSettings as RoutingSettings
 from core.alert_settings import SmtpSettings as SmtpSettings
 from core.durations import Duration
+from core.export_settings import ExportSettings as ExportSettings
 from core.part import Part as Part
-from core.prices import PriceTable, TokenPrice
+from core.price_settings import InstancePriceSettings as InstancePriceSettings
+from core.price_settings import PriceSettings as PriceSettings
+from core.price_settings import TokenPriceSettings as TokenPriceSettings
 from core.record import DIMENSIONS, RECORD_SCHEMA
 from core.rules import AbsenceRule as AbsenceRule
 from core.rules import AnomalyRule as AnomalyRule
@@ -401,6 +405,19 @@ class ForecastEvent(Part):
         return self
 
 
+class InstanceCountSettings(Part):
+    """Samples that say how many instances served a selection of calls, so that it is measured what more of them bring."""
+
+    selector: dict[str, str] = Field(default_factory=dict, description="Which calls the instances serve; empty: all.")
+    sample: str = Field(min_length=1, description="Name of the samples, one value per instance group; groups are added up.")
+    labels: dict[str, str] = Field(default_factory=dict, description="Only samples with these labels; empty: all of the name.")
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        Selector.of(self.selector)
+        return self
+
+
 class ForecastSettings(Part):
     enabled: bool = Field(True, description="Make forecasts.")
     horizon: Duration = Field(timedelta(days=28), description="How far ahead.")
@@ -419,6 +436,9 @@ class ForecastSettings(Part):
     max_series: int = Field(200, ge=1, description="Most series forecast in a run; the busiest come first.")
     events: tuple[ForecastEvent, ...] = Field(
         (), description="Holidays, campaigns and other days unlike their weekday, past and to come."
+    )
+    instance_counts: tuple[InstanceCountSettings, ...] = Field(
+        (), description="Samples that count instances: throughput is fitted against them, beside calls in flight."
     )
     seed: int = Field(7, description="Seed of everything random in forecasting.")
 
@@ -527,55 +547,21 @@ class LimitSettings(Part):
         "quota), `usd_per_day`, `usd_per_month` (budgets, by `time_zone`)."
     )
     selector: dict[str, str] = Field(default_factory=dict, description="Which calls: dimension → value; empty: all.")
+    per: tuple[str, ...] = Field(
+        (),
+        description="One such limit for each value of these dimensions: `[provider, account]` where every key has its quota.",
+    )
     at_most: float = Field(gt=0, description="The limit, in the unit that `kind` names.")
     description: str = Field("", description="Where the limit comes from.")
 
     @model_validator(mode="after")
     def _known(self) -> Self:
         Selector.of(self.selector)
+        for name in self.per:
+            known_dimension(name)
+            if name in self.selector:
+                raise ValueError(f"limit {self.name!r}: {name} stands in both selector and per")
         return self
-
-
-class TokenPriceSettings(Part):
-    provider: str = Field("*", description="Provider as calls have it; `*` stands for any text.")
-    model: str = Field("*", description="Model as calls have it; `*` stands for any text.")
-    valid_from: date = Field(date(1970, 1, 1), description="First day (UTC) of this price.")
-    input: float = Field(ge=0, description="USD for a million prompt tokens.")
-    output: float = Field(ge=0, description="USD for a million completion tokens.")
-    cached: float | None = Field(None, ge=0, description="USD for a million prompt tokens read from a cache; else as `input`.")
-    cache_write: float | None = Field(
-        None, ge=0, description="USD for a million prompt tokens written to a cache; else as `input`."
-    )
-    reasoning: float | None = Field(None, ge=0, description="USD for a million reasoning tokens; else as `output`.")
-
-
-class InstancePriceSettings(Part):
-    selector: dict[str, str] = Field(default_factory=dict, description="Which calls run on these instances; empty: all.")
-    tps: float = Field(gt=0, description="What one instance carries, calls/s.")
-    usd_per_h: float = Field(ge=0, description="What one instance costs in an hour.")
-    at_least: int = Field(1, ge=0, description="Instances that run whatever the traffic.")
-
-    @model_validator(mode="after")
-    def _known(self) -> Self:
-        Selector.of(self.selector)
-        return self
-
-
-class PriceSettings(Part):
-    tokens: tuple[TokenPriceSettings, ...] = Field(
-        (), description="Prices by provider and model; used for calls whose gateway reported no cost."
-    )
-    instances: tuple[InstancePriceSettings, ...] = Field((), description="Gateway instances, bought in whole steps.")
-
-    @property
-    def table(self) -> PriceTable:
-        """The prices of tokens as they are applied."""
-        return PriceTable(
-            tuple(
-                TokenPrice(**{**price.model_dump(), "valid_from": datetime.combine(price.valid_from, time.min, tzinfo=UTC)})
-                for price in self.tokens
-            )
-        )
 
 
 class ObjectiveSettings(Part):
@@ -593,21 +579,6 @@ class ObjectiveSettings(Part):
         if (self.at_most is None) == (self.at_least is None):
             raise ValueError("one of at_most or at_least must be given")
         return self
-
-
-class ExportSettings(Part):
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="Unique name; part of the files' names.")
-    folder: str = Field(min_length=1, description="Folder that the files are written to; it is made where it is missing.")
-    format: Literal["csv", "json", "parquet", "xlsx", "html"] = Field("xlsx", description="Format of the files.")
-    metric: str | None = Field(None, description="Only the forecasts of this metric; left out: of all.")
-    every: Duration = Field(timedelta(days=1), description="How often; a file is written when there is a newer forecast.")
-
-    @field_validator("metric")
-    @classmethod
-    def _metric(cls, metric: str | None) -> str | None:
-        if metric is not None:
-            known_metric(metric)
-        return metric
 
 
 class WebSettings(Part):
@@ -667,7 +638,7 @@ class Settings(Part):
     time_intervals: tuple[TimeInterval, ...] = Field((), description="Spans of the week, for routes.")
     silences: tuple[MaintenanceSettings, ...] = Field((), description="Recurring maintenance windows; they mute, nothing else.")
     heartbeat: HeartbeatSettings = Field(default_factory=HeartbeatSettings, description="A sign of life of tpscope itself.")
-    exports: tuple[ExportSettings, ...] = Field((), description="Forecasts that are written to a folder by themselves.")
+    exports: tuple[ExportSettings, ...] = Field((), description="Forecasts that are exported by themselves.")
     web: WebSettings = Field(default_factory=WebSettings, description="Pages and API.")
 
     @field_validator("time_zone")

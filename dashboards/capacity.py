@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from core.capacity import CeilingState, Estimate, Fit, LimitOutlook, ServingCost
+from core.capacity import Against, Ceiling, CeilingState, Estimate, Fit, LimitOutlook, ServingCost
 from core.series import Selector
 from dashboards import queries
 from dashboards.context import Web
@@ -28,6 +28,7 @@ class CapacityData:
     figure: go.Figure | None
     legend: tuple[Entry, ...]
     ceiling: str
+    scaling: str
     words: str
     cost: str
     unpriced: str
@@ -36,7 +37,8 @@ class CapacityData:
 def load_capacity(web: Web, selector: Selector, look: Look) -> CapacityData:
     """Read and draw what is known of a selection's capacity."""
     outlook = queries.limits_outlook(web)
-    fit = next((one for one in queries.ceilings(web) if one.selector == selector), None)
+    fits = {one.against: one for one in queries.ceilings(web) if one.selector == selector}
+    fit, scaling = fits.get(Against.CONCURRENCY), fits.get(Against.INSTANCES)
     own = tuple(one for one in outlook if one.selector == selector)
     figure, legend = None, tuple[Entry, ...]()
     if fit is not None and fit.points:
@@ -47,6 +49,7 @@ def load_capacity(web: Web, selector: Selector, look: Look) -> CapacityData:
         figure=figure,
         legend=legend,
         ceiling="" if fit is None else ceiling_words(fit),
+        scaling="" if scaling is None else scaling_words(scaling),
         words=_nothing(selector) if fit is None else "",
         cost=_cost_words(queries.serving_cost(web, selector)),
         unpriced=_unpriced(web),
@@ -82,6 +85,21 @@ def ceiling_words(fit: Fit) -> str:
     return text + _objective(fit)
 
 
+def scaling_words(fit: Fit) -> str:
+    """What more instances bring, for people."""
+    found = fit.ceiling
+    if found.state is CeilingState.UNIDENTIFIED:
+        return f"What more instances bring is not identifiable: {found.reason}. To settle it, {found.advice}."
+    text = f"Against instances, throughput {_shape(found)} {_interval(found.peak_tps)} calls/s"
+    if found.state is CeilingState.PEAK:
+        text += f" with {_interval(found.peak_concurrency)} of them, and falls with more"
+    return f"{text}. Contention {found.sigma.value:.3g}, coherency {found.kappa.value:.3g}."
+
+
+def _shape(found: Ceiling) -> str:
+    return "peaks at" if found.state is CeilingState.PEAK else "flattens towards"
+
+
 def _cost_words(cost: ServingCost | None) -> str:
     """What it costs to serve the forecast; empty where nothing of it is known."""
     if cost is None:
@@ -97,6 +115,11 @@ def _cost_words(cost: ServingCost | None) -> str:
     text = ", and ".join(parts) + "." if parts else ""
     if cost.per_extra_100_tps == cost.per_extra_100_tps:
         text += f" 100 calls/s more at the busiest hour cost {format_number(cost.per_extra_100_tps)} USD/h."
+    if cost.instances_most:
+        text += f" Gateway instances: {cost.instances_now} now, {cost.instances_most} at the busiest hour"
+        text += (
+            "." if cost.more_instances_at is None else f"; more are needed from {cost.more_instances_at:%Y-%m-%d %H:%M} UTC."
+        )
     for name, tps, at in cost.passes:
         text += f" The forecast passes the {format_number(tps)} calls/s stated for {name} on {at:%Y-%m-%d %H:%M} UTC."
     return text

@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from core.series import ALL_CALLS, METRICS, Selector
-from core.types import ForecastRun
+from core.types import ForecastBacktest, ForecastRun
 from dashboards import queries
 from dashboards.capacity import drawn_limits
 from dashboards.catalogue import METRIC_WORDS
@@ -48,6 +48,7 @@ class ForecastData:
     summary: tuple[Figure, ...]
     words: str
     generated: bool = False
+    backtests: tuple[ForecastBacktest, ...] = ()
 
 
 def load_forecast(web: Web, query: Mapping[str, str], look: Look) -> ForecastData:
@@ -86,6 +87,7 @@ def load_forecast(web: Web, query: Mapping[str, str], look: Look) -> ForecastDat
         summary=tuple(summarise(run, frame, history, web)),
         words="",
         generated=queries.has_generated(web, run.trained_from, run.trained_to),
+        backtests=queries.backtests_of(web, run),
     )
 
 

@@ -196,6 +196,11 @@ def forecast_backtests(web: Web) -> list[ForecastBacktest]:
     return web.cache.get("forecast_backtests", 30.0, lambda: backtests.latest_backtests(web.store))
 
 
+def backtests_of(web: Web, run: ForecastRun) -> tuple[ForecastBacktest, ...]:
+    """The latest back-tests of a forecast's series, by horizon."""
+    return tuple(one for one in forecast_backtests(web) if (one.metric, one.selector) == (run.metric, run.selector))
+
+
 def forecast_of(web: Web, metric: str, selector: Selector) -> tuple[ForecastRun, pd.DataFrame] | None:
     """The latest forecast of one series with its frame."""
     key = ("forecast", metric, selector)

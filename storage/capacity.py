@@ -8,7 +8,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from core.capacity import Ceiling, CeilingState, Estimate, Fit, LimitOutlook, LoadRun, MeasuredLoad, ServingCost
+from core.capacity import Against, Ceiling, CeilingState, Estimate, Fit, LimitOutlook, LoadRun, MeasuredLoad, ServingCost
 from core.record import TS_TYPE
 from core.series import Selector
 from storage.contract import Store, Value
@@ -17,7 +17,7 @@ from storage.frames import EVENT_FIELDS, events_table, moment, moment_or_none
 # What the last run of the job did not write any more (a limit that was removed) is older than what it wrote, and left out.
 LATEST_FITS = """
 SELECT body FROM fits WHERE made_at = (SELECT max(made_at) FROM fits)
-ORDER BY selector, epoch DESC, seq DESC LIMIT 1 BY selector"""
+ORDER BY selector, epoch DESC, seq DESC LIMIT 1 BY selector, JSONExtractString(body, 'against')"""
 LATEST_COSTS = """
 SELECT body FROM serving_costs WHERE made_at = (SELECT max(made_at) FROM serving_costs)
 ORDER BY selector, epoch DESC, seq DESC LIMIT 1 BY selector"""
@@ -161,6 +161,7 @@ def _fit(body: dict[str, Any]) -> Fit:
         points=tuple((float(n), float(x)) for n, x in body["points"]),
         objective_tps=body["objective_tps"],
         objective_failed=body["objective_failed"],
+        against=Against(body.get("against", Against.CONCURRENCY)),  # earlier versions knew no other
     )
 
 
@@ -176,6 +177,9 @@ def _cost(body: dict[str, Any]) -> ServingCost:
         instances_usd=float(body["instances_usd"]),
         usd_per_call=float(body["usd_per_call"]),
         per_extra_100_tps=float(body["per_extra_100_tps"]),
+        instances_now=body.get("instances_now", 0),  # earlier versions did not say
+        instances_most=body.get("instances_most", 0),
+        more_instances_at=(at := body.get("more_instances_at")) and datetime.fromisoformat(at),
     )
 
 

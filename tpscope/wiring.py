@@ -32,7 +32,7 @@ from storage.migrate import migrate
 from storage.open import api_token, open_store, publish_api
 from tpscope.known import KnownValues
 from tpscope.leader import KafkaLeader, Leader, SoleLeader
-from tpscope.scheduled_exports import job_name, run_scheduled_export
+from tpscope.scheduled_exports import LOOK_EVERY, job_name, run_scheduled_export
 from tpscope.scheduler import Job, JobScheduler
 from tpscope.workers import Workers
 
@@ -132,7 +132,8 @@ class Service:
         self._workers.start("leader", leader.run)
         self._workers.start("delivery", Deliverer(self._store, lambda: self._current.value, self._clock, leader.epoch).run)
         self._workers.start("heartbeat", Heartbeat(lambda: self._current.value, self._clock, self._evaluated_at(leader)).run)
-        self._scheduler = JobScheduler(self._jobs(), leader, _SLOW_JOBS, self._pace)
+        exports = {job_name(export) for export in self._current.value.exports}  # a bucket may take its time
+        self._scheduler = JobScheduler(self._jobs(), leader, _SLOW_JOBS | exports, self._pace)
         self._scheduler.start()
 
     def reload(self, settings: Settings) -> list[str]:
@@ -219,9 +220,8 @@ class Service:
             due_s = self._due_in_s("forecasts", every, 8)
             jobs.append(job("forecasts", every, lambda epoch: run_forecasts(store, clock, current.value, epoch), due_s))
         for export in settings.exports:
-            name = job_name(export)
-            due_s = self._due_in_s(name, export.every, 30)
-            jobs.append(job(name, export.every, partial(run_scheduled_export, store, clock, export), due_s))
+            run = partial(run_scheduled_export, store, clock, export)
+            jobs.append(job(job_name(export), min(export.every, LOOK_EVERY), run, 30))
         return jobs
 
     def _due_in_s(self, name: str, every: timedelta, at_least_s: float) -> float:

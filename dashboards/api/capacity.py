@@ -69,6 +69,9 @@ def _cost(one: ServingCost) -> dict[str, Any]:
         "instances_usd": one.instances_usd,
         "usd_per_call": one.usd_per_call,
         "usd_per_h_per_extra_100_tps": one.per_extra_100_tps,
+        "instances_now": one.instances_now,
+        "instances_most": one.instances_most,
+        "more_instances_at": utc(one.more_instances_at),
         "curve": [{"tps": tps, "usd_per_h": usd} for tps, usd in one.curve],
         "passes": [{"objective": name, "tps": tps, "at": utc(at)} for name, tps, at in one.passes],
     }
@@ -78,6 +81,7 @@ def _fit(one: Fit) -> dict[str, Any]:
     found = one.ceiling
     return {
         "selector": one.selector.labels,
+        "against": one.against,
         "state": found.state,
         "peak_tps": asdict(found.peak_tps),
         "peak_concurrency": asdict(found.peak_concurrency),

@@ -49,7 +49,7 @@ def forecast_file(web: Web, query: ForecastQuery) -> tuple[bytes, str]:
     if found is None:
         raise Problem(404, f"There is no forecast of {query.metric} for {selector.words}; GET /api/v1/forecasts lists them.")
     run, frame = found
-    tests = [one for one in queries.forecast_backtests(web) if (one.metric, one.selector) == (run.metric, run.selector)]
-    content = encode_forecasts([ForecastItem(run=run, frame=frame, backtests=tests)], query.format)
+    item = ForecastItem(run=run, frame=frame, backtests=queries.backtests_of(web, run))
+    content = encode_forecasts([item], query.format)
     scope = re.sub(r"[^A-Za-z0-9]+", "-", selector.words).strip("-").lower()
     return content, f"tpscope-forecast-{query.metric}-{scope}-{run.made_at:%Y%m%d}.{query.format}"

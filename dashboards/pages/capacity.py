@@ -27,6 +27,8 @@ def section(data: CapacityData, zone: ZoneInfo) -> list[Any]:
             html.Div(legend(data.legend), className="legend"),
             dcc.Graph(figure=data.figure, config=GRAPH_CONFIG, className="graph", id="ceiling-graph"),
         ]
+    if data.scaling:
+        found.append(html.P(data.scaling))
     if data.cost:
         found += [html.H2("Cost of serving the forecast"), html.P(data.cost)]
     if data.unpriced:

@@ -1,6 +1,7 @@
 """The forecast page: layout, and the HTML of what `dashboards.forecast` has read."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -8,14 +9,17 @@ from zoneinfo import ZoneInfo
 from dash import dcc, html
 
 from core.series import METRICS
+from core.types import ForecastBacktest
 from dashboards.catalogue import METRIC_WORDS
 from dashboards.forecast import EVERYTHING, ForecastData, quality_words
 from dashboards.pages.overview import GRAPH_CONFIG
-from dashboards.pages.words import extra, facts, notice, tile_value, when
+from dashboards.pages.words import extra, facts, notice, table, tile_value, when
 from render.units import format_span, unit_words
 
 REFRESH_MS = 60_000
-FORMATS = (("csv", "CSV"), ("xlsx", "XLSX"), ("json", "JSON"), ("parquet", "Parquet"))
+FORMATS = (
+    ("csv", "CSV"), ("xlsx", "XLSX"), ("json", "JSON"), ("parquet", "Parquet"), ("html", "HTML"), ("png", "PNG")
+)  # fmt: skip
 
 
 def layout() -> Any:
@@ -131,12 +135,42 @@ def about(data: ForecastData, zone: ZoneInfo) -> list[Any]:
                 ("Version", html.Code(run.version)),
             ]
         ),
+        *_backtests(data.backtests, zone),
         html.P(
             "The dark band holds the middle half of the outcomes, the light one 90 % of them. A limit that lies in the light "
             "band is crossed in some futures but not in most.",
             className="muted",
         ),
     ]
+
+
+def _backtests(tests: Sequence[ForecastBacktest], zone: ZoneInfo) -> list[Any]:
+    """How the series would have been forecast in its own past, by horizon."""
+    if not tests:
+        return [html.P(["On your own past: not tested yet; run ", html.Code("tpscope backtest forecast"), "."])]
+    head = ("ahead", "times", "error against last week's", "mean of 4 weeks", "within the 90 % band", "loss at 95 %")
+    rows = [
+        (
+            format_span(timedelta(hours=one.horizon_h)),
+            str(one.origins),
+            _ratio(one.mase),
+            _ratio(one.mean4_mase),
+            f"{one.coverage90:.0%}",
+            _ratio(one.wql95),
+        )
+        for one in tests
+    ]
+    return [
+        html.H3("On your own past"),
+        table(head, rows, caption="Errors of this series' forecasts in its own past", numeric=(1, 2, 3, 4, 5)),
+        html.P(
+            ["Below 1 is better than repeating the last week. Tested ", when(tests[0].made_at, zone), "."], className="muted"
+        ),
+    ]
+
+
+def _ratio(value: float) -> str:
+    return "unknown" if value != value else f"{value:.2f}"
 
 
 def span_words(data: ForecastData, zone: ZoneInfo, now: datetime) -> list[Any]:

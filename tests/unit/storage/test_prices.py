@@ -25,7 +25,7 @@ END = START + 2 * DAY
 
 
 def _table(prices: list[dict[str, Any]]) -> PriceTable:
-    return PriceSettings.model_validate({"tokens": prices}).table
+    return PriceSettings.model_validate({"tokens": prices}).read_table()
 
 
 def _insert(store: Store, calls: list[dict[str, Any]]) -> None:
