@@ -8,8 +8,9 @@ import pandas as pd
 from analytics.choices import KIND, Choices, SeriesKey, from_model, to_model
 from analytics.forecasting import HOURLY, Choice, Forecast, NothingKnown, choose
 from analytics.forecasting.backtest import backtest
-from analytics.predicted import Wanted, hours_since_1970, occasions_of, predict
+from analytics.predicted import Known, Wanted, hours_since_1970, occasions_of, predict
 from analytics.predicting import SeriesToForecast, series_to_forecast
+from core.calendars import Calendars
 from core.clock import floor_to
 from core.config import ForecastSettings
 from core.series import METRICS
@@ -29,13 +30,16 @@ _SETTLED_HOURS = 5 * HOURLY.week
 BACKTEST_HORIZONS_H = (24, 7 * 24, 28 * 24)
 
 
-def make_forecasts(store: Store, settings: ForecastSettings, now: datetime, epoch: int) -> tuple[int, str]:
+def make_forecasts(
+    store: Store, settings: ForecastSettings, now: datetime, epoch: int, calendars: Calendars | None = None
+) -> tuple[int, str]:
     """Forecast and write every series; returns how many, and what is to be said of those that are left out."""
     found = series_to_forecast(store, settings, floor_to(now, _HOUR))
     able = [series for series in found if series.known_hours >= _LEAST_HOURS]
-    choices = _choices(store, able, settings, now, epoch)
+    known = Known(events=settings.events, calendars=calendars)
+    choices = _choices(store, able, settings, known, now, epoch)
     wanted = [Wanted(series=series, choice=choices.by_series.get(_key(series))) for series in able]
-    made = predict(wanted, settings.horizon // _HOUR, settings.events)
+    made = predict(wanted, settings.horizon // _HOUR, known)
     for one in wanted:
         if one.key in made:
             _write(store, one, made[one.key], choices.version if one.choice is not None else "", now, epoch)
@@ -81,7 +85,7 @@ def run_backtest(
 
 
 def _choices(
-    store: Store, series: Sequence[SeriesToForecast], settings: ForecastSettings, now: datetime, epoch: int
+    store: Store, series: Sequence[SeriesToForecast], settings: ForecastSettings, known: Known, now: datetime, epoch: int
 ) -> Choices:
     """The choices in force: made anew when they are too old, or none of what is to be forecast is in them."""
     kept = from_model(latest_model(store, KIND))
@@ -96,7 +100,7 @@ def _choices(
                 one.values,
                 start=hours_since_1970(one.start),
                 masked=one.masked,
-                occasions=occasions_of(one, settings.events),
+                occasions=occasions_of(one, known, 0),
             )
         except NothingKnown:
             continue

@@ -16,6 +16,7 @@ from analytics.look_back import LookBack
 from analytics.reporting import JobReport, run_job
 from analytics.sustained import LEAD
 from analytics.trained import Trained, Trainer, save
+from core.calendars import load_calendars
 from core.clock import Clock, floor_to
 from core.config import Settings
 from core.masks import labelled
@@ -115,7 +116,7 @@ def run_forecasts(store: Store, clock: Clock, settings: Settings, epoch: int) ->
 
     def body(cursor: datetime | None) -> JobReport:
         now = clock.now()
-        done, note = make_forecasts(store, settings.forecast, now, epoch)
+        done, note = make_forecasts(store, settings.forecast, now, epoch, load_calendars(settings))
         return JobReport(name="forecasts", cursor=floor_to(now, _HOUR), items=done, note=note)
 
     return run_job("forecasts", store, clock, epoch, body)

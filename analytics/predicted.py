@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import pandas as pd
 
 from analytics.choices import SeriesKey
+from analytics.days_off import days_off
 from analytics.features import Floats
 from analytics.forecasting import HOURLY, Choice, Forecast, NothingKnown, forecast
 from analytics.forecasting.occasions import Occasion, occasion
@@ -15,6 +16,7 @@ from analytics.forecasting.peaks import fit_peaks, peaks_of
 from analytics.forecasting.reconcile import reconcile
 from analytics.forecasting.under_load import elasticity, load_factor
 from analytics.predicting import SeriesToForecast
+from core.calendars import Calendars
 from core.config import ForecastEvent
 from core.series import ALL_CALLS, METRICS
 
@@ -25,6 +27,14 @@ _COMPARED_HOURS = 4 * HOURLY.week
 _LEAST_REST = 0.005
 """What the parts leave of the whole is forecast as one more part from this share on."""
 _EPOCH = pd.Timestamp(0, tz="UTC")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known beforehand: events of the configuration, and the days off of calendars."""
+
+    events: Sequence[ForecastEvent] = ()
+    calendars: Calendars | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,14 +53,16 @@ def hours_since_1970(at: datetime) -> int:
     return int((pd.Timestamp(at) - _EPOCH) // pd.Timedelta(hours=1))
 
 
-def occasions_of(series: SeriesToForecast, events: Sequence[ForecastEvent]) -> list[Occasion]:
-    """The events in the series' own hours; only what adds up moves with an event's traffic."""
+def occasions_of(series: SeriesToForecast, known: Known, hours: int) -> list[Occasion]:
+    """What is known of `hours` ahead and of the past, in the series' own hours; only what adds up moves with traffic."""
     if series.metric not in _SUMS:
         return []
-    return [occasion(one.name, one.start, one.end, one.uplift, series.start, 3600) for one in events]
+    until = series.end + timedelta(hours=hours)
+    off = days_off(known.calendars.of(series.selector), series.start, until) if known.calendars else []
+    return [occasion(one.name, one.start, one.end, one.uplift, series.start, 3600) for one in (*known.events, *off)]
 
 
-def predict(wanted: Sequence[Wanted], hours: int, events: Sequence[ForecastEvent] = ()) -> dict[SeriesKey, Forecast]:
+def predict(wanted: Sequence[Wanted], hours: int, known: Known) -> dict[SeriesKey, Forecast]:
     """Forecast all of them `hours` ahead; those of which nothing is known are left out."""
     made: dict[SeriesKey, Forecast] = {}
     for one in wanted:
@@ -62,7 +74,7 @@ def predict(wanted: Sequence[Wanted], hours: int, events: Sequence[ForecastEvent
                 start=hours_since_1970(series.start),
                 choice=one.choice,
                 masked=series.masked,
-                occasions=occasions_of(series, events),
+                occasions=occasions_of(series, known, hours),
             )
         except NothingKnown:
             continue

@@ -18,13 +18,15 @@ import pytest
 from analytics.counting import TransactionCounter
 from core.config import StoreSettings
 from core.errors import StoreError, StoreUnavailable
-from core.series import Selector
+from core.series import ALL_CALLS, Selector
 from core.types import JobState
 from ingest.samples import decode_samples, located_samples
+from render.forecast_export import FORECAST_CONTENT_TYPES, FORMATS, encode_forecasts
 from storage import calls, jobs
 from storage.remote import RemoteStore
 from storage.samples import insert_samples
 from tests.support.web import TOKEN, Service, filled_service
+from tpscope.exports import forecast_items
 
 MINUTE = timedelta(minutes=1)
 
@@ -228,6 +230,14 @@ def test_a_forecast_is_exported_in_each_format(client: httpx.Client) -> None:
     sheet = openpyxl.load_workbook(io.BytesIO(client.get(EXPORT, params={"metric": "tps", "format": "xlsx"}).content))["tps"]
     assert [cell.value for cell in sheet[1]] == COLUMNS
     assert sheet.max_row == len(table) + 1
+
+
+@pytest.mark.parametrize("fmt", FORMATS)
+def test_the_api_gives_the_bytes_of_the_command(client: httpx.Client, service: Service, fmt: str) -> None:
+    by_command = encode_forecasts(forecast_items(service.store, "tps", ALL_CALLS), fmt)
+    answer = client.get(EXPORT, params={"metric": "tps", "format": fmt})
+    assert answer.content == by_command
+    assert answer.headers["content-type"] == FORECAST_CONTENT_TYPES[fmt]
 
 
 def test_an_export_of_a_selection_and_of_nothing(client: httpx.Client) -> None:

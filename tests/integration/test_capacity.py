@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import orjson
 import pandas as pd
 import pyarrow as pa
 import pytest
 
 from analytics.capacity import run_capacity
-from core.capacity import CeilingState
+from core.capacity import Against, CeilingState
 from core.clock import FakeClock
 from core.config import Settings
 from core.record import CALL_SCHEMA
@@ -20,10 +21,12 @@ from dashboards.capacity import load_capacity
 from dashboards.context import Web
 from dashboards.look import Look
 from dashboards.pages.capacity import section
+from ingest.samples import decode_samples, located_samples
 from storage.calls import insert_calls
 from storage.capacity import read_fits, read_limits
 from storage.contract import Store
 from storage.forecasts import write_forecast
+from storage.samples import insert_samples
 from tests.support.stores import chdb_store
 
 NOW = datetime(2026, 3, 3, 12, 0, 30, tzinfo=UTC)
@@ -36,7 +39,9 @@ SETTINGS = Settings.model_validate(
             {"name": "edge", "kind": "tps", "at_most": 9.0},
             {"name": "tokens", "kind": "tokens_per_min", "selector": {"provider": "acme"}, "at_most": 1e6},
             {"name": "budget", "kind": "usd_per_day", "at_most": 100.0},
+            {"name": "keys", "kind": "calls_per_min", "per": ["provider", "account"], "at_most": 60.0},
         ],
+        "forecast": {"instance_counts": [{"sample": "instances", "labels": {"pool": "a"}}]},
         "prices": {"tokens": [{"provider": "acme", "model": "priced", "input": 1.0, "output": 2.0}]},
         "objectives": [{"name": "fast", "metric": "latency_p95", "at_most": 1800.0}],
     }
@@ -47,10 +52,26 @@ def _throughput(n: np.ndarray) -> np.ndarray:
     return np.asarray(GAMMA * n / (1 + SIGMA * (n - 1) + KAPPA * n * (n - 1)))
 
 
+def _in_flight() -> np.ndarray:
+    return PEAK_AT * (0.9 - 0.75 * np.cos(np.arange(MINUTES) * 2 * np.pi / 120))
+
+
+def _instances() -> pa.Table:
+    """As many instances as calls are in flight, counted every minute."""
+    start = NOW.replace(second=0) - timedelta(minutes=MINUTES)
+    lines = [
+        orjson.dumps(
+            {"ts": (start + timedelta(minutes=at)).isoformat(), "name": "instances", "value": n, "labels": {"pool": "a"}}
+        )
+        for at, n in enumerate(np.rint(_in_flight()).tolist())
+    ]
+    return located_samples(decode_samples(lines), "samples", 0, range(len(lines)), NOW)
+
+
 def _calls() -> pa.Table:
     """Four hours of a system whose law is known, from idle to beyond its peak and back."""
     rng = np.random.default_rng(3)
-    n = PEAK_AT * (0.9 - 0.75 * np.cos(np.arange(MINUTES) * 2 * np.pi / 120))
+    n = _in_flight()
     count = np.round(_throughput(n) * 60).astype(int)
     latency = np.repeat(n / _throughput(n) * 1000, count) * np.exp(0.2 * rng.standard_normal(count.sum()) - 0.02)
     minute = np.repeat(np.arange(MINUTES), count)
@@ -103,13 +124,14 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         assert "has not been measured yet" in str(empty)
         assert run_capacity(opened, FakeClock(NOW), SETTINGS, 1).note == "no calls yet"
         insert_calls(opened, _calls())
+        insert_samples(opened, _instances())
         _forecast(opened, "tps", ALL_CALLS, 7.0)
         run_capacity(opened, FakeClock(NOW), SETTINGS, 1)
         yield opened
 
 
 def test_the_ceiling_is_that_of_the_system(store: Store) -> None:
-    fits = {fit.selector: fit for fit in read_fits(store)}
+    fits = {fit.selector: fit for fit in read_fits(store) if fit.against is Against.CONCURRENCY}
     for selector in (ALL_CALLS, Selector.of(service="chat")):
         found = fits[selector].ceiling
         assert found.state is CeilingState.PEAK
@@ -117,6 +139,23 @@ def test_the_ceiling_is_that_of_the_system(store: Store) -> None:
         assert found.peak_tps.lower < found.peak_tps.value < found.peak_tps.upper
     assert fits[ALL_CALLS].objective_failed
     assert 0.0 < (fits[ALL_CALLS].objective_tps or 0.0) < fits[ALL_CALLS].ceiling.peak_tps.value
+
+
+def test_what_more_instances_bring_is_fitted_where_samples_count_them(store: Store) -> None:
+    (fit,) = [fit for fit in read_fits(store) if fit.against is Against.INSTANCES]
+    assert fit.ceiling.state is CeilingState.PEAK
+    assert fit.ceiling.peak_concurrency.value == pytest.approx(PEAK_AT, abs=1.0)
+    web = Web(store=store, settings=SETTINGS, clock=FakeClock(NOW))
+    assert "Against instances, throughput peaks at" in load_capacity(web, ALL_CALLS, Look()).scaling
+    assert {one["against"] for one in read_capacity(web)["ceilings"]} == {"concurrency", "instances"}
+
+
+def test_a_quota_of_each_key_is_judged_for_each_key(store: Store) -> None:
+    (one,) = [limit for limit in read_limits(store) if limit.name.startswith("keys")]
+    assert one.name == "keys: acme, (none)"
+    assert one.selector == Selector.of(provider="acme", account="")
+    assert one.minutes is not None
+    assert one.now > 0.0
 
 
 def test_limits_are_judged_by_the_forecast_or_say_what_is_missing(store: Store) -> None:

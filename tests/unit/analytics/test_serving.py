@@ -31,6 +31,17 @@ def test_calls_and_instances_are_added_up() -> None:
     assert found.curve[-1] == pytest.approx((400.0, 144.0 + 1.5))
 
 
+def test_instances_come_in_steps_and_the_next_one_has_a_date() -> None:
+    instances = [InstancePriceSettings(tps=150.0, usd_per_h=0.5, at_least=2), InstancePriceSettings(tps=1000.0, usd_per_h=2.0)]
+    tps = _flat(200.0).assign(q95=[200.0 + 40.0 * hour for hour in range(10)])  # 300 at the third hour, 560 at the last
+    found = serving_cost(ALL_CALLS, tps, None, instances, [], 1, NOW)
+    assert (found.instances_now, found.instances_most) == (3, 5)
+    assert found.more_instances_at == NOW.replace(hour=3)  # 320 need a third of the small ones
+    assert found.instances_usd == pytest.approx((3 * 2 + 4 * 3 + 3 * 4) * 0.5 + 10 * 2.0)
+    idle = serving_cost(ALL_CALLS, _flat(200.0), None, [], [], 1, NOW)
+    assert (idle.instances_now, idle.more_instances_at) == (0, None)
+
+
 def test_what_is_unknown_is_no_nought() -> None:
     found = serving_cost(ALL_CALLS, _flat(200.0), None, [], [], 1, NOW)
     assert found.calls_usd.value != found.calls_usd.value
