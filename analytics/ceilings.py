@@ -1,5 +1,6 @@
 """Which selections have their ceiling measured, and the minutes that it is measured by."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -10,9 +11,11 @@ from analytics.usl import Floats
 from core.capacity import Fit
 from core.config import ObjectiveSettings, Settings
 from core.series import ALL_CALLS, Selector
+from core.transactions import Transaction
 from storage.contract import Store
 from storage.overlap import read_overlap
 from storage.series import read_panel
+from storage.transaction_series import read_counts
 
 HISTORY = timedelta(days=14)
 _SCOPES: tuple[tuple[str, ...], ...] = ((), ("gateway",), ("service",), ("service", "route"))
@@ -30,7 +33,7 @@ _METRICS = ("tps", "concurrency", "latency_p50", "latency_p90", "latency_p95", "
 
 
 def measure_ceilings(store: Store, settings: Settings, end: datetime, made_at: datetime) -> list[Fit]:
-    """Fit all traffic, the busiest gateways, services and routes, and what limits and objectives select.
+    """Fit all traffic, the busiest gateways, services and routes, what limits and objectives select, and transactions.
 
     Concurrency is TPS times mean latency (Little's law), of the minutes before `end` that had enough calls. Where calls last so
     long that those of a minute are not the ones in flight, it is counted from single calls, as far back as the last day.
@@ -44,7 +47,16 @@ def measure_ceilings(store: Store, settings: Settings, end: datetime, made_at: d
         if selector not in fits:
             rows = read_panel(store, end - HISTORY, end, _STEP_S, (), _METRICS, selector=selector)
             fits[selector] = _fit(selector, _with_overlap(store, rows, selector, end), settings, made_at)
-    return list(fits.values())
+    return [*fits.values(), *(_of_transaction(store, settings, one.definition, end, made_at) for one in settings.transactions)]
+
+
+def _of_transaction(store: Store, settings: Settings, one: Transaction, end: datetime, made_at: datetime) -> Fit:
+    """The ceiling of a transaction's calls, by its own counters; calls of unknown latency count with the mean of the others."""
+    counts = read_counts(store, one, end - HISTORY, end, _STEP_S)
+    latency_s = counts["latency_ms_sum"] / counts["latency_known"].where(counts["latency_known"] > 0) / 1000.0
+    tps = counts["total"] / _STEP_S
+    rows = counts.assign(calls=counts["total"], tps=tps, concurrency=tps * latency_s)
+    return replace(_fit(ALL_CALLS, rows, settings, made_at), transaction=one.name, objective_tps=None, objective_failed=False)
 
 
 def _with_overlap(store: Store, rows: pd.DataFrame, selector: Selector, end: datetime) -> pd.DataFrame:

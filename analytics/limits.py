@@ -1,6 +1,5 @@
 """All limits, typed and measured, against the forecasts that are stored."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,28 +8,20 @@ import pandas as pd
 
 from analytics.drift import minutes_to_quota
 from analytics.headroom import PATHS, crossing, draw_limit, paths_of, running_sums, with_peaks
+from analytics.known_limits import known_limits
 from analytics.outlook import Ahead, Limit, Measured, ahead, outlook
 from analytics.paths import Persistence, persistence_of, scores
 from analytics.usl import Floats
-from core.capacity import Against, CeilingState, Estimate, Fit, LimitOutlook
-from core.config import LimitSettings, Settings
+from core.capacity import Fit, LimitOutlook
+from core.config import Settings
 from core.series import Selector
 from core.types import QUANTILE_COLUMNS, SeriesRequest
 from storage.capacity import past_forecasts
 from storage.contract import Store
 from storage.forecasts import read_forecast
 from storage.hours import read_hours
-from storage.series import read_panel, read_series
+from storage.series import read_series
 
-UNITS = {
-    "ceiling": "calls/s",
-    "tps": "calls/s",
-    "peak_tps": "calls/s",
-    "calls_per_min": "calls a minute",
-    "tokens_per_min": "tokens a minute",
-    "usd_per_day": "USD a day",
-    "usd_per_month": "USD a month",
-}
 _FORECAST_OF = {
     "tokens_per_min": ("tokens_per_s", 60.0),
     "usd_per_day": ("cost_per_h", 1.0),
@@ -38,9 +29,6 @@ _FORECAST_OF = {
     "calls_per_min": ("tps", 60.0),
 }
 _QUOTAS = ("calls_per_min", "tokens_per_min")
-_SEEN_WITHIN = timedelta(days=1)
-_DAY_S = 86_400
-_MOST_OF_A_LIMIT = 50
 _WEEK = timedelta(days=7)
 _LAST_MINUTES = timedelta(minutes=30)
 _PAST = timedelta(weeks=12)
@@ -52,34 +40,8 @@ def judge_limits(store: Store, settings: Settings, fits: list[Fit], now: datetim
 
     `now` is the end of the last whole minute.
     """
-    typed = [limit for one in settings.limits for limit in _typed(store, one, now)]
-    measured = [
-        _measured(fit)
-        for fit in fits
-        if fit.against is Against.CONCURRENCY and fit.ceiling.state is not CeilingState.UNIDENTIFIED
-    ]
-    found = [_judge(store, settings, limit, now, made_at) for limit in (*typed, *measured)]
+    found = [_judge(store, settings, limit, now, made_at) for limit in known_limits(store, settings.limits, fits, now)]
     return [one for one in found if one.kind != "ceiling" or one.until is not None]
-
-
-def _typed(store: Store, one: LimitSettings, now: datetime) -> Iterator[Limit]:
-    """The limit as it was typed; one for each of the busiest values of the last day where it holds for each."""
-    exact = Estimate(value=one.at_most, lower=one.at_most, upper=one.at_most)
-    whole = Selector.of(one.selector)
-    if not one.per:
-        yield Limit(name=one.name, kind=one.kind, selector=whole, unit=UNITS[one.kind], value=exact)
-        return
-    rows = read_panel(store, now - _SEEN_WITHIN, now, _DAY_S, one.per, ("tps",), selector=whole)
-    calls = rows.groupby(list(one.per), as_index=False)["calls"].sum().sort_values("calls", ascending=False, kind="stable")
-    for values in calls[list(one.per)].head(_MOST_OF_A_LIMIT).itertuples(index=False):
-        selector = Selector.of({**one.selector, **{name: str(value) for name, value in zip(one.per, values, strict=True)}})
-        words = ", ".join(str(value) or "(none)" for value in values)
-        yield Limit(name=f"{one.name}: {words}", kind=one.kind, selector=selector, unit=UNITS[one.kind], value=exact)
-
-
-def _measured(fit: Fit) -> Limit:
-    name = f"measured ceiling of {fit.selector.words}"
-    return Limit(name=name, kind="ceiling", selector=fit.selector, unit=UNITS["ceiling"], value=fit.ceiling.peak_tps)
 
 
 def _judge(store: Store, settings: Settings, limit: Limit, now: datetime, made_at: datetime) -> LimitOutlook:

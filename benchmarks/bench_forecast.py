@@ -34,7 +34,7 @@ _HISTORY = 16 * WEEK
 _LEAST_HISTORY = 4 * WEEK
 _HORIZONS = (WEEK, 4 * WEEK)
 _SHORT_HORIZONS = (24, WEEK)
-_SHORT_LEAST_HISTORY = WEEK + 24
+_SHORT_LEAST_HISTORY = WEEK
 _STRIDE = 13 * WEEK + 40
 _ORIGINS = 2
 _M4_SERIES = 24
@@ -168,7 +168,8 @@ def own(history: Floats, horizon: int) -> tuple[Floats, Floats, Floats]:
 def mean_of_four_weeks(history: Floats, horizon: int) -> tuple[Floats, Floats, Floats]:
     weeks = min(4, len(history) // WEEK)
     point = np.resize(history[-weeks * WEEK :].reshape(weeks, WEEK).mean(axis=0), horizon)
-    low, high = np.quantile(history[WEEK:] - history[:-WEEK], [0.05, 0.95])
+    changes = history[WEEK:] - history[:-WEEK]
+    low, high = np.quantile(changes, [0.05, 0.95]) if len(changes) else (0.0, 0.0)  # one week alone has no interval
     return point + low, point, point + high
 
 

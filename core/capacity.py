@@ -94,6 +94,8 @@ class Fit:
         Concurrency (or instances) and calls/s, at most a few hundred, for charts.
     against : Against
         What the ceiling's concurrency counts: calls in flight, or instances.
+    transaction : str
+        Name of the transaction whose calls these are; empty: the selector's.
     objective_tps : float or None
         The highest calls/s up to which the selection's latency objective held; None without one.
     objective_failed : bool
@@ -107,6 +109,7 @@ class Fit:
     objective_tps: float | None = None
     objective_failed: bool = False
     against: Against = Against.CONCURRENCY
+    transaction: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from core.capacity import Against, Ceiling, CeilingState, Estimate, Fit, LimitOutlook, ServingCost
-from core.series import Selector
+from core.series import ALL_CALLS, Selector
 from dashboards import queries
 from dashboards.context import Web
 from dashboards.look import Entry, Look, for_page
@@ -21,7 +21,10 @@ DRAWN = {"tps": ("tps", "ceiling"), "peak_tps": ("peak_tps", "ceiling")}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapacityData:
-    """Of one selection: its limits, its ceiling's figure and what that says; `words` where there is no figure."""
+    """Of one selection: its limits, its ceiling's figure and what that says; `words` where there is no figure.
+
+    `transactions` names those that were measured, each with its words; they stand with all calls.
+    """
 
     limits: tuple[LimitOutlook, ...]
     others: int
@@ -29,6 +32,7 @@ class CapacityData:
     legend: tuple[Entry, ...]
     ceiling: str
     scaling: str
+    transactions: tuple[tuple[str, str], ...]
     words: str
     cost: str
     unpriced: str
@@ -37,7 +41,8 @@ class CapacityData:
 def load_capacity(web: Web, selector: Selector, look: Look) -> CapacityData:
     """Read and draw what is known of a selection's capacity."""
     outlook = queries.limits_outlook(web)
-    fits = {one.against: one for one in queries.ceilings(web) if one.selector == selector}
+    every = queries.ceilings(web)
+    fits = {one.against: one for one in every if one.selector == selector and not one.transaction}
     fit, scaling = fits.get(Against.CONCURRENCY), fits.get(Against.INSTANCES)
     own = tuple(one for one in outlook if one.selector == selector)
     figure, legend = None, tuple[Entry, ...]()
@@ -50,6 +55,7 @@ def load_capacity(web: Web, selector: Selector, look: Look) -> CapacityData:
         legend=legend,
         ceiling="" if fit is None else ceiling_words(fit),
         scaling="" if scaling is None else scaling_words(scaling),
+        transactions=tuple((one.transaction, ceiling_words(one)) for one in every if one.transaction and selector == ALL_CALLS),
         words=_nothing(selector) if fit is None else "",
         cost=_cost_words(queries.serving_cost(web, selector)),
         unpriced=_unpriced(web),

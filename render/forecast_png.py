@@ -90,6 +90,8 @@ class _Picture:
             self._pen.rectangle((x, 66 * _TWICE, x + 18 * _TWICE, 76 * _TWICE), fill=_colour(self._theme.series[0], alpha))
             self._pen.text((x + 24 * _TWICE, 71 * _TWICE), text, font=small, fill=self._theme.text, anchor="lm")
             x += 42 * _TWICE + self._pen.textlength(text, font=small)
+        learned = f"learned from {run.trained_from.astimezone(UTC):%Y-%m-%d} to {run.trained_to.astimezone(UTC):%Y-%m-%d}"
+        self._pen.text(((WIDTH - _RIGHT) * _TWICE, 71 * _TWICE), learned, font=small, fill=self._theme.muted, anchor="rm")
 
 
 def _round_numbers(low: float, high: float) -> list[float]:

@@ -17,7 +17,8 @@ from storage.frames import EVENT_FIELDS, events_table, moment, moment_or_none
 # What the last run of the job did not write any more (a limit that was removed) is older than what it wrote, and left out.
 LATEST_FITS = """
 SELECT body FROM fits WHERE made_at = (SELECT max(made_at) FROM fits)
-ORDER BY selector, epoch DESC, seq DESC LIMIT 1 BY selector, JSONExtractString(body, 'against')"""
+ORDER BY selector, epoch DESC, seq DESC
+LIMIT 1 BY selector, JSONExtractString(body, 'against'), JSONExtractString(body, 'transaction')"""
 LATEST_COSTS = """
 SELECT body FROM serving_costs WHERE made_at = (SELECT max(made_at) FROM serving_costs)
 ORDER BY selector, epoch DESC, seq DESC LIMIT 1 BY selector"""
@@ -161,7 +162,8 @@ def _fit(body: dict[str, Any]) -> Fit:
         points=tuple((float(n), float(x)) for n, x in body["points"]),
         objective_tps=body["objective_tps"],
         objective_failed=body["objective_failed"],
-        against=Against(body.get("against", Against.CONCURRENCY)),  # earlier versions knew no other
+        against=Against(body.get("against", Against.CONCURRENCY)),  # earlier versions knew no other, and no transactions
+        transaction=body.get("transaction", ""),
     )
 
 

@@ -12,8 +12,8 @@ from analytics.forecasting.season import Season
 MOST_REPLAYS = 12
 _WEEKS_ENOUGH = 5
 """From so many weeks on replays are a week apart and each had two weeks to learn from."""
-_FEW_DAYS = 2.5
-"""A single day's replay counts as 0.3 of one a week apart, six as 0.7; chosen by the coverage from one day to four weeks."""
+_FEW_DAYS = 4.0
+"""A single day's replay counts as 0.2 of one a week apart, six as 0.6; chosen by the coverage from one day to four weeks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,6 +81,7 @@ def _fit(one: Fit) -> dict[str, Any]:
     found = one.ceiling
     return {
         "selector": one.selector.labels,
+        "transaction": one.transaction or None,
         "against": one.against,
         "state": found.state,
         "peak_tps": asdict(found.peak_tps),

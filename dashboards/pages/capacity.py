@@ -27,6 +27,7 @@ def section(data: CapacityData, zone: ZoneInfo) -> list[Any]:
             html.Div(legend(data.legend), className="legend"),
             dcc.Graph(figure=data.figure, config=GRAPH_CONFIG, className="graph", id="ceiling-graph"),
         ]
+    found += [html.P([html.B(f"{name}: "), text]) for name, text in data.transactions]
     if data.scaling:
         found.append(html.P(data.scaling))
     if data.cost:

@@ -10,9 +10,10 @@ import pyarrow as pa
 import pytest
 
 from analytics.capacity import run_capacity
+from analytics.counting import TransactionCounter
 from core.capacity import Against, CeilingState
 from core.clock import FakeClock
-from core.config import Settings
+from core.config import RetentionSettings, Settings
 from core.record import CALL_SCHEMA
 from core.series import ALL_CALLS, METRICS, Selector
 from core.types import QUANTILE_COLUMNS, QUANTILE_LEVELS, ForecastRun
@@ -41,6 +42,7 @@ SETTINGS = Settings.model_validate(
             {"name": "budget", "kind": "usd_per_day", "at_most": 100.0},
             {"name": "keys", "kind": "calls_per_min", "per": ["provider", "account"], "at_most": 60.0},
         ],
+        "transactions": [{"name": "talk", "selector": {"service": "ch*"}}],
         "forecast": {"instance_counts": [{"sample": "instances", "labels": {"pool": "a"}}]},
         "prices": {"tokens": [{"provider": "acme", "model": "priced", "input": 1.0, "output": 2.0}]},
         "objectives": [{"name": "fast", "metric": "latency_p95", "at_most": 1800.0}],
@@ -118,7 +120,8 @@ def _forecast(store: Store, metric: str, selector: Selector, level: float) -> No
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     assert len(QUANTILE_LEVELS) == len(QUANTILE_COLUMNS)
-    with chdb_store(tmp_path_factory.mktemp("capacity")) as opened:
+    kept = RetentionSettings(samples=timedelta(days=3650))  # they are of a past that is fixed
+    with chdb_store(tmp_path_factory.mktemp("capacity"), kept) as opened:
         web = Web(store=opened, settings=SETTINGS, clock=FakeClock(NOW))
         empty = section(load_capacity(web, ALL_CALLS, Look()), web.zone)
         assert "has not been measured yet" in str(empty)
@@ -126,12 +129,13 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         insert_calls(opened, _calls())
         insert_samples(opened, _instances())
         _forecast(opened, "tps", ALL_CALLS, 7.0)
+        TransactionCounter().run(opened, FakeClock(NOW), SETTINGS, 1)
         run_capacity(opened, FakeClock(NOW), SETTINGS, 1)
         yield opened
 
 
 def test_the_ceiling_is_that_of_the_system(store: Store) -> None:
-    fits = {fit.selector: fit for fit in read_fits(store) if fit.against is Against.CONCURRENCY}
+    fits = {fit.selector: fit for fit in read_fits(store) if fit.against is Against.CONCURRENCY and not fit.transaction}
     for selector in (ALL_CALLS, Selector.of(service="chat")):
         found = fits[selector].ceiling
         assert found.state is CeilingState.PEAK
@@ -148,6 +152,15 @@ def test_what_more_instances_bring_is_fitted_where_samples_count_them(store: Sto
     web = Web(store=store, settings=SETTINGS, clock=FakeClock(NOW))
     assert "Against instances, throughput peaks at" in load_capacity(web, ALL_CALLS, Look()).scaling
     assert {one["against"] for one in read_capacity(web)["ceilings"]} == {"concurrency", "instances"}
+
+
+def test_a_transaction_has_a_ceiling_of_its_own(store: Store) -> None:
+    (fit,) = [fit for fit in read_fits(store) if fit.transaction]
+    assert fit.transaction == "talk"
+    assert fit.ceiling.peak_tps.value == pytest.approx(_throughput(np.array([PEAK_AT]))[0], rel=0.03)
+    web = Web(store=store, settings=SETTINGS, clock=FakeClock(NOW))
+    assert "talk" in str(section(load_capacity(web, ALL_CALLS, Look()), web.zone))
+    assert "talk" in {one["transaction"] for one in read_capacity(web)["ceilings"]}
 
 
 def test_a_quota_of_each_key_is_judged_for_each_key(store: Store) -> None:
