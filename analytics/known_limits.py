@@ -42,10 +42,11 @@ def _typed(store: Store, one: LimitSettings, now: datetime) -> Iterator[Limit]:
         yield Limit(name=one.name, kind=one.kind, selector=whole, unit=UNITS[one.kind], value=exact)
         return
     rows = read_panel(store, now - _SEEN_WITHIN, now, _DAY_S, one.per, ("tps",), selector=whole)
-    calls = rows.groupby(list(one.per), as_index=False)["calls"].sum().sort_values("calls", ascending=False, kind="stable")
-    for values in calls[list(one.per)].head(_MOST_OF_A_LIMIT).itertuples(index=False):
-        selector = Selector.of({**one.selector, **{name: str(value) for name, value in zip(one.per, values, strict=True)}})
-        words = ", ".join(str(value) or "(none)" for value in values)
+    calls = rows.groupby(list(one.per))["calls"].sum().sort_values(ascending=False, kind="stable")
+    for key in calls.index[:_MOST_OF_A_LIMIT]:
+        values = [str(value) for value in (key if isinstance(key, tuple) else (key,))]
+        selector = Selector.of({**one.selector, **dict(zip(one.per, values, strict=True))})
+        words = ", ".join(value or "(none)" for value in values)
         yield Limit(name=f"{one.name}: {words}", kind=one.kind, selector=selector, unit=UNITS[one.kind], value=exact)
 
 

@@ -157,7 +157,7 @@ def _chart(sheet: Any, columns: list[str], item: ForecastItem) -> None:
     chart.title = f"{item.run.metric}, {item.run.selector.words}"
     chart.height, chart.width = 10, 24
     chart.y_axis.title, chart.x_axis.title = item.run.unit, "UTC"
-    chart.x_axis.number_format, chart.y_axis.delete, chart.x_axis.delete = "yyyy-mm-dd", False, False
+    chart.x_axis.number_format, chart.y_axis.delete, chart.x_axis.delete = "d mmm", False, False
     chart.x_axis.tickLblSkip = chart.x_axis.tickMarkSkip = max(len(item.frame) // _CHART_TICKS, 1)
     last = len(item.frame) + _FIRST_ROW - 1
     for name in ("q05", "q50", "q95"):
