@@ -69,7 +69,7 @@ def _send(client: WebClient, export: ExportSettings, file: ExportedFile, clock: 
         except ReceiverUnavailable as error:
             if not left:
                 raise TransferFailed(f"{where}: {file.name} was not taken in {export.retries + 1} tries: {error}") from None
-            logger.warning("an export was not taken, trying again", extra={"export": export.name, "problem": str(error)})
+            logger.warning("export %s: %s was not taken (%s); trying again", export.name, file.name, error)
             sleep(min(error.retry_after or wait, _LONGEST_WAIT).total_seconds())
             wait *= 2
         except DeliveryRefused as error:
