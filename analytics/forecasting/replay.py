@@ -45,8 +45,11 @@ def replay(values: Floats, horizon: int, season: Season) -> Replays:
 
 
 def _independent(count: int, apart: int, season: Season) -> float:
-    """A week apart each counts; days of one or two weeks share their level, and the fewer they are the less they tell."""
-    if apart == season.week:
+    """A week apart each counts; days of one or two weeks share their level, and the fewer they are the less they tell.
+
+    Above nought even without any: what is said then rests on how the values lie around their middle.
+    """
+    if count and apart == season.week:
         return float(count)
     return 1.0 / (1.0 / max(count * apart / season.week, 1.0) + _FEW_DAYS / max(count, 1))
 
