@@ -2,9 +2,9 @@
 
 A forecast that is too low today is too low tomorrow. If hours were drawn one by one, some of the many would cross any limit,
 and it would seem to be reached for sure and soon. So each path has a level of its own, kept for its whole length, and a part
-that is forgotten over hours: normal scores z(t) = b + sqrt(w) u + sqrt(1 - w) a(t), a(t) = phi a(t-1) + noise, which are turned
-into values by the quantiles of each hour (a Gaussian copula; Nelsen, An Introduction to Copulas, 2006). b, w and phi are those
-of past forecasts of the same series: the normal scores of what then came, within the quantiles that had been forecast.
+that is forgotten over hours: normal scores z(t) = b + sqrt(v) u + sqrt(w) a(t), a(t) = phi a(t-1) + noise, which are turned
+into values by the quantiles of each hour (a Gaussian copula; Nelsen, An Introduction to Copulas, 2006). b, v, w and phi are of
+past forecasts of the same series: the normal scores of what then came, within the quantiles that had been forecast.
 """
 
 from dataclasses import dataclass
@@ -20,8 +20,9 @@ _KNOTS = stats.norm.ppf(QUANTILE_LEVELS)
 _BEYOND = 2.5
 """Scores of what lay outside of all quantiles are no further out than this."""
 _USUAL_LEVEL, _USUAL_MEMORY = 0.3, 0.7
-_TRUST_AFTER = 3.0
-"""So many past forecasts weigh as much as what is usual."""
+_MOST_VARIANCE, _LEAST_REST = 1.5, 0.05
+_TRUST_AFTER, _SURE_AFTER = 3.0, 0.5
+"""So many past forecasts weigh as much as what is usual: for their level, of which each shows one, and for its hours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,14 +33,16 @@ class Persistence:
     ----------
     bias : float
         Normal score that past forecasts missed by on average, shrunk towards nought.
-    level : float
-        Share of the variance that one error has in common over the whole horizon, in [0, 1).
+    level, rest : float
+        Variance that one error has in common over the whole horizon, and variance around that from hour to hour. Together 1
+        where intervals are as wide as they need be, less where wider.
     hourly : float
         What remains of the rest from one hour to the next, in [0, 1).
     """
 
     bias: float = 0.0
     level: float = _USUAL_LEVEL
+    rest: float = 1.0 - _USUAL_LEVEL
     hourly: float = _USUAL_MEMORY
 
 
@@ -66,16 +69,17 @@ def persistence_of(past: list[Floats]) -> Persistence:
     known = [one for one in past if np.isfinite(one).sum() >= 24]
     if not known:
         return Persistence()
-    trust = len(known) / (len(known) + _TRUST_AFTER)
+    trust, sure = (len(known) / (len(known) + after) for after in (_TRUST_AFTER, _SURE_AFTER))
     levels = np.array([np.nanmean(one) for one in known])
     spread = float(np.mean([np.nanvar(one) for one in known]))
     memory = float(np.clip(np.mean([_lag_one(one - level) for one, level in zip(known, levels, strict=True)]), 0.0, 0.98))
-    between = float(levels.var(ddof=1)) if len(known) > 1 else _USUAL_LEVEL * spread
-    level = between / max(between + spread, 1e-9)
+    between = float(levels.var(ddof=1)) if len(known) > 1 else _USUAL_LEVEL
+    usual = Persistence()
     return Persistence(
         bias=trust * float(levels.mean()),
-        level=float(np.clip(_USUAL_LEVEL + trust * (level - _USUAL_LEVEL), 0.0, 0.95)),
-        hourly=_USUAL_MEMORY + trust * (memory - _USUAL_MEMORY),
+        level=float(np.clip(usual.level + trust * (between - usual.level), 0.0, _MOST_VARIANCE)),
+        rest=float(np.clip(usual.rest + sure * (spread - usual.rest), _LEAST_REST, _MOST_VARIANCE)),
+        hourly=usual.hourly + sure * (memory - usual.hourly),
     )
 
 
@@ -94,8 +98,8 @@ def draw_paths(quantiles: Floats, persistence: Persistence, count: int, rng: np.
     for hour in range(hours):
         state = persistence.hourly * state + shocks[hour]
         z[:, hour] = state
-    level = persistence.bias + np.sqrt(persistence.level) * rng.standard_normal((count, 1))
-    z = level + np.sqrt(1.0 - persistence.level) * z
+    level = np.sqrt(persistence.level) * rng.standard_normal((count, 1))
+    z = persistence.bias + level + np.sqrt(persistence.rest) * z
     return np.maximum(_values(quantiles, z), 0.0)
 
 

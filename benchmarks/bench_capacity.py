@@ -36,7 +36,7 @@ def main() -> None:
         limit = np.array([history[-WEEK_H:].max() * rng.uniform(0.95, 1.5)])
         for found, persistence in (
             (stated, persistence_of(replayed(history))),
-            (independent, Persistence(level=0.0, hourly=0.0)),
+            (independent, Persistence(level=0.0, rest=1.0, hourly=0.0)),
         ):
             shares = crossing(paths_of(quantiles, persistence, seed), limit).by_hour
             found.append([shares[24 * days - 1] for days in _DAYS])
