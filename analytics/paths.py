@@ -2,8 +2,8 @@
 
 A forecast that is too low today is too low tomorrow. If hours were drawn one by one, some of the many would cross any limit,
 and it would seem to be reached for sure and soon. So each path has a level of its own, kept for its whole length, and a part
-that is forgotten over hours: normal scores z(t) = b + sqrt(v) u + sqrt(w) a(t), a(t) = phi a(t-1) + noise, which are turned
-into values by the quantiles of each hour (a Gaussian copula; Nelsen, An Introduction to Copulas, 2006). b, v, w and phi are of
+that is forgotten over hours: normal scores z(t) = sqrt(v) u + sqrt(w) a(t), a(t) = phi a(t-1) + noise, which are turned
+into values by the quantiles of each hour (a Gaussian copula; Nelsen, An Introduction to Copulas, 2006). v, w and phi are of
 past forecasts of the same series: the normal scores of what then came, within the quantiles that had been forecast.
 """
 
@@ -31,8 +31,6 @@ class Persistence:
 
     Attributes
     ----------
-    bias : float
-        Normal score that past forecasts missed by on average, shrunk towards nought.
     level, rest : float
         Variance that one error has in common over the whole horizon, and variance around that from hour to hour. Together 1
         where intervals are as wide as they need be, less where wider.
@@ -40,7 +38,6 @@ class Persistence:
         What remains of the rest from one hour to the next, in [0, 1).
     """
 
-    bias: float = 0.0
     level: float = _USUAL_LEVEL
     rest: float = 1.0 - _USUAL_LEVEL
     hourly: float = _USUAL_MEMORY
@@ -65,7 +62,10 @@ def scores(quantiles: Floats, came: Floats) -> Floats:
 
 
 def persistence_of(past: list[Floats]) -> Persistence:
-    """From the scores of past forecasts, each of a day or more; what few of them say is drawn towards what is usual."""
+    """From the scores of past forecasts, each of a day or more; what few of them say is drawn towards what is usual.
+
+    By how much they missed on average is left out: quantiles lean to that side by themselves (`forecasting.spread`).
+    """
     known = [one for one in past if np.isfinite(one).sum() >= 24]
     if not known:
         return Persistence()
@@ -76,7 +76,6 @@ def persistence_of(past: list[Floats]) -> Persistence:
     between = float(levels.var(ddof=1)) if len(known) > 1 else _USUAL_LEVEL
     usual = Persistence()
     return Persistence(
-        bias=trust * float(levels.mean()),
         level=float(np.clip(usual.level + trust * (between - usual.level), 0.0, _MOST_VARIANCE)),
         rest=float(np.clip(usual.rest + sure * (spread - usual.rest), _LEAST_REST, _MOST_VARIANCE)),
         hourly=usual.hourly + sure * (memory - usual.hourly),
@@ -99,7 +98,7 @@ def draw_paths(quantiles: Floats, persistence: Persistence, count: int, rng: np.
         state = persistence.hourly * state + shocks[hour]
         z[:, hour] = state
     level = np.sqrt(persistence.level) * rng.standard_normal((count, 1))
-    z = persistence.bias + level + np.sqrt(persistence.rest) * z
+    z = level + np.sqrt(persistence.rest) * z
     return np.maximum(_values(quantiles, z), 0.0)
 
 

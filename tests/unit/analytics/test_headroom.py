@@ -25,7 +25,7 @@ def test_paths_have_the_quantiles_of_the_forecast() -> None:
 
 @pytest.mark.parametrize(("level", "hourly"), [(0.0, 0.0), (0.4, 0.8)])
 def test_hours_depend_on_one_another_as_they_were_told(level: float, hourly: float) -> None:
-    paths = draw_paths(_quantiles(), Persistence(level=level, hourly=hourly), 3000, np.random.default_rng(2))
+    paths = draw_paths(_quantiles(), Persistence(level=level, rest=1.0 - level, hourly=hourly), 3000, np.random.default_rng(2))
     z = (paths - 100.0) / 10.0
     assert (z[:, 1:] * z[:, :-1]).mean() == pytest.approx(level + (1.0 - level) * hourly, abs=0.05)
     assert (z[:, 200:] * z[:, :-200]).mean() == pytest.approx(level, abs=0.05)
@@ -50,7 +50,8 @@ def test_persistence_comes_from_past_forecasts() -> None:
     apart = persistence_of([rng.normal(0.5, 1.0) + 0.3 * rng.standard_normal(600) for _ in range(30)])
     assert flat.level < 0.1
     assert apart.level > 0.7
-    assert apart.bias > 0.2
+    assert apart.rest < 0.2  # the hours of each were alike
+    assert flat.rest > 0.9
     assert flat.hourly < 0.2
 
 
