@@ -37,7 +37,7 @@ def test_the_back_tested_error_stands_beside_the_forecast() -> None:
     text = str(about(shown(TEST), ZoneInfo("UTC")))
     assert "0.73" in text
     assert "91%" in text
-    assert "7 days" in text
+    assert "7 d" in text
     assert "unknown" in text  # the mean of four weeks, of which there were fewer
 
 
