@@ -55,7 +55,7 @@ def _throughput(n: np.ndarray) -> np.ndarray:
 
 
 def _in_flight() -> np.ndarray:
-    return PEAK_AT * (0.9 - 0.75 * np.cos(np.arange(MINUTES) * 2 * np.pi / 120))
+    return np.asarray(PEAK_AT * (0.9 - 0.75 * np.cos(np.arange(MINUTES) * 2 * np.pi / 120)))
 
 
 def _instances() -> pa.Table:
