@@ -16,7 +16,7 @@ import pandas as pd
 from alerts.judgement import Clear, Firing, Judgement
 from alerts.windows import MINUTE, minute_index
 from alerts.wording import anomaly_side, anomaly_summary, anomaly_title, threshold_summary, threshold_title
-from core.config import AbsenceRule, AnomalyRule, ObjectiveRule, ThresholdRule
+from core.config import AbsenceRule, AnomalyRule, BudgetRule, ForecastRule, ObjectiveRule, ThresholdRule
 from core.series import METRICS, Selector
 from core.types import Anomaly, RankedCause
 
@@ -50,10 +50,19 @@ class Verdicts:
     calls: npt.NDArray[np.int64]
 
 
-def fingerprint_of(rule: ThresholdRule | ObjectiveRule | AbsenceRule, labels: Mapping[str, str]) -> str:
-    """Of the group that `labels` name by the rule's dimensions; those that the rule fixes need not be among them."""
-    group = {name: labels.get(name, "") for name in rule.by} | rule.selector
-    return f"{rule.name}{{{Selector.of(group)}}}"
+def fingerprint_of(
+    rule: ThresholdRule | ObjectiveRule | AbsenceRule | ForecastRule | BudgetRule, labels: Mapping[str, str]
+) -> str:
+    """Of the group that `labels` name by the rule's dimensions; those that the rule fixes need not be among them.
+
+    A forecast is told by its limit, a step of a budget also by its period.
+    """
+    if isinstance(rule, ForecastRule):
+        return f'{rule.name}{{limit="{labels.get("limit", "")}"}}'
+    group = Selector.of({name: labels.get(name, "") for name in rule.by} | rule.selector)
+    if isinstance(rule, BudgetRule):
+        return f'{rule.name}{{{group}}}{{period="{labels.get("period", "")}",step="{labels.get("step", "")}"}}'
+    return f"{rule.name}{{{group}}}"
 
 
 def anomaly_fingerprint(rule: AnomalyRule, anomaly_id: str) -> str:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from alerts.message import message_of
 from alerts.receivers.templating import render_for
 from alerts.routing import receivers_of_incident
-from alerts.step import Cause, Notice
+from alerts.step import Cause, Notice, end_is_news
 from core.config import ReceiverSettings, Settings
 from core.types import DeliveryState, Incident, IncidentState, Notification, NotifyReason
 
@@ -56,7 +56,7 @@ def missing(incident: Incident, stored: Sequence[Notification]) -> list[Notice]:
         found.append(Notice(incident=incident, reason=NotifyReason.OPENED, cause=Cause.STARTED))
     elif incident.state.is_open and told_at not in repeats:
         found.append(Notice(incident=incident, reason=NotifyReason.REPEATED, cause=Cause.REPEAT_INTERVAL_ELAPSED))
-    if incident.state is IncidentState.RESOLVED and NotifyReason.RESOLVED not in reasons:
+    if incident.state is IncidentState.RESOLVED and end_is_news(incident) and NotifyReason.RESOLVED not in reasons:
         found.append(Notice(incident=incident, reason=NotifyReason.RESOLVED, cause=Cause.RECOVERED))
     return found
 

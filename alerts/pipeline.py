@@ -20,6 +20,7 @@ from alerts.repository import Repository, WindowQuery
 from alerts.silences import maintenance
 from alerts.state import decide
 from alerts.step import Notice
+from alerts.usage import UsageMemory
 from alerts.windows import MAX_AGE, MINUTE, complete_until, first_end_for, minutes_to_judge
 from core.clock import Clock
 from core.config import AnomalyRule, Settings, ThresholdRule
@@ -65,17 +66,18 @@ class AlertReport:
     errors: tuple[str, ...] = ()
 
 
-def evaluate(repository: Repository, clock: Clock, settings: Settings) -> AlertReport:
+def evaluate(repository: Repository, clock: Clock, settings: Settings, usage: UsageMemory | None = None) -> AlertReport:
     """Evaluate all rules as of now, write the incidents that changed and what must be told, and how it went.
 
-    Raises the store's errors; the job's state then says so, as far as it can be written, and the next run catches up.
+    Raises the store's errors; the job's state then says so, as far as it can be written, and the next run catches up. `usage`
+    spares readings of budgets when it is given again; without it they are read anew.
     """
     now, began = _whole_ms(clock.now()), time.perf_counter()
     before = repository.job(JOB) or JobState(
         name=JOB, cursor=None, last_success_at=None, last_error_at=None, last_error="", duration_s=0.0
     )
     try:
-        evaluation = _Evaluation(repository, settings, now, before)
+        evaluation = _Evaluation(repository, settings, now, before, usage or UsageMemory())
         report = evaluation.run()
     except TpscopeError as error:
         failed = replace(before, last_error_at=now, last_error=str(error), duration_s=time.perf_counter() - began)
@@ -97,8 +99,9 @@ def evaluate(repository: Repository, clock: Clock, settings: Settings) -> AlertR
 class _Evaluation:
     """One run; `cursor` is how far has been judged."""
 
-    def __init__(self, repository: Repository, settings: Settings, now: datetime, before: JobState) -> None:
+    def __init__(self, repository: Repository, settings: Settings, now: datetime, before: JobState, usage: UsageMemory) -> None:
         self._repository, self._settings, self._now, self._before = repository, settings, now, before
+        self._usage = usage
         self._zone = ZoneInfo(settings.time_zone)
         self.cursor = before.cursor
         self._errors: list[str] = []
@@ -285,7 +288,7 @@ class _Evaluation:
     def _more(self, known: Iterable[Incident], minutes: Sequence[datetime]) -> list[Judgement]:
         alive = {incident.fingerprint for incident in known if incident.state is not IncidentState.RESOLVED}
         complete = minutes[-1] if minutes else None
-        return MoreRules(self._repository, self._settings, self._now, complete, alive, self._fail).judge()
+        return MoreRules(self._repository, self._settings, self._now, complete, alive, self._fail, self._usage).judge()
 
     def _fail(self, rules: Sequence[str], error: Exception) -> None:
         self._errors.append(f"rule {', '.join(rules)}: {error}")

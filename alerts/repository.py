@@ -7,9 +7,11 @@ from typing import Protocol
 
 import pandas as pd
 
+from core.capacity import LimitOutlook
 from core.series import Selector
 from core.types import Anomaly, Incident, IncidentAction, JobState, Notification, Silence, Watermark
 from storage.anomalies import read_anomalies
+from storage.capacity import read_limits
 from storage.causes import read_parts
 from storage.contract import Store
 from storage.dead_letters import count_dead_letters
@@ -19,6 +21,7 @@ from storage.notifications import due_notifications, notifications_of, write_not
 from storage.series import data_span, latest_minute
 from storage.silences import read_actions, read_silences
 from storage.spans import read_spans
+from storage.spent import Spending, read_spent
 from storage.watermarks import read_watermarks
 from storage.windows import read_windows
 
@@ -81,6 +84,12 @@ class Repository(Outbox, Protocol):
         unit_s: int = 60,
     ) -> pd.DataFrame:
         """As `storage.spans.read_spans`."""
+
+    def spent(self, of: Spending, start: datetime, end: datetime, selector: Selector, by: tuple[str, ...]) -> pd.DataFrame:
+        """As `storage.spent.read_spent`."""
+
+    def outlooks(self) -> list[LimitOutlook]:
+        """How far each limit is away, as of the last time that this was judged."""
 
     def letters(self, since: datetime) -> int:
         """Records that could not be read since then, and were not replayed."""
@@ -145,6 +154,12 @@ class StoredRepository:
         unit_s: int = 60,
     ) -> pd.DataFrame:
         return read_spans(self._store, metric, spans, selector, by, unit_s=unit_s)
+
+    def spent(self, of: Spending, start: datetime, end: datetime, selector: Selector, by: tuple[str, ...]) -> pd.DataFrame:
+        return read_spent(self._store, of, start, end, selector, by)
+
+    def outlooks(self) -> list[LimitOutlook]:
+        return read_limits(self._store)
 
     def letters(self, since: datetime) -> int:
         return int(count_dead_letters(self._store, since)["letters"].sum())

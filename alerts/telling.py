@@ -13,7 +13,7 @@ from alerts.grouping import GROUP_SIZE, GROUPED_INTO, Group, clusters, is_group,
 from alerts.inhibition import INHIBITED_BY, Source, inhibiting, selection
 from alerts.routing import group_wait, receivers_of_incident, repeat_interval
 from alerts.silences import SILENCED_BY, silencing
-from alerts.step import Cause, Step
+from alerts.step import Cause, Step, end_is_news
 from core.series import Selector
 from core.types import Incident, IncidentState, NotifyReason, Severity
 
@@ -57,7 +57,7 @@ def needs_update(incident: Incident, now: datetime, interval: timedelta, *, brea
             return Cause.NO_LONGER_INHIBITED
         return Cause.NO_LONGER_SILENCED if SILENCED_BY in incident.labels else Cause.STARTED
     quiet = incident.state is not IncidentState.FIRING or (incident.snoozed_until is not None and now < incident.snoozed_until)
-    if not clears and not quiet and abs(now - incident.last_notified_at) >= interval:
+    if not clears and not quiet and end_is_news(incident) and abs(now - incident.last_notified_at) >= interval:
         return Cause.REPEAT_INTERVAL_ELAPSED
     return None
 

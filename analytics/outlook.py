@@ -49,6 +49,7 @@ def judged(
         headroom=found.headroom,
         minutes=minutes,
         words=_words(limit, found, early, likely, late, days, zone) + _soon(minutes),
+        by_day=tuple(round(float(share), 3) for share in found.by_hour[23::24]),
     )
 
 

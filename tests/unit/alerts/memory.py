@@ -8,10 +8,12 @@ import pandas as pd
 
 from alerts.post import Envelope, Receipt, ReceiverUnavailable
 from alerts.repository import WindowQuery
+from core.capacity import LimitOutlook
 from core.config import ReceiverSettings
 from core.errors import DeliveryRefused, StoreError
 from core.series import Selector
 from core.types import Anomaly, DeliveryState, Incident, IncidentAction, JobState, Notification, Silence, Watermark
+from storage.spent import Spending
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -36,6 +38,9 @@ class MemoryRepository:
         self.in_spans: pd.DataFrame | None = None
         self.live: pd.DataFrame | None = None
         self.unread = 0
+        self.spending: dict[str, float] = {}
+        self.spent_reads = 0
+        self.limit_outlooks: list[LimitOutlook] = []
         self.moved: dict[str, pd.DataFrame] = {}
         self.reads: list[WindowQuery] = []
         self.kill_before = ""
@@ -117,6 +122,17 @@ class MemoryRepository:
         if unit_s == 1:
             return self.live if self.live is not None else pd.DataFrame(columns=["span", *by, "calls", "value"])
         return self.in_spans if self.in_spans is not None else pd.DataFrame(columns=["span", *by, "calls", "value"])
+
+    def spent(self, of: Spending, start: datetime, end: datetime, selector: Selector, by: tuple[str, ...]) -> pd.DataFrame:
+        """What each group spends in an hour, from `START` on."""
+        self.spent_reads += 1
+        hours = max((end - max(start, START)).total_seconds() / 3600, 0.0)
+        rows = [(group, 1.0, rate * hours) for group, rate in self.spending.items()]
+        frame = pd.DataFrame(rows, columns=["group", "calls", "spent"])
+        return frame.rename(columns={"group": by[0]}) if by else frame.drop(columns="group")
+
+    def outlooks(self) -> list[LimitOutlook]:
+        return self.limit_outlooks
 
     def letters(self, since: datetime) -> int:
         return self.unread
