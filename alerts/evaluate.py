@@ -18,7 +18,7 @@ from alerts.windows import MINUTE, minute_index
 from alerts.wording import anomaly_side, anomaly_summary, anomaly_title, threshold_summary, threshold_title
 from core.config import AbsenceRule, AnomalyRule, BudgetRule, ForecastRule, ObjectiveRule, ThresholdRule
 from core.series import METRICS, Selector
-from core.types import Anomaly, RankedCause
+from core.types import Anomaly, AnomalyVerdict, RankedCause
 
 LATE_TELLING = timedelta(minutes=15)
 """An anomaly that began and ended while nobody judged it is still told when its end is at most this old."""
@@ -227,7 +227,8 @@ def _clear(verdicts: Verdicts, row: int, column: int) -> Clear:
 
 def _asked_for(rule: AnomalyRule, anomaly: Anomaly) -> bool:
     return (
-        anomaly.severity >= rule.min_severity
+        anomaly.verdict is not AnomalyVerdict.WITHDRAWN
+        and anomaly.severity >= rule.min_severity
         and rule.direction in ("both", "high" if anomaly_side(anomaly) == "higher" else "low")
         and abs(anomaly.observed - anomaly.expected) >= rule.min_effect * abs(anomaly.expected)
         and (not rule.metrics or anomaly.metric in rule.metrics)

@@ -31,7 +31,7 @@ class Message:
     id : str
         The notification's id: what the receiver tells repeats by.
     reason : str
-        `opened`, `repeated`, `resolved` or `test`.
+        `opened`, `repeated`, `resolved`, `amended`, `withdrawn` or `test`.
     headline : str
         One line that stands alone on a phone's lock screen.
     facts : tuple of (name, text)
@@ -113,6 +113,8 @@ def _headline(incident: Incident, reason: NotifyReason, now: datetime, *, test: 
     title = " ".join(incident.title.split())  # values of dimensions come from outside and may hold line breaks
     if test:
         return f"[test] {title}"
+    if reason in (NotifyReason.AMENDED, NotifyReason.WITHDRAWN):
+        return f"[{reason.value}] {title}"
     if incident.state is IncidentState.RESOLVED:
         return f"[resolved] {title}, after {format_span((incident.resolved_at or now) - incident.started_at)}"
     value = f" ({format_value(incident.value, incident.unit)})" if incident.value == incident.value else ""

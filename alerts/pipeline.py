@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from alerts.amending import LATE, REASONS, amended
 from alerts.causes import DIMENSIONS as CAUSE_DIMENSIONS
 from alerts.causes import rank
 from alerts.evaluate import Verdicts, judge_anomalies, judge_threshold, judge_windows
 from alerts.inhibition import INHIBITED_BY, selection
 from alerts.judgement import Firing, Judgement
 from alerts.live import is_live, judge_live, merged, span_at
+from alerts.masking import masks_of
 from alerts.more_rules import MoreRules
 from alerts.outbox import make, missing
 from alerts.repository import Repository, WindowQuery
@@ -108,6 +110,7 @@ class _Evaluation:
 
     def run(self) -> AlertReport:
         known = {incident.id: incident for incident in self._repository.incidents(self._known_since())}
+        before = list(known.values())
         self.cursor = max(filter(None, (self.cursor, *(one.judged_until for one in known.values()))), default=None)
         made = self._tell(self._lost(known.values()))
         self._follow_clock_back()
@@ -135,9 +138,13 @@ class _Evaluation:
             events += decision.updates
             notices += decision.notices
         events, notices = self._explain(events, notices)
+        notices += (late := self._amended(known))
+        events += [one.incident for one in late]
         # Written with them in one insert: a crash before the job's own state would have them judged again from a later state.
         self.cursor = last if minutes else self.cursor
         events = [replace(one, judged_until=self.cursor) for one in events]
+        # Masks before the incident's end that closes them: after a crash in between they are only written again.
+        self._repository.write_masks(masks_of(before, known.values(), self._now))
         # Incidents first: they say what must be in the outbox, so that a crash between the two can be made good.
         self._repository.write_incidents(events)
         made += self._tell(notices)
@@ -267,6 +274,22 @@ class _Evaluation:
             self._fail([rule.name for rule in rules], error)
             return []
         return [judge_anomalies(rule, anomalies, self._now, self._zone) for rule in rules]
+
+    def _amended(self, known: dict[str, Incident]) -> list[Notice]:
+        """What late data made of anomalies that somebody was told of, up to `LATE` ago; `known` takes the changed incidents."""
+        try:
+            anomalies = [one for one in self._repository.anomalies(self._now - LATE, self._now) if one.verdict in REASONS]
+        except StoreUnavailable:
+            raise
+        except StoreError as error:
+            logger.warning("changed verdicts were not read: %s", error)
+            return []
+        if not anomalies:
+            return []
+        older = {one.id: one for one in self._repository.incidents(self._now - LATE - MAX_AGE)}
+        notices = amended({**older, **known}.values(), anomalies, self._now)
+        known.update((one.incident.id, one.incident) for one in notices)
+        return notices
 
     def _live(self) -> list[Firing]:
         """What the threshold rules say of the seconds just past."""

@@ -8,6 +8,7 @@ from typing import Protocol
 import pandas as pd
 
 from core.capacity import LimitOutlook
+from core.masks import Mask
 from core.series import Selector
 from core.types import Anomaly, Incident, IncidentAction, JobState, Notification, Silence, Watermark
 from storage.anomalies import read_anomalies
@@ -17,6 +18,7 @@ from storage.contract import Store
 from storage.dead_letters import count_dead_letters
 from storage.incidents import read_incidents, write_incidents
 from storage.jobs import read_job, write_job
+from storage.masks import add_mask
 from storage.notifications import due_notifications, notifications_of, write_notifications
 from storage.series import data_span, latest_minute
 from storage.silences import read_actions, read_silences
@@ -104,6 +106,9 @@ class Repository(Outbox, Protocol):
     def actions(self, since: datetime) -> list[IncidentAction]:
         """What people said of incidents after `since`."""
 
+    def write_masks(self, masks: Sequence[Mask]) -> None:
+        """Write them in their new form, and label the anomalies that they speak of; none is fine."""
+
     def watermarks(self) -> list[Watermark]: ...
 
 
@@ -176,6 +181,10 @@ class StoredRepository:
 
     def actions(self, since: datetime) -> list[IncidentAction]:
         return read_actions(self._store, since)
+
+    def write_masks(self, masks: Sequence[Mask]) -> None:
+        for mask in masks:
+            add_mask(self._store, mask)
 
     def watermarks(self) -> list[Watermark]:
         return read_watermarks(self._store)

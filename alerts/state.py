@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from alerts.amending import VERDICT
 from alerts.evaluate import fingerprint_of
 from alerts.grouping import GROUP_SIZE, GROUPED_INTO, is_group
 from alerts.judgement import Clear, Firing, Judgement
@@ -34,7 +35,7 @@ SNOOZE = timedelta(hours=1)
 PENDING_FOR = timedelta(hours=6)
 """A pending incident of which nothing more is known for so long is dropped."""
 
-_KEPT = (*MUTES, ACKNOWLEDGED_BY, EXPECTED, GROUP_SIZE)
+_KEPT = (*MUTES, ACKNOWLEDGED_BY, EXPECTED, GROUP_SIZE, VERDICT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

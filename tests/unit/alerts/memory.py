@@ -11,6 +11,7 @@ from alerts.repository import WindowQuery
 from core.capacity import LimitOutlook
 from core.config import ReceiverSettings
 from core.errors import DeliveryRefused, StoreError
+from core.masks import Mask
 from core.series import Selector
 from core.types import Anomaly, DeliveryState, Incident, IncidentAction, JobState, Notification, Silence, Watermark
 from storage.spent import Spending
@@ -38,6 +39,7 @@ class MemoryRepository:
         self.in_spans: pd.DataFrame | None = None
         self.live: pd.DataFrame | None = None
         self.unread = 0
+        self.masks: dict[str, Mask] = {}
         self.spending: dict[str, float] = {}
         self.spent_reads = 0
         self.limit_outlooks: list[LimitOutlook] = []
@@ -145,6 +147,9 @@ class MemoryRepository:
 
     def actions(self, since: datetime) -> list[IncidentAction]:
         return [one for one in self.said if one.at > since]
+
+    def write_masks(self, masks: Sequence[Mask]) -> None:
+        self.masks.update({one.id: one for one in masks})
 
     def watermarks(self) -> list[Watermark]:
         return self.marks
