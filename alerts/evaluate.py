@@ -111,6 +111,11 @@ def judge_threshold(verdicts: Verdicts, at: datetime, open_fingerprints: Collect
     return Judgement(firings=tuple(firings), clears=tuple(clears))
 
 
+def is_breached(verdicts: Verdicts) -> bool:
+    """Whether any window of any series breaches."""
+    return bool((verdicts.verdict == _BREACH).any())
+
+
 def judge_anomalies(rule: AnomalyRule, anomalies: Iterable[Anomaly], now: datetime, zone: ZoneInfo) -> Judgement:
     """What the rule says of stored anomalies: open ones that it asks for fire, ended ones are clear.
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import pandas as pd
+
 from alerts.amending import LATE, REASONS, amended
 from alerts.causes import DIMENSIONS as CAUSE_DIMENSIONS
 from alerts.causes import rank
@@ -18,7 +20,9 @@ from alerts.live import is_live, judge_live, merged, span_at
 from alerts.masking import masks_of
 from alerts.more_rules import MoreRules
 from alerts.outbox import make, missing
+from alerts.rechecking import due, minutes_of, rechecked, seconds_of, stands, withdrawn
 from alerts.repository import Repository, WindowQuery
+from alerts.routing import rules_by_name
 from alerts.silences import maintenance
 from alerts.state import decide
 from alerts.step import Notice
@@ -138,7 +142,7 @@ class _Evaluation:
             events += decision.updates
             notices += decision.notices
         events, notices = self._explain(events, notices)
-        notices += (late := self._amended(known))
+        notices += (late := self._amended(known) + self._withdrawn(known, events))
         events += [one.incident for one in late]
         # Written with them in one insert: a crash before the job's own state would have them judged again from a later state.
         self.cursor = last if minutes else self.cursor
@@ -240,7 +244,7 @@ class _Evaluation:
                 groups.setdefault((rule.metric, Selector.of(rule.selector), rule.by, rule.window), []).append(rule)
         found: list[Verdicts] = []
         for (metric, selector, by, window), rules in groups.items():
-            need = max(max(rule.hold, rule.recover_after) for rule in rules)
+            need = max(max(rule.hold, rule.recover_after) + rule.delay for rule in rules)
             query = WindowQuery(
                 metric=metric, selector=selector, by=by, window=window,
                 first_end=first_end_for(minutes, need), last_end=minutes[-1],
@@ -257,7 +261,7 @@ class _Evaluation:
 
     def _judge(self, verdicts: Sequence[Verdicts], at: datetime, known: Iterable[Incident]) -> list[Judgement]:
         firing = {incident.fingerprint for incident in known if incident.state is not IncidentState.RESOLVED}
-        return [judge_threshold(one, at, firing, self._zone) for one in verdicts]
+        return [judge_threshold(one, at - one.rule.delay, firing, self._zone) for one in verdicts]
 
     def _anomalies(self, known: Iterable[Incident]) -> list[Judgement]:
         """Judgements of all anomaly rules, from the anomalies since the oldest one with a firing incident."""
@@ -290,6 +294,35 @@ class _Evaluation:
         notices = amended({**older, **known}.values(), anomalies, self._now)
         known.update((one.incident.id, one.incident) for one in notices)
         return notices
+
+    def _withdrawn(self, known: dict[str, Incident], events: list[Incident]) -> list[Notice]:
+        """Ended incidents of thresholds that late calls unmade; each is looked at once, which `events` takes up."""
+        notices: list[Notice] = []
+        for incident, rule in due(known.values(), rules_by_name(self._settings), self._now):
+            try:
+                holds = self._stands(incident, rule)
+            except StoreUnavailable:
+                raise
+            except (StoreError, ValueError) as error:
+                logger.warning("an incident was not looked at again: id=%s error=%s", incident.id, error)
+                holds = True
+            if holds:
+                events.append(rechecked(incident, self._now))
+            else:
+                notices.append(withdrawn(incident, self._now))
+            known[incident.id] = events[-1] if holds else notices[-1].incident
+        return notices
+
+    def _stands(self, incident: Incident, rule: ThresholdRule) -> bool:
+        first, last = minutes_of(incident)
+        about = Selector.of({**selection(incident.labels), **rule.selector})
+        query = WindowQuery(
+            metric=rule.metric, selector=about, by=rule.by, window=rule.window, first_end=first, last_end=last
+        )  # fmt: skip
+        frame, seconds = self._repository.windows(query), pd.DataFrame({"value": []})
+        if is_live(rule):
+            seconds = self._repository.spans(rule.metric, seconds_of(incident, rule), about, rule.by, unit_s=1)
+        return stands(rule, frame, seconds, self._now, self._zone)
 
     def _live(self) -> list[Firing]:
         """What the threshold rules say of the seconds just past."""

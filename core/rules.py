@@ -35,6 +35,10 @@ class ThresholdRule(RuleBase):
         None,
         description="Recovered only at or below this (`above`), or at or above it (`below`); in between it goes on.",
     )
+    delay: Duration = Field(
+        timedelta(0),
+        description="Minutes are judged so much later than the measured lateness of calls asks for; whole minutes.",
+    )
     no_data: Literal["keep", "ok", "alert"] = Field(
         "keep", description="What a window without any call means: nothing, that all is well, or a breach."
     )
@@ -57,6 +61,8 @@ class ThresholdRule(RuleBase):
             raise ValueError("recover must lie on the good side of the limit")
         if self.window < timedelta(minutes=1) or self.window % timedelta(minutes=1):
             raise ValueError("window must be a whole number of minutes")
+        if not timedelta(0) <= self.delay <= timedelta(minutes=30) or self.delay % timedelta(minutes=1):
+            raise ValueError("delay must be a whole number of minutes up to 30m")
         return self
 
 

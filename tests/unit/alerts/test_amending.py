@@ -6,7 +6,7 @@ from datetime import timedelta
 from alerts.pipeline import evaluate
 from core.clock import FakeClock
 from core.types import AnomalyVerdict, NotifyReason
-from tests.unit.alerts.builders import anomaly, settings, unusual
+from tests.unit.alerts.builders import anomaly, settings, slow, unusual
 from tests.unit.alerts.memory import MINUTE, START, Killed, MemoryRepository
 
 ENDED = anomaly(ended_at=START + 3 * MINUTE)
@@ -69,3 +69,34 @@ def test_what_is_withdrawn_before_it_was_told_is_never_told() -> None:
     evaluate(repository, clock, ODD)
     assert repository.latest_notifications() == []
     assert NotifyReason.WITHDRAWN.value == AnomalyVerdict.WITHDRAWN.value
+
+
+def test_a_threshold_that_late_calls_unmake_is_withdrawn_once_after_its_end() -> None:
+    for late, said in ((100.0, ["opened", "resolved", "withdrawn"]), (900.0, ["opened", "resolved"])):
+        repository, clock, given = MemoryRepository(), FakeClock(START), settings(slow())
+        for number in range(30):
+            end = START + number * MINUTE
+            repository.put("latency_p95", "chat", end, 900.0 if 5 <= number < 8 else 100.0)
+            clock.set(end + timedelta(seconds=10))
+            if number == 15:
+                for changed in range(5, 8):
+                    repository.put("latency_p95", "chat", START + changed * MINUTE, late)
+            evaluate(repository, clock, given)
+        assert reasons(repository) == said
+        (incident,) = repository.latest_incidents()
+        assert incident.labels["rechecked"] == "yes"
+        assert len([one for one in repository.incident_events if "rechecked" in one.labels]) == 1
+
+
+def test_a_rule_with_a_delay_judges_minutes_so_much_later() -> None:
+    repository, clock, given = MemoryRepository(), FakeClock(START), settings(slow(delay="3m"))
+    for number in range(12):
+        end = START + number * MINUTE
+        repository.put("latency_p95", "chat", end, 900.0 if 2 <= number < 5 else 100.0)
+        if number == 4:  # two minutes look well when their calls have come
+            repository.put("latency_p95", "chat", START + 2 * MINUTE, 100.0)
+            repository.put("latency_p95", "chat", START + 3 * MINUTE, 100.0)
+        clock.set(end + timedelta(seconds=10))
+        evaluate(repository, clock, given)
+    opening, _ = repository.latest_notifications()
+    assert opening.created_at == START + 7 * MINUTE + timedelta(seconds=10), "the minute to 4, three minutes later"
