@@ -8,21 +8,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-import pandas as pd
-
-from alerts.amending import LATE, REASONS, amended
 from alerts.causes import DIMENSIONS as CAUSE_DIMENSIONS
 from alerts.causes import rank
 from alerts.evaluate import Verdicts, judge_anomalies, judge_threshold, judge_windows
 from alerts.inhibition import INHIBITED_BY, selection
 from alerts.judgement import Firing, Judgement
+from alerts.late_data import LateData
 from alerts.live import is_live, judge_live, merged, span_at
 from alerts.masking import masks_of
 from alerts.more_rules import MoreRules
 from alerts.outbox import make, missing
-from alerts.rechecking import due, minutes_of, rechecked, seconds_of, stands, withdrawn
 from alerts.repository import Repository, WindowQuery
-from alerts.routing import rules_by_name
 from alerts.silences import maintenance
 from alerts.state import decide
 from alerts.step import Notice
@@ -142,8 +138,8 @@ class _Evaluation:
             events += decision.updates
             notices += decision.notices
         events, notices = self._explain(events, notices)
-        notices += (late := self._amended(known) + self._withdrawn(known, events))
-        events += [one.incident for one in late]
+        late = LateData(self._repository, self._settings, self._now).judge(known)
+        events, notices = events + late.events, notices + late.notices
         # Written with them in one insert: a crash before the job's own state would have them judged again from a later state.
         self.cursor = last if minutes else self.cursor
         events = [replace(one, judged_until=self.cursor) for one in events]
@@ -278,51 +274,6 @@ class _Evaluation:
             self._fail([rule.name for rule in rules], error)
             return []
         return [judge_anomalies(rule, anomalies, self._now, self._zone) for rule in rules]
-
-    def _amended(self, known: dict[str, Incident]) -> list[Notice]:
-        """What late data made of anomalies that somebody was told of, up to `LATE` ago; `known` takes the changed incidents."""
-        try:
-            anomalies = [one for one in self._repository.anomalies(self._now - LATE, self._now) if one.verdict in REASONS]
-        except StoreUnavailable:
-            raise
-        except StoreError as error:
-            logger.warning("changed verdicts were not read: %s", error)
-            return []
-        if not anomalies:
-            return []
-        older = {one.id: one for one in self._repository.incidents(self._now - LATE - MAX_AGE)}
-        notices = amended({**older, **known}.values(), anomalies, self._now)
-        known.update((one.incident.id, one.incident) for one in notices)
-        return notices
-
-    def _withdrawn(self, known: dict[str, Incident], events: list[Incident]) -> list[Notice]:
-        """Ended incidents of thresholds that late calls unmade; each is looked at once, which `events` takes up."""
-        notices: list[Notice] = []
-        for incident, rule in due(known.values(), rules_by_name(self._settings), self._now):
-            try:
-                holds = self._stands(incident, rule)
-            except StoreUnavailable:
-                raise
-            except (StoreError, ValueError) as error:
-                logger.warning("an incident was not looked at again: id=%s error=%s", incident.id, error)
-                holds = True
-            if holds:
-                events.append(rechecked(incident, self._now))
-            else:
-                notices.append(withdrawn(incident, self._now))
-            known[incident.id] = events[-1] if holds else notices[-1].incident
-        return notices
-
-    def _stands(self, incident: Incident, rule: ThresholdRule) -> bool:
-        first, last = minutes_of(incident)
-        about = Selector.of({**selection(incident.labels), **rule.selector})
-        query = WindowQuery(
-            metric=rule.metric, selector=about, by=rule.by, window=rule.window, first_end=first, last_end=last
-        )  # fmt: skip
-        frame, seconds = self._repository.windows(query), pd.DataFrame({"value": []})
-        if is_live(rule):
-            seconds = self._repository.spans(rule.metric, seconds_of(incident, rule), about, rule.by, unit_s=1)
-        return stands(rule, frame, seconds, self._now, self._zone)
 
     def _live(self) -> list[Firing]:
         """What the threshold rules say of the seconds just past."""

@@ -66,10 +66,7 @@ def measure(breaks: int, rate: int) -> Latencies:
         service.start()
         try:
             command = [sys.executable, "-m", "benchmarks.alert_latency", broker.bootstrap, str(breaks), str(rate)]
-            with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as producer:
-                time.sleep(WARM_UP_S - 20)
-                _learn(store)
-                said, _ = producer.communicate(timeout=WARM_UP_S + breaks * CYCLE_S + 120)
+            said = _produced(command, store, breaks)
             time.sleep(_LAST_WAIT_S)
         finally:
             service.stop()
@@ -79,6 +76,19 @@ def measure(breaks: int, rate: int) -> Latencies:
         threshold_s=[_after(arrived, "failing", one["service"], one["completed"], one["first"]) for one in broken],
         anomaly_s=[_after(arrived, "anomaly", one["service"], one["first"], one["first"]) for one in broken],
     )
+
+
+def _produced(command: list[str], store: Store, breaks: int) -> str:
+    """What the producer said; meanwhile, shortly before the first failure, baselines are made."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as producer:
+        try:
+            time.sleep(WARM_UP_S - 20)
+            _learn(store)
+            said, _ = producer.communicate(timeout=WARM_UP_S + breaks * CYCLE_S + 120)
+        except BaseException:
+            producer.kill()
+            raise
+    return said
 
 
 def _settings(folder: Path, brokers: str, url: str) -> Settings:
