@@ -1,4 +1,7 @@
-"""Alerting's repository in memory, which can be made to fail or to be killed at any write; and a receiver in memory."""
+"""Alerting's repository in memory, which can be made to fail or to be killed at any write; and a receiver in memory.
+
+A contract (`tests/contract/test_alerts_repository_contract.py`) holds what it keeps to what the store does.
+"""
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
