@@ -1,5 +1,6 @@
 """`tpscope objectives`: where your targets stand, and which ones your history suggests."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -36,3 +37,14 @@ def suggest(config: ConfigOption = None, store: StoreOption = None, as_json: Jso
     from tpscope.objectives import run_suggest
 
     return run_suggest(settings_of(config, store), as_json=as_json)
+
+
+@objective_app.command("read")
+def read(
+    file: Annotated[Path, typer.Argument(help="An OpenSLO v1 file; its metric sources are of type `tpscope`.")],
+    as_json: JsonOption = False,
+) -> int:
+    """Print the objectives of an OpenSLO v1 file as configuration."""
+    from tpscope.objectives import run_read
+
+    return run_read(file, as_json=as_json)

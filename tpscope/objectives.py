@@ -1,7 +1,8 @@
-"""What `tpscope objectives` does: where objectives stand, and which ones the stored history suggests."""
+"""What `tpscope objectives` does: where objectives stand, which ones history suggests, and those of OpenSLO files."""
 
 import math
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -10,6 +11,7 @@ from rich.console import Console
 from analytics.objectives import BURN_WINDOWS, PERIOD, Budget, budget_of, suggested_latency, suggested_share
 from core.config import ObjectiveSettings, Settings
 from core.errors import ConfigError
+from core.openslo import read_openslo
 from core.series import METRICS, Selector
 from render.units import format_number, format_span, format_value
 from storage.contract import Store
@@ -69,6 +71,20 @@ def run_suggest(settings: Settings, *, as_json: bool) -> int:
         _print(yaml.safe_dump({"objectives": found}, sort_keys=False, allow_unicode=True).rstrip())
     else:
         _print(f"nothing to suggest: no service has {_LEAST_CALLS:,} calls")
+    return 0
+
+
+def run_read(path: Path, *, as_json: bool) -> int:
+    """Print the objectives of an OpenSLO file as configuration."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(str(path), f"cannot be read ({error})") from error
+    found = [one.model_dump(exclude_defaults=True) for one in read_openslo(text, str(path))]
+    if as_json:
+        print_json(found)
+    else:
+        _print(yaml.safe_dump({"objectives": found}, sort_keys=False, allow_unicode=True).rstrip())
     return 0
 
 

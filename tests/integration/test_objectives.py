@@ -5,13 +5,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 
 from core.config import Settings
 from core.errors import ConfigError
 from storage.calls import insert_calls
 from tests.support.stores import chdb_store
 from tests.unit.storage.batches import START, batch
-from tpscope.objectives import run_list, run_show, run_suggest
+from tpscope.objectives import run_list, run_read, run_show, run_suggest
 
 
 def settings_of(folder: Path) -> Settings:
@@ -59,3 +60,16 @@ def test_an_unknown_name_and_an_empty_store_are_one_clear_line(tmp_path: Path) -
         run_show(settings_of(tmp_path), "gone", as_json=False)
     with pytest.raises(ConfigError, match="the store holds no calls"):
         run_suggest(settings_of(tmp_path), as_json=True)
+
+
+def test_an_openslo_file_becomes_configuration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = "{type: tpscope, spec: {metric: error_rate, selector: {service: chat}}}"
+    (tmp_path / "slo.yaml").write_text(
+        "apiVersion: openslo/v1\nkind: SLO\nmetadata: {name: chat}\nspec:\n"
+        f"  indicator: {{spec: {{ratioMetric: {{bad: {{metricSource: {source}}}}}}}}}\n  objectives: [{{target: 0.99}}]\n"
+    )
+    assert run_read(tmp_path / "slo.yaml", as_json=False) == 0
+    read = yaml.safe_load(capsys.readouterr().out)
+    assert Settings.model_validate(read).objectives[0].at_most == pytest.approx(0.01)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        run_read(tmp_path / "none.yaml", as_json=False)
