@@ -19,6 +19,9 @@ from core.types import Incident, IncidentState, NotifyReason, Severity
 
 MUTES = (INHIBITED_BY, GROUPED_INTO, SILENCED_BY)
 
+_EARLY = timedelta(milliseconds=500)
+"""Rules are judged every five seconds; a run that begins a moment early would make a wait of five seconds one of ten."""
+
 _SEVERE = [Severity.CRITICAL, Severity.WARNING, Severity.INFO]
 
 
@@ -149,7 +152,7 @@ def _tell_group(step: Step, group: Group) -> None:
 def _waited(step: Step, incident: Incident) -> bool:
     """Whether the wait is over; the distance counts, so that a clock set back does not make it last."""
     wait = group_wait(incident.severity, step.settings)
-    return incident.opened_at is None or abs(step.now - incident.opened_at) >= wait
+    return incident.opened_at is None or abs(step.now - incident.opened_at) >= wait - _EARLY
 
 
 def _become_source(step: Step, incident_id: str, receivers: frozenset[str], sources: list[Source]) -> None:
