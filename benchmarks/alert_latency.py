@@ -109,7 +109,7 @@ def _settings(folder: Path, brokers: str, url: str) -> Settings:
 def _learn(store: Store) -> None:
     """Constant expectations, from the whole minutes that have arrived."""
     end = floor_to(datetime.now(UTC) - timedelta(seconds=10), timedelta(minutes=1))
-    save(store, learned(read_minutes(store, end - timedelta(minutes=3), end)), 1)
+    save(store, learned(read_minutes(store, end - timedelta(minutes=3), end), straying=0), 1)
 
 
 def _arrived(requests: list[ReceivedRequest]) -> list[tuple[float, dict[str, Any]]]:
