@@ -9,7 +9,8 @@ record that brings the error rate of the last minute above the limit, that of th
 `--days`, once without and once with 20 incidents a week of the seven kinds below, with the shipped rules. The service's own
 jobs judge minute by minute on a clock that does not wait (`tpscope/replay.py`). An incident counts as *opened* when a message
 of an overlapping incident was made after its beginning; a *false* one is a message about an incident that overlaps none of
-them (15 minutes of aftermath allowed). References are what was aimed at. `--keep DIR` keeps the filled stores.
+them (15 minutes of aftermath allowed). References are what was aimed at. `--keep DIR` keeps the filled stores. A week takes an
+hour or two of one processor.
 """
 
 import argparse
