@@ -72,6 +72,10 @@ def measure(breaks: int, rate: int) -> Latencies:
             service.stop()
         arrived = _arrived(receiver.requests)
     broken = [json.loads(line) for line in said.splitlines()]
+    for one in broken:
+        print(f"{datetime.fromtimestamp(one['first'], UTC):%H:%M:%S} {one['service']} fails")
+    for at, message in arrived:
+        print(f"{datetime.fromtimestamp(at, UTC):%H:%M:%S} {message['headline']}")
     return Latencies(
         threshold_s=[_after(arrived, "failing", one["service"], one["completed"], one["first"]) for one in broken],
         anomaly_s=[_after(arrived, "anomaly", one["service"], one["first"], one["first"]) for one in broken],
