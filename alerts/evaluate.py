@@ -16,9 +16,9 @@ import pandas as pd
 from alerts.judgement import Clear, Firing, Judgement
 from alerts.windows import MINUTE, minute_index
 from alerts.wording import anomaly_side, anomaly_summary, anomaly_title, threshold_summary, threshold_title
-from core.config import AbsenceRule, AnomalyRule, ObjectiveRule, ThresholdRule
+from core.config import AbsenceRule, AnomalyRule, BudgetRule, ForecastRule, ObjectiveRule, ThresholdRule
 from core.series import METRICS, Selector
-from core.types import Anomaly, RankedCause
+from core.types import Anomaly, AnomalyVerdict, RankedCause
 
 LATE_TELLING = timedelta(minutes=15)
 """An anomaly that began and ended while nobody judged it is still told when its end is at most this old."""
@@ -50,10 +50,19 @@ class Verdicts:
     calls: npt.NDArray[np.int64]
 
 
-def fingerprint_of(rule: ThresholdRule | ObjectiveRule | AbsenceRule, labels: Mapping[str, str]) -> str:
-    """Of the group that `labels` name by the rule's dimensions; those that the rule fixes need not be among them."""
-    group = {name: labels.get(name, "") for name in rule.by} | rule.selector
-    return f"{rule.name}{{{Selector.of(group)}}}"
+def fingerprint_of(
+    rule: ThresholdRule | ObjectiveRule | AbsenceRule | ForecastRule | BudgetRule, labels: Mapping[str, str]
+) -> str:
+    """Of the group that `labels` name by the rule's dimensions; those that the rule fixes need not be among them.
+
+    A forecast is told by its limit, a step of a budget also by its period.
+    """
+    if isinstance(rule, ForecastRule):
+        return f'{rule.name}{{limit="{labels.get("limit", "")}"}}'
+    group = Selector.of({name: labels.get(name, "") for name in rule.by} | rule.selector)
+    if isinstance(rule, BudgetRule):
+        return f'{rule.name}{{{group}}}{{period="{labels.get("period", "")}",step="{labels.get("step", "")}"}}'
+    return f"{rule.name}{{{group}}}"
 
 
 def anomaly_fingerprint(rule: AnomalyRule, anomaly_id: str) -> str:
@@ -100,6 +109,11 @@ def judge_threshold(verdicts: Verdicts, at: datetime, open_fingerprints: Collect
         if verdicts.fingerprints[row] in open_fingerprints
     ]
     return Judgement(firings=tuple(firings), clears=tuple(clears))
+
+
+def is_breached(verdicts: Verdicts) -> bool:
+    """Whether any window of any series breaches."""
+    return bool((verdicts.verdict == _BREACH).any())
 
 
 def judge_anomalies(rule: AnomalyRule, anomalies: Iterable[Anomaly], now: datetime, zone: ZoneInfo) -> Judgement:
@@ -218,7 +232,8 @@ def _clear(verdicts: Verdicts, row: int, column: int) -> Clear:
 
 def _asked_for(rule: AnomalyRule, anomaly: Anomaly) -> bool:
     return (
-        anomaly.severity >= rule.min_severity
+        anomaly.verdict is not AnomalyVerdict.WITHDRAWN
+        and anomaly.severity >= rule.min_severity
         and rule.direction in ("both", "high" if anomaly_side(anomaly) == "higher" else "low")
         and abs(anomaly.observed - anomaly.expected) >= rule.min_effect * abs(anomaly.expected)
         and (not rule.metrics or anomaly.metric in rule.metrics)

@@ -13,13 +13,14 @@ from alerts.pipeline import AlertReport, evaluate
 from alerts.post import AnyPost, Envelope, Picture, Post, ReceiverUnavailable, no_picture
 from alerts.repository import StoredRepository
 from alerts.sample import sample_payload
+from alerts.usage import UsageMemory
 from core.clock import Clock, SystemClock
 from core.config import Settings
 from core.errors import ConfigError, DeliveryRefused, StoreError, TransientError
 from core.types import JobState, Notification
 from storage.contract import Store
 
-__all__ = ["AlertReport", "Deliverer", "DeliveryReport", "TestResult", "run_alerts", "send_test"]
+__all__ = ["AlertReport", "Deliverer", "DeliveryReport", "TestResult", "UsageMemory", "run_alerts", "send_test"]
 
 logger = logging.getLogger(__name__)
 
@@ -28,13 +29,13 @@ _ROUND_S = 0.5
 """How long a message waits in the outbox at most before its lane starts."""
 
 
-def run_alerts(store: Store, clock: Clock, settings: Settings, epoch: int) -> AlertReport:
+def run_alerts(store: Store, clock: Clock, settings: Settings, epoch: int, usage: UsageMemory | None = None) -> AlertReport:
     """Evaluate all rules as of now, write the incidents that changed and what must be told.
 
     Raises the store's errors; the state of the job `alerts` then says so, as far as it can be written, and the next run
-    catches up on the minutes that were missed.
+    catches up on the minutes that were missed. `usage` is what is kept from one run to the next, if anything.
     """
-    return evaluate(StoredRepository(store, epoch), clock, settings)
+    return evaluate(StoredRepository(store, epoch), clock, settings, usage)
 
 
 class Deliverer:

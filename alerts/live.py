@@ -25,7 +25,7 @@ SPAN = 0
 
 
 def is_live(rule: ThresholdRule) -> bool:
-    return rule.above is not None and not rule.hold and rule.window <= LONGEST
+    return rule.above is not None and not rule.hold and not rule.delay and rule.window <= LONGEST
 
 
 def span_at(rule: ThresholdRule, now: datetime) -> tuple[datetime, datetime]:

@@ -17,6 +17,10 @@ TEST = "test"
 MOST_CAUSES = 3
 ACTION_WORDS = {Action.ACKNOWLEDGE: "Acknowledge", Action.SNOOZE: "Snooze 1 h", Action.EXPECTED: "It was expected"}
 
+_VALUES = {"budget": "Used", "forecast": "Probability"}
+_LIMITS = {"budget": "Budget", "forecast": "Told from"}
+"""What the value and the limit of a rule that is about no metric are called."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
@@ -27,7 +31,7 @@ class Message:
     id : str
         The notification's id: what the receiver tells repeats by.
     reason : str
-        `opened`, `repeated`, `resolved` or `test`.
+        `opened`, `repeated`, `resolved`, `amended`, `withdrawn` or `test`.
     headline : str
         One line that stands alone on a phone's lock screen.
     facts : tuple of (name, text)
@@ -109,6 +113,8 @@ def _headline(incident: Incident, reason: NotifyReason, now: datetime, *, test: 
     title = " ".join(incident.title.split())  # values of dimensions come from outside and may hold line breaks
     if test:
         return f"[test] {title}"
+    if reason in (NotifyReason.AMENDED, NotifyReason.WITHDRAWN):
+        return f"[{reason.value}] {title}"
     if incident.state is IncidentState.RESOLVED:
         return f"[resolved] {title}, after {format_span((incident.resolved_at or now) - incident.started_at)}"
     value = f" ({format_value(incident.value, incident.unit)})" if incident.value == incident.value else ""
@@ -123,10 +129,12 @@ def _facts(incident: Incident, now: datetime, zone: ZoneInfo) -> tuple[tuple[str
     if incident.state is IncidentState.RESOLVED:
         facts.append(("Ended", moment(incident.resolved_at or now, zone)))
     if incident.value == incident.value:
-        title = METRICS[incident.metric].title if incident.metric in METRICS else incident.metric or "Value"
+        title = METRICS[incident.metric].title if incident.metric in METRICS else _VALUES.get(incident.kind, "Value")
         facts.append((title, format_value(incident.value, incident.unit)))
     if incident.lower == incident.lower and incident.upper == incident.upper:
         facts.append(("Expected", format_range(incident.lower, incident.upper, incident.unit)))
+    elif incident.kind in _LIMITS:
+        facts.append((_LIMITS[incident.kind], format_value(incident.threshold, incident.unit)))
     elif incident.threshold == incident.threshold:
         bound = "at least" if incident.value < incident.threshold else "at most"
         facts.append(("Expected", f"{bound} {format_value(incident.threshold, incident.unit)}"))

@@ -1,16 +1,22 @@
-"""The kinds of rules that are judged as of now, not minute by minute: objectives, absence, and tpscope's own pipeline."""
+"""The kinds of rules that are judged as of now, not minute by minute: objectives, absence, limits, budgets, own pipeline."""
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pandas as pd
 
 from alerts.absence import judge_absence, spans_of
+from alerts.budget import judge_budget, pace_span, period_at
 from alerts.burn import judge_burn, lengths
 from alerts.judgement import Judgement
+from alerts.outlooks import judge_limits
 from alerts.own_pipeline import LETTERS_SPAN, WATCHED_JOBS, judge_pipeline
 from alerts.repository import Repository
+from alerts.usage import UsageMemory
 from alerts.windows import MINUTE
 from core.clock import floor_to
-from core.config import AbsenceRule, ObjectiveRule, PipelineRule, Rule, Settings
+from core.config import AbsenceRule, BudgetRule, ForecastRule, ObjectiveRule, PipelineRule, Rule, Settings
 from core.errors import StoreError, StoreUnavailable
 from core.series import Selector
 
@@ -28,6 +34,8 @@ class MoreRules:
         Of incidents that have not ended: only their ends are of interest.
     failed : callable
         Told of rules that cannot be judged, with the reason.
+    usage : UsageMemory
+        What budgets have used, as it was read lately.
     """
 
     def __init__(
@@ -38,9 +46,11 @@ class MoreRules:
         complete: datetime | None,
         open_fingerprints: Collection[str],
         failed: Failed,
+        usage: UsageMemory,
     ) -> None:
         self._repository, self._settings, self._now = repository, settings, now
-        self._complete, self._open, self._failed = complete, open_fingerprints, failed
+        self._complete, self._open, self._failed, self._usage = complete, open_fingerprints, failed, usage
+        self._zone = ZoneInfo(settings.time_zone)
 
     def judge(self) -> list[Judgement]:
         """One judgement a rule; a rule that cannot be judged is silent. Raises StoreUnavailable."""
@@ -62,6 +72,10 @@ class MoreRules:
             return self._objective(rule)
         if isinstance(rule, AbsenceRule):
             return self._absence(rule)
+        if isinstance(rule, ForecastRule):
+            return judge_limits(rule, self._repository.outlooks(), self._now, self._open, self._zone)
+        if isinstance(rule, BudgetRule):
+            return self._budget(rule)
         return self._pipeline(rule) if isinstance(rule, PipelineRule) else None
 
     def _objective(self, rule: ObjectiveRule) -> Judgement | None:
@@ -83,6 +97,18 @@ class MoreRules:
             return None
         frame = self._repository.spans("tps", spans_of(rule, at), Selector.of(rule.selector), rule.by)
         return judge_absence(rule, frame, at, first, self._open)
+
+    def _budget(self, rule: BudgetRule) -> Judgement:
+        """By the clock: what has arrived of a period is spent, whatever else may come."""
+        at, selector = floor_to(self._now, MINUTE), Selector.of(rule.selector)
+        period = period_at(rule, at, self._zone)
+
+        def read(start: datetime) -> pd.DataFrame:
+            return self._repository.spent(rule.of, start, at, selector, rule.by)
+
+        spent = self._usage.read((rule.name, "spent"), (rule, period), at, lambda: read(period.start))
+        pace = self._usage.read((rule.name, "pace"), rule, at, lambda: read(at - pace_span(rule)))
+        return judge_budget(rule, spent, pace, period, at, self._open, self._zone)
 
     def _pipeline(self, rule: PipelineRule) -> Judgement:
         jobs = [state for name in WATCHED_JOBS if (state := self._repository.job(name)) is not None]

@@ -8,14 +8,21 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
+from alerts.amending import VERDICT
 from alerts.message import message_of
 from alerts.receivers.templating import render_for
 from alerts.routing import receivers_of_incident
-from alerts.step import Cause, Notice
+from alerts.step import Cause, Notice, end_is_news
 from core.config import ReceiverSettings, Settings
 from core.types import DeliveryState, Incident, IncidentState, Notification, NotifyReason
 
-_RANK = {NotifyReason.OPENED: 0, NotifyReason.REPEATED: 1, NotifyReason.RESOLVED: 2}
+_RANK = {
+    NotifyReason.OPENED: 0,
+    NotifyReason.REPEATED: 1,
+    NotifyReason.RESOLVED: 2,
+    NotifyReason.AMENDED: 3,
+    NotifyReason.WITHDRAWN: 3,
+}
 
 
 def notification_id(incident_id: str, receiver: str, reason: NotifyReason, ordinal: int) -> str:
@@ -51,13 +58,16 @@ def missing(incident: Incident, stored: Sequence[Notification]) -> list[Notice]:
         return []
     reasons = {row.reason for row in stored}
     repeats = {row.created_at for row in stored if row.reason is not NotifyReason.RESOLVED}
+    amended = NotifyReason(incident.labels[VERDICT]) if incident.labels.get(VERDICT, "") not in ("", *reasons) else None
     found: list[Notice] = []
     if NotifyReason.OPENED not in reasons:
         found.append(Notice(incident=incident, reason=NotifyReason.OPENED, cause=Cause.STARTED))
-    elif incident.state.is_open and told_at not in repeats:
+    elif incident.state.is_open and told_at not in repeats and amended is None:
         found.append(Notice(incident=incident, reason=NotifyReason.REPEATED, cause=Cause.REPEAT_INTERVAL_ELAPSED))
-    if incident.state is IncidentState.RESOLVED and NotifyReason.RESOLVED not in reasons:
+    if incident.state is IncidentState.RESOLVED and end_is_news(incident) and NotifyReason.RESOLVED not in reasons:
         found.append(Notice(incident=incident, reason=NotifyReason.RESOLVED, cause=Cause.RECOVERED))
+    if amended is not None:
+        found.append(Notice(incident=incident, reason=amended, cause=Cause.LATE_DATA))
     return found
 
 
@@ -68,13 +78,14 @@ def _audience(notice: Notice, stored: Sequence[Notification], now: datetime, set
     return [
         receiver
         for receiver in settings.receivers
-        if receiver.name in told and (notice.reason is NotifyReason.REPEATED or receiver.send_resolved)
+        if receiver.name in told and (notice.reason is not NotifyReason.RESOLVED or receiver.send_resolved)
     ]
 
 
 def _notification(notice: Notice, receiver: ReceiverSettings, now: datetime, settings: Settings) -> Notification:
     incident, reason = notice.incident, notice.reason
-    ordinal = _milliseconds(incident.last_notified_at or now) if reason is NotifyReason.REPEATED else 0
+    once = reason in (NotifyReason.OPENED, NotifyReason.RESOLVED)
+    ordinal = 0 if once else _milliseconds(incident.last_notified_at or now)
     key = notification_id(incident.id, receiver.name, reason, ordinal)
     return Notification(
         id=key,

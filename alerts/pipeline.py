@@ -13,13 +13,16 @@ from alerts.causes import rank
 from alerts.evaluate import Verdicts, judge_anomalies, judge_threshold, judge_windows
 from alerts.inhibition import INHIBITED_BY, selection
 from alerts.judgement import Firing, Judgement
+from alerts.late_data import LateData
 from alerts.live import is_live, judge_live, merged, span_at
+from alerts.masking import masks_of
 from alerts.more_rules import MoreRules
 from alerts.outbox import make, missing
 from alerts.repository import Repository, WindowQuery
 from alerts.silences import maintenance
 from alerts.state import decide
 from alerts.step import Notice
+from alerts.usage import UsageMemory
 from alerts.windows import MAX_AGE, MINUTE, complete_until, first_end_for, minutes_to_judge
 from core.clock import Clock
 from core.config import AnomalyRule, Settings, ThresholdRule
@@ -65,17 +68,18 @@ class AlertReport:
     errors: tuple[str, ...] = ()
 
 
-def evaluate(repository: Repository, clock: Clock, settings: Settings) -> AlertReport:
+def evaluate(repository: Repository, clock: Clock, settings: Settings, usage: UsageMemory | None = None) -> AlertReport:
     """Evaluate all rules as of now, write the incidents that changed and what must be told, and how it went.
 
-    Raises the store's errors; the job's state then says so, as far as it can be written, and the next run catches up.
+    Raises the store's errors; the job's state then says so, as far as it can be written, and the next run catches up. `usage`
+    spares readings of budgets when it is given again; without it they are read anew.
     """
     now, began = _whole_ms(clock.now()), time.perf_counter()
     before = repository.job(JOB) or JobState(
         name=JOB, cursor=None, last_success_at=None, last_error_at=None, last_error="", duration_s=0.0
     )
     try:
-        evaluation = _Evaluation(repository, settings, now, before)
+        evaluation = _Evaluation(repository, settings, now, before, usage or UsageMemory())
         report = evaluation.run()
     except TpscopeError as error:
         failed = replace(before, last_error_at=now, last_error=str(error), duration_s=time.perf_counter() - began)
@@ -97,14 +101,16 @@ def evaluate(repository: Repository, clock: Clock, settings: Settings) -> AlertR
 class _Evaluation:
     """One run; `cursor` is how far has been judged."""
 
-    def __init__(self, repository: Repository, settings: Settings, now: datetime, before: JobState) -> None:
+    def __init__(self, repository: Repository, settings: Settings, now: datetime, before: JobState, usage: UsageMemory) -> None:
         self._repository, self._settings, self._now, self._before = repository, settings, now, before
+        self._usage = usage
         self._zone = ZoneInfo(settings.time_zone)
         self.cursor = before.cursor
         self._errors: list[str] = []
 
     def run(self) -> AlertReport:
         known = {incident.id: incident for incident in self._repository.incidents(self._known_since())}
+        before = list(known.values())
         self.cursor = max(filter(None, (self.cursor, *(one.judged_until for one in known.values()))), default=None)
         made = self._tell(self._lost(known.values()))
         self._follow_clock_back()
@@ -132,9 +138,13 @@ class _Evaluation:
             events += decision.updates
             notices += decision.notices
         events, notices = self._explain(events, notices)
+        late = LateData(self._repository, self._settings, self._now).judge(known)
+        events, notices = events + late.events, notices + late.notices
         # Written with them in one insert: a crash before the job's own state would have them judged again from a later state.
         self.cursor = last if minutes else self.cursor
         events = [replace(one, judged_until=self.cursor) for one in events]
+        # Masks before the incident's end that closes them: after a crash in between they are only written again.
+        self._repository.write_masks(masks_of(before, known.values(), self._now))
         # Incidents first: they say what must be in the outbox, so that a crash between the two can be made good.
         self._repository.write_incidents(events)
         made += self._tell(notices)
@@ -230,7 +240,7 @@ class _Evaluation:
                 groups.setdefault((rule.metric, Selector.of(rule.selector), rule.by, rule.window), []).append(rule)
         found: list[Verdicts] = []
         for (metric, selector, by, window), rules in groups.items():
-            need = max(max(rule.hold, rule.recover_after) for rule in rules)
+            need = max(max(rule.hold, rule.recover_after) + rule.delay for rule in rules)
             query = WindowQuery(
                 metric=metric, selector=selector, by=by, window=window,
                 first_end=first_end_for(minutes, need), last_end=minutes[-1],
@@ -247,7 +257,7 @@ class _Evaluation:
 
     def _judge(self, verdicts: Sequence[Verdicts], at: datetime, known: Iterable[Incident]) -> list[Judgement]:
         firing = {incident.fingerprint for incident in known if incident.state is not IncidentState.RESOLVED}
-        return [judge_threshold(one, at, firing, self._zone) for one in verdicts]
+        return [judge_threshold(one, at - one.rule.delay, firing, self._zone) for one in verdicts]
 
     def _anomalies(self, known: Iterable[Incident]) -> list[Judgement]:
         """Judgements of all anomaly rules, from the anomalies since the oldest one with a firing incident."""
@@ -285,7 +295,7 @@ class _Evaluation:
     def _more(self, known: Iterable[Incident], minutes: Sequence[datetime]) -> list[Judgement]:
         alive = {incident.fingerprint for incident in known if incident.state is not IncidentState.RESOLVED}
         complete = minutes[-1] if minutes else None
-        return MoreRules(self._repository, self._settings, self._now, complete, alive, self._fail).judge()
+        return MoreRules(self._repository, self._settings, self._now, complete, alive, self._fail, self._usage).judge()
 
     def _fail(self, rules: Sequence[str], error: Exception) -> None:
         self._errors.append(f"rule {', '.join(rules)}: {error}")

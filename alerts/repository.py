@@ -7,18 +7,23 @@ from typing import Protocol
 
 import pandas as pd
 
+from core.capacity import LimitOutlook
+from core.masks import Mask
 from core.series import Selector
 from core.types import Anomaly, Incident, IncidentAction, JobState, Notification, Silence, Watermark
 from storage.anomalies import read_anomalies
+from storage.capacity import read_limits
 from storage.causes import read_parts
 from storage.contract import Store
 from storage.dead_letters import count_dead_letters
 from storage.incidents import read_incidents, write_incidents
 from storage.jobs import read_job, write_job
+from storage.masks import add_mask
 from storage.notifications import due_notifications, notifications_of, write_notifications
 from storage.series import data_span, latest_minute
 from storage.silences import read_actions, read_silences
 from storage.spans import read_spans
+from storage.spent import Spending, read_spent
 from storage.watermarks import read_watermarks
 from storage.windows import read_windows
 
@@ -82,6 +87,12 @@ class Repository(Outbox, Protocol):
     ) -> pd.DataFrame:
         """As `storage.spans.read_spans`."""
 
+    def spent(self, of: Spending, start: datetime, end: datetime, selector: Selector, by: tuple[str, ...]) -> pd.DataFrame:
+        """As `storage.spent.read_spent`."""
+
+    def outlooks(self) -> list[LimitOutlook]:
+        """How far each limit is away, as of the last time that this was judged."""
+
     def letters(self, since: datetime) -> int:
         """Records that could not be read since then, and were not replayed."""
 
@@ -94,6 +105,9 @@ class Repository(Outbox, Protocol):
 
     def actions(self, since: datetime) -> list[IncidentAction]:
         """What people said of incidents after `since`."""
+
+    def write_masks(self, masks: Sequence[Mask]) -> None:
+        """Write them in their new form, and label the anomalies that they speak of; none is fine."""
 
     def watermarks(self) -> list[Watermark]: ...
 
@@ -146,6 +160,12 @@ class StoredRepository:
     ) -> pd.DataFrame:
         return read_spans(self._store, metric, spans, selector, by, unit_s=unit_s)
 
+    def spent(self, of: Spending, start: datetime, end: datetime, selector: Selector, by: tuple[str, ...]) -> pd.DataFrame:
+        return read_spent(self._store, of, start, end, selector, by)
+
+    def outlooks(self) -> list[LimitOutlook]:
+        return read_limits(self._store)
+
     def letters(self, since: datetime) -> int:
         return int(count_dead_letters(self._store, since)["letters"].sum())
 
@@ -161,6 +181,10 @@ class StoredRepository:
 
     def actions(self, since: datetime) -> list[IncidentAction]:
         return read_actions(self._store, since)
+
+    def write_masks(self, masks: Sequence[Mask]) -> None:
+        for mask in masks:
+            add_mask(self._store, mask)
 
     def watermarks(self) -> list[Watermark]:
         return read_watermarks(self._store)

@@ -9,6 +9,9 @@ from core.alert_settings import ReceiverSettings, RouteSettings
 from core.config import Rule, Settings
 from core.types import Incident, Severity
 
+_FORECAST_REPEAT = timedelta(days=1)
+"""What will happen in days is made anew once a day; nobody needs to hear of it more often."""
+
 
 def rules_by_name(settings: Settings) -> Mapping[str, Rule]:
     return {rule.name: rule for rule in settings.rules}
@@ -40,12 +43,13 @@ def routes_of(incident: Incident, settings: Settings) -> list[Sequence[RouteSett
 
 
 def repeat_interval(incident: Incident, settings: Settings) -> timedelta:
-    """The innermost route's that gives one; else that of `routing`."""
+    """The innermost route's that gives one; else that of `routing`, of what is forecast a day at least."""
     for path in routes_of(incident, settings):
         for route in reversed(path):
             if route.repeat_interval is not None:
                 return route.repeat_interval
-    return settings.routing.repeat_interval
+    usual = settings.routing.repeat_interval
+    return max(usual, _FORECAST_REPEAT) if incident.kind == "forecast" else usual
 
 
 def group_wait(severity: Severity, settings: Settings) -> timedelta:

@@ -15,15 +15,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from alerts.amending import VERDICT
 from alerts.evaluate import fingerprint_of
 from alerts.grouping import GROUP_SIZE, GROUPED_INTO, is_group
-from alerts.inhibition import selection
 from alerts.judgement import Clear, Firing, Judgement
 from alerts.routing import rules_by_name
-from alerts.step import Cause, Notice, Step
+from alerts.step import Cause, Notice, Step, end_is_news
 from alerts.telling import MUTES, needs_update, tell
 from alerts.wording import moment
-from core.config import AnomalyRule, PipelineRule, Settings
+from core.config import AnomalyRule, ForecastRule, PipelineRule, Settings
 from core.types import Action, Incident, IncidentAction, IncidentState, NotifyReason, Silence
 from render.units import format_span, format_value
 
@@ -35,7 +35,7 @@ SNOOZE = timedelta(hours=1)
 PENDING_FOR = timedelta(hours=6)
 """A pending incident of which nothing more is known for so long is dropped."""
 
-_KEPT = (*MUTES, ACKNOWLEDGED_BY, EXPECTED, GROUP_SIZE)
+_KEPT = (*MUTES, ACKNOWLEDGED_BY, EXPECTED, GROUP_SIZE, VERDICT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,8 +168,13 @@ def _carry_on_group(step: Step, group: Incident) -> None:
 
 
 def _ripen(step: Step, incident: Incident) -> None:
-    """Let a pending incident fire when its condition has held, and drop it when that is gone."""
+    """Let a pending incident fire when its condition has held, and drop it when that is gone.
+
+    Minutes before it began may be judged again, after a crash: what held then was another incident.
+    """
     firing = step.firings.get(incident.fingerprint)
+    if firing is not None and firing.until <= incident.started_at:
+        return
     if _ended_by_configuration(incident, step) or incident.fingerprint in step.clears or _forgotten(incident, step.now):
         step.put(replace(incident, state=IncidentState.RESOLVED, resolved_at=step.now))
     elif firing is not None:
@@ -189,7 +194,11 @@ def _ended_by_configuration(incident: Incident, step: Step) -> Cause | None:
         return None if step.settings.detection.enabled else Cause.DETECTION_OFF
     if isinstance(rule, PipelineRule):
         return None
-    covered = fingerprint_of(rule, selection(incident.labels)) == incident.fingerprint
+    covered = fingerprint_of(rule, incident.labels) == incident.fingerprint
+    if isinstance(rule, ForecastRule):
+        name = incident.labels.get("limit", "")
+        typed = any(limit.name == name for limit in step.settings.limits)
+        covered = covered and (rule.measured if not typed else not rule.limits or name in rule.limits)
     return None if covered else Cause.RULE_CHANGED
 
 
@@ -198,7 +207,7 @@ def _resolve(step: Step, incident: Incident, cause: Cause, *, at: datetime, more
         incident, state=IncidentState.RESOLVED, resolved_at=at, updated_at=step.now, summary=f"{incident.summary} {more}"
     )
     step.put(resolved)
-    if incident.last_notified_at is not None:
+    if incident.last_notified_at is not None and end_is_news(incident):
         step.tell(resolved, NotifyReason.RESOLVED, cause)
 
 

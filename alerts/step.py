@@ -10,6 +10,8 @@ from alerts.judgement import Clear, Firing
 from core.config import Rule, Settings
 from core.types import Incident, IncidentAction, NotifyReason, Silence
 
+BUDGET = "budget"
+
 
 class Cause(StrEnum):
     """Why a message is made."""
@@ -24,7 +26,13 @@ class Cause(StrEnum):
     GROUP_ENDED = "none of its members fires any more"
     RULE_REMOVED = "the rule was removed from the configuration"
     RULE_CHANGED = "the rule no longer covers it"
+    LATE_DATA = "calls that came late changed the verdict"
     DETECTION_OFF = "detection was switched off"
+
+
+def end_is_news(incident: Incident) -> bool:
+    """Whether anybody is told that it goes on, or has ended: that a budget's period is over is no news."""
+    return incident.kind != BUDGET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,11 +13,14 @@ from alerts.grouping import GROUP_SIZE, GROUPED_INTO, Group, clusters, is_group,
 from alerts.inhibition import INHIBITED_BY, Source, inhibiting, selection
 from alerts.routing import group_wait, receivers_of_incident, repeat_interval
 from alerts.silences import SILENCED_BY, silencing
-from alerts.step import Cause, Step
+from alerts.step import Cause, Step, end_is_news
 from core.series import Selector
 from core.types import Incident, IncidentState, NotifyReason, Severity
 
 MUTES = (INHIBITED_BY, GROUPED_INTO, SILENCED_BY)
+
+_EARLY = timedelta(milliseconds=500)
+"""Rules are judged every five seconds; a run that begins a moment early would make a wait of five seconds one of ten."""
 
 _SEVERE = [Severity.CRITICAL, Severity.WARNING, Severity.INFO]
 
@@ -57,7 +60,7 @@ def needs_update(incident: Incident, now: datetime, interval: timedelta, *, brea
             return Cause.NO_LONGER_INHIBITED
         return Cause.NO_LONGER_SILENCED if SILENCED_BY in incident.labels else Cause.STARTED
     quiet = incident.state is not IncidentState.FIRING or (incident.snoozed_until is not None and now < incident.snoozed_until)
-    if not clears and not quiet and abs(now - incident.last_notified_at) >= interval:
+    if not clears and not quiet and end_is_news(incident) and abs(now - incident.last_notified_at) >= interval:
         return Cause.REPEAT_INTERVAL_ELAPSED
     return None
 
@@ -149,7 +152,7 @@ def _tell_group(step: Step, group: Group) -> None:
 def _waited(step: Step, incident: Incident) -> bool:
     """Whether the wait is over; the distance counts, so that a clock set back does not make it last."""
     wait = group_wait(incident.severity, step.settings)
-    return incident.opened_at is None or abs(step.now - incident.opened_at) >= wait
+    return incident.opened_at is None or abs(step.now - incident.opened_at) >= wait - _EARLY
 
 
 def _become_source(step: Step, incident_id: str, receivers: frozenset[str], sources: list[Source]) -> None:

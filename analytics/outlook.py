@@ -44,6 +44,7 @@ class Ahead:
     likely_at: datetime | None = None
     late_at: datetime | None = None
     headroom: float | None = None
+    by_day: tuple[float, ...] = ()
 
 
 def ahead(limit: Limit, found: Crossing, first: datetime, zone: ZoneInfo) -> Ahead:
@@ -61,6 +62,7 @@ def ahead(limit: Limit, found: Crossing, first: datetime, zone: ZoneInfo) -> Ahe
         likely_at=likely,
         late_at=late,
         headroom=found.headroom,
+        by_day=tuple(round(float(share), 3) for share in found.by_hour[23::24]),
     )
 
 
@@ -82,6 +84,7 @@ def outlook(limit: Limit, measured: Measured, found: Ahead) -> LimitOutlook:
         headroom=1.0 - measured.now / limit.value.value if found.headroom is None else found.headroom,
         minutes=measured.minutes,
         words=found.words + _soon(measured.minutes),
+        by_day=found.by_day,
     )
 
 

@@ -71,7 +71,7 @@ def main() -> None:
     twice, minutes = 0, 0
     for seed in options.seeds:
         plan = planned(seed, count, end)
-        with _filled(seed, plan, end, options.rate, options.keep) as store:
+        with filled(seed, plan, end, options.rate, options.keep) as store:
             began = time.perf_counter()
             report = analyze(store, START + LEARNED, end, Settings(), 0)
             print(f"seed {seed}: {report.minutes:,} minutes judged in {time.perf_counter() - began:.0f} s", flush=True)
@@ -85,7 +85,7 @@ def main() -> None:
 
 
 @contextmanager
-def _filled(seed: int, plan: list[Planned], end: datetime, rate: float, keep: Path | None) -> Iterator[Store]:
+def filled(seed: int, plan: list[Planned], end: datetime, rate: float, keep: Path | None) -> Iterator[Store]:
     """A store with the calls of the fleet, incidents and all."""
     folder = Path(tempfile.mkdtemp(prefix="bench-incidents-")) if keep is None else keep / f"{seed}-{len(plan)}-{rate:g}"
     done = folder / _FILLED

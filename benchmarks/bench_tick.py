@@ -114,12 +114,12 @@ def explain_all_again(store: Store, trained: Trained, at: datetime) -> None:
     write_state(store, DETECTOR, at - _MINUTE, replace(state, runs=runs_now).to_json(), 1)
 
 
-def learned(panel: Panel) -> Trained:
-    """Baselines of constant expectations, narrow for the latency of ten routes so that their anomalies go on."""
+def learned(panel: Panel, straying: int = _EXPLAINED) -> Trained:
+    """Baselines of constant expectations, too low for the latency of some routes so that their anomalies go on."""
     with np.errstate(all="ignore"):
         mean = {name: np.nan_to_num(np.nanmean(transform(name, panel.values[name]), axis=1)) for name in BASELINE_METRICS}
     mean["tps"] = np.log1p(panel.calls.mean(axis=1))
-    routes = [row for row, one in enumerate(panel.selectors) if one.dimensions == ("route",)][:_EXPLAINED]
+    routes = [row for row, one in enumerate(panel.selectors) if one.dimensions == ("route",)][:straying]
     mean["latency_p95"][routes] -= np.log(5.0)
     center = {name: _slots(values) for name, values in mean.items()}
     scale = {name: _slots(1.5 / np.sqrt(np.maximum(panel.calls.mean(axis=1), 0.5)) + 0.05) for name in BASELINE_METRICS}

@@ -5,7 +5,7 @@ The fleet and the plan are frozen (docs/decisions/0012-frozen-incident-judge.md)
 if they are of the same incidents. What is tuned is tuned on `TUNING_SEEDS` alone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -197,14 +197,14 @@ def _new_model(rng: np.random.Generator, models: list[str]) -> tuple[str, dict[s
     return "new_model", {"model": model}, float(rng.uniform(2.0, 3.5)), int(rng.integers(30, 70)), f"{model}-next"
 
 
-def planned(seed: int, count: int, end: datetime) -> list[Planned]:
-    """`count` incidents spread over the time from `START + LEARNED` to `end`, in order, each kind as often as the others.
+def planned(seed: int, count: int, end: datetime, only: Sequence[str] = ()) -> list[Planned]:
+    """`count` incidents spread over the time from `START + LEARNED` to `end`, in order, each kind (of `only`) equally often.
 
     Between two of them lie at least 75 minutes. A recurring dip comes on three days in a row at the same time and is three.
     """
     rng = np.random.default_rng([seed, 4242])
     kinds = _kinds()
-    names = list(kinds)
+    names = list(only or kinds)
     order = [names[place] for lap in range(-(-count // len(names))) for place in rng.permutation(len(names))]
     taken: list[tuple[datetime, datetime]] = []
     plan: list[Planned] = []

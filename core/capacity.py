@@ -1,5 +1,6 @@
 """What is known of capacity and crosses rooms: measured ceilings, and what is left until a limit."""
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -136,6 +137,8 @@ class LimitOutlook:
         Minutes until the quota is used up as things move now; infinite: it is not. None for what is no quota.
     words : str
         All that in a sentence.
+    by_day : tuple of float
+        Probability of reaching the limit within 1, 2, … whole days from the forecast's first hour on; empty without a forecast.
     """
 
     name: str
@@ -153,6 +156,11 @@ class LimitOutlook:
     headroom: float
     minutes: Estimate | None
     words: str
+    by_day: tuple[float, ...] = ()
+
+    def within(self, days: int) -> float:
+        """Probability of reaching the limit within so many days; those after the forecast's end add nothing. NaN: unknown."""
+        return self.by_day[min(days, len(self.by_day)) - 1] if self.by_day else math.nan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,8 @@ from core.price_settings import TokenPriceSettings as TokenPriceSettings
 from core.record import DIMENSIONS, RECORD_SCHEMA
 from core.rules import AbsenceRule as AbsenceRule
 from core.rules import AnomalyRule as AnomalyRule
+from core.rules import BudgetRule as BudgetRule
+from core.rules import ForecastRule as ForecastRule
 from core.rules import ObjectiveRule as ObjectiveRule
 from core.rules import PipelineRule as PipelineRule
 from core.rules import Rule as Rule
@@ -597,6 +599,7 @@ def _default_rules() -> tuple[Rule, ...]:
     return (
         AnomalyRule(kind="anomaly", name="anomaly", severity=Severity.WARNING),
         AbsenceRule(kind="absence", name="no-traffic", severity=Severity.CRITICAL),
+        ForecastRule(kind="forecast", name="limits", severity=Severity.WARNING),
         PipelineRule(kind="pipeline", name="pipeline", severity=Severity.WARNING),
     )
 
@@ -664,6 +667,8 @@ class Settings(Part):
         for rule in self.rules:
             if isinstance(rule, ObjectiveRule):
                 _check_objective(rule, self.objectives)
+            if isinstance(rule, ForecastRule):
+                _check_limits(rule, self.limits, self.forecast)
         known = {receiver.name for receiver in self.receivers}
         routes = list(_routes(self.routing.routes))
         named = [*self.routing.receivers, *(name for part in (*self.rules, *routes) for name in part.receivers)]
@@ -694,6 +699,15 @@ def _check_objective(rule: ObjectiveRule, objectives: tuple[ObjectiveSettings, .
         raise ValueError(f"rule {rule.name!r}: there is no objective {rule.objective!r}")
     if METRICS[found.metric].unit != "1" or not found.at_most:
         raise ValueError(f"rule {rule.name!r}: objective {rule.objective!r} is no share with an at_most above 0")
+
+
+def _check_limits(rule: ForecastRule, limits: tuple[LimitSettings, ...], forecast: ForecastSettings) -> None:
+    known = {limit.name for limit in limits}
+    for name in rule.limits:
+        if name not in known:
+            raise ValueError(f"rule {rule.name!r}: there is no limit {name!r} under limits")
+    if "within" in rule.model_fields_set and rule.within > forecast.horizon:
+        raise ValueError(f"rule {rule.name!r}: within is longer than forecast.horizon")
 
 
 def _routes(routes: tuple[RouteSettings, ...]) -> Iterator[RouteSettings]:

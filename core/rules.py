@@ -3,8 +3,9 @@
 from datetime import timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from core.alert_settings import known_zone
 from core.durations import Duration
 from core.part import Part
 from core.record import DIMENSIONS
@@ -34,6 +35,10 @@ class ThresholdRule(RuleBase):
         None,
         description="Recovered only at or below this (`above`), or at or above it (`below`); in between it goes on.",
     )
+    delay: Duration = Field(
+        timedelta(0),
+        description="Minutes are judged so much later than the measured lateness of calls asks for; whole minutes.",
+    )
     no_data: Literal["keep", "ok", "alert"] = Field(
         "keep", description="What a window without any call means: nothing, that all is well, or a breach."
     )
@@ -56,6 +61,8 @@ class ThresholdRule(RuleBase):
             raise ValueError("recover must lie on the good side of the limit")
         if self.window < timedelta(minutes=1) or self.window % timedelta(minutes=1):
             raise ValueError("window must be a whole number of minutes")
+        if not timedelta(0) <= self.delay <= timedelta(minutes=30) or self.delay % timedelta(minutes=1):
+            raise ValueError("delay must be a whole number of minutes up to 30m")
         return self
 
 
@@ -147,9 +154,67 @@ class PipelineRule(RuleBase):
     dead_letters: int = Field(100, ge=1, description="From so many unreadable records in 15 minutes on it fires.")
 
 
-Rule = Annotated[ThresholdRule | AnomalyRule | ObjectiveRule | AbsenceRule | PipelineRule, Field(discriminator="kind")]
+class ForecastRule(RuleBase):
+    """Fires while a limit is likely to be used up soon."""
 
-RULE_KINDS = ("threshold", "anomaly", "objective", "absence", "pipeline")
+    kind: Literal["forecast"]
+    limits: tuple[str, ...] = Field((), description="Names of entries of `limits`; empty: all of them.")
+    measured: bool = Field(False, description="Also ceilings that were measured.")
+    within: Duration = Field(timedelta(days=7), description="How far ahead is looked; whole days, at most `forecast.horizon`.")
+    probability: float = Field(0.5, gt=0, le=1, description="Fires from this probability on that the limit is reached by then.")
+    recover: float | None = Field(
+        None, ge=0, le=1, description="Recovered at or below this probability; not given: four fifths of `probability`."
+    )
+
+    @model_validator(mode="after")
+    def _valid(self) -> Self:
+        if self.within < timedelta(days=1) or self.within % timedelta(days=1):
+            raise ValueError("within must be a whole number of days")
+        if self.recover is not None and self.recover > self.probability:
+            raise ValueError("recover must not be above probability")
+        return self
+
+    @property
+    def recover_at(self) -> float:
+        return 0.8 * self.probability if self.recover is None else self.recover
+
+
+class BudgetRule(RuleBase):
+    """Tells at each step how much of a budget of a calendar period is used up, once a period."""
+
+    kind: Literal["budget"]
+    of: Literal["cost", "tokens"] = Field("cost", description="What is counted: `cost` (USD) or `tokens`.")
+    at_most: float = Field(gt=0, description="The budget of one period, USD or tokens; with `by` that of each of its values.")
+    period: Literal["day", "week", "month"] = Field("month", description="Calendar period; weeks begin on Monday.")
+    time_zone: str = Field("", description="IANA name; empty: that of the configuration.")
+    selector: dict[str, str] = Field(default_factory=dict, description="Which calls: dimension → value; empty: all.")
+    by: tuple[str, ...] = Field((), description="One budget per value of these dimensions, such as `tenant` or `model`.")
+    steps: tuple[float, ...] = Field(
+        (0.5, 0.8, 0.95, 1.0), min_length=1, description="Shares of the budget at which is told, rising; 1 is all of it."
+    )
+    used_up: Severity = Field(Severity.CRITICAL, description="Severity from a step of 1 on; below it is `severity`.")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone(cls, name: str) -> str:
+        return known_zone(name)
+
+    @model_validator(mode="after")
+    def _valid(self) -> Self:
+        Selector.of(self.selector)
+        for name in self.by:
+            known_dimension(name)
+        if list(self.steps) != sorted(set(self.steps)) or self.steps[0] <= 0:
+            raise ValueError("steps must be above 0 and rise")
+        return self
+
+
+Rule = Annotated[
+    ThresholdRule | AnomalyRule | ForecastRule | ObjectiveRule | BudgetRule | AbsenceRule | PipelineRule,
+    Field(discriminator="kind"),
+]
+
+RULE_KINDS = ("threshold", "anomaly", "forecast", "objective", "budget", "absence", "pipeline")
 
 
 def known_metric(name: str) -> None:

@@ -317,6 +317,8 @@ class NotifyReason(StrEnum):
     OPENED = "opened"
     REPEATED = "repeated"
     RESOLVED = "resolved"
+    AMENDED = "amended"
+    WITHDRAWN = "withdrawn"
 
 
 class DeliveryState(StrEnum):

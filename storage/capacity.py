@@ -199,6 +199,7 @@ def _limit(body: dict[str, Any]) -> LimitOutlook:
         headroom=float(body["headroom"]),
         minutes=body["minutes"] and _estimate(body["minutes"]),
         words=body["words"],
+        by_day=tuple(float(one) for one in body.get("by_day", ())),  # outlooks of before have none
         **times,
     )
 

@@ -1,4 +1,4 @@
-"""`tpscope alerts` and `tpscope silences`: look at the rules, try a receiver, mute."""
+"""`tpscope alerts` and `tpscope silences`: look at the rules, rehearse them, try a receiver, mute."""
 
 from typing import Annotated
 
@@ -6,7 +6,7 @@ import typer
 
 from tpscope.options import ConfigOption, JsonOption, StoreOption, duration_option, settings_of, time_option
 
-alert_app = typer.Typer(no_args_is_help=True, help="Check rules and receivers.")
+alert_app = typer.Typer(no_args_is_help=True, help="Check and rehearse rules, try receivers.")
 silence_app = typer.Typer(no_args_is_help=True, help="Mute what is known, for a while.")
 
 
@@ -28,6 +28,23 @@ def try_receiver(
     from tpscope.alerting import run_test
 
     return run_test(settings_of(config, None), receiver, as_json=as_json)
+
+
+@alert_app.command("rehearse")
+def rehearse(
+    span: Annotated[str, typer.Option("--for", help="How much of the newest history is judged.")] = "2d",
+    learn: Annotated[str, typer.Option(help="How much before it detection learns from.")] = "7d",
+    faults: Annotated[int, typer.Option(min=0, help="How many faults are put into the copy.")] = 12,
+    seed: Annotated[int, typer.Option(help="Where and when they fall.")] = 7,
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Try the rules on a copy of your own history with faults in it: precision, recall, delay and pages a week of each."""
+    from tpscope.rehearsing import run_rehearse
+
+    learned, judged = duration_option("--learn", learn), duration_option("--for", span)
+    return run_rehearse(settings_of(config, store), learned, judged, faults, seed, as_json=as_json)
 
 
 @silence_app.command("add")

@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import partial
 
 from alerts.heartbeat import Heartbeat
-from alerts.jobs import Deliverer, run_alerts
+from alerts.jobs import Deliverer, UsageMemory, run_alerts
 from analytics.capacity import run_capacity
 from analytics.counting import JOB as TRANSACTIONS
 from analytics.counting import TransactionCounter
@@ -184,14 +184,14 @@ class Service:
     def _jobs(self) -> list[Job]:
         settings = self._current.value
         store, clock, current = self._store, self._clock, self._current
-        detector = Detector()
+        detector, usage = Detector(), UsageMemory()
 
         def job(name: str, every: timedelta, run: Callable[[int], object], after_s: float) -> Job:
             return Job(name=name, every=every, run=run, first_after=timedelta(seconds=after_s))
 
         jobs = [
             job("hours", timedelta(minutes=5), lambda epoch: run_hours(store, clock, current.value, epoch), 2),
-            job("alerts", timedelta(seconds=5), lambda epoch: run_alerts(store, clock, current.value, epoch), 3),
+            job("alerts", timedelta(seconds=5), lambda epoch: run_alerts(store, clock, current.value, epoch, usage), 3),
         ]
         if settings.transactions:
             counter = TransactionCounter()

@@ -23,8 +23,11 @@ _MOST_LINK = 4000
 
 _WORDS = {
     Action.ACKNOWLEDGE: ("Acknowledge this incident", "It is not repeated any more; its end is still told."),
-    Action.SNOOZE: ("Snooze this incident for an hour", "It is not repeated for an hour."),
-    Action.EXPECTED: ("Say that this was expected", "It is not repeated any more, and is marked as expected."),
+    Action.SNOOZE: ("Snooze this incident for an hour", "It is not repeated for an hour, which is left out of training."),
+    Action.EXPECTED: (
+        "Say that this was expected",
+        "It is not repeated any more, is marked as expected, and its time is left out of training.",
+    ),
 }
 
 _PAGE = """<!doctype html>

@@ -16,7 +16,13 @@ from dashboards.pages.words import extra, facts, legend, notice, severity_badge,
 from render.units import UNKNOWN, format_range, format_span, format_value, unit_words
 
 MAX_PARTS = 8
-_REASONS = {NotifyReason.OPENED: "opened", NotifyReason.REPEATED: "reminder", NotifyReason.RESOLVED: "resolved"}
+_REASONS = {
+    NotifyReason.OPENED: "opened",
+    NotifyReason.REPEATED: "reminder",
+    NotifyReason.RESOLVED: "resolved",
+    NotifyReason.AMENDED: "amended",
+    NotifyReason.WITHDRAWN: "withdrawn",
+}
 _STATES = {
     DeliveryState.SENT: ("✓ delivered", "good"),
     DeliveryState.PENDING: ("… waiting to be sent", "quiet"),

@@ -31,7 +31,10 @@ def test_check_names_every_mistake_with_its_place(tmp_path: Path) -> None:
     (tmp_path / "good.yaml").write_text("receivers: [{name: own, url: 'https://hooks.example.com/x'}]\n")
     good = run(tmp_path, "alerts", "check", "--config", "good.yaml")
     assert good.returncode == 0, good.stderr
-    assert "valid; rules: anomaly (anomaly), no-traffic (absence), pipeline (pipeline); 1 receivers" in good.stdout
+    assert (
+        "valid; rules: anomaly (anomaly), no-traffic (absence), limits (forecast), pipeline (pipeline); 1 receivers"
+        in good.stdout
+    )
     (tmp_path / "broken.j2").write_text('{"text": {{ nonsense | json }}}')
     (tmp_path / "bad.yaml").write_text(BAD)
     bad = run(tmp_path, "alerts", "check", "--config", "bad.yaml")

@@ -1,4 +1,7 @@
-"""Alerting's repository in memory, which can be made to fail or to be killed at any write; and a receiver in memory."""
+"""Alerting's repository in memory, which can be made to fail or to be killed at any write; and a receiver in memory.
+
+A contract (`tests/contract/test_alerts_repository_contract.py`) holds what it keeps to what the store does.
+"""
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
@@ -8,10 +11,13 @@ import pandas as pd
 
 from alerts.post import Envelope, Receipt, ReceiverUnavailable
 from alerts.repository import WindowQuery
+from core.capacity import LimitOutlook
 from core.config import ReceiverSettings
 from core.errors import DeliveryRefused, StoreError
+from core.masks import Mask
 from core.series import Selector
 from core.types import Anomaly, DeliveryState, Incident, IncidentAction, JobState, Notification, Silence, Watermark
+from storage.spent import Spending
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -36,6 +42,10 @@ class MemoryRepository:
         self.in_spans: pd.DataFrame | None = None
         self.live: pd.DataFrame | None = None
         self.unread = 0
+        self.masks: dict[str, Mask] = {}
+        self.spending: dict[str, float] = {}
+        self.spent_reads = 0
+        self.limit_outlooks: list[LimitOutlook] = []
         self.moved: dict[str, pd.DataFrame] = {}
         self.reads: list[WindowQuery] = []
         self.kill_before = ""
@@ -118,6 +128,17 @@ class MemoryRepository:
             return self.live if self.live is not None else pd.DataFrame(columns=["span", *by, "calls", "value"])
         return self.in_spans if self.in_spans is not None else pd.DataFrame(columns=["span", *by, "calls", "value"])
 
+    def spent(self, of: Spending, start: datetime, end: datetime, selector: Selector, by: tuple[str, ...]) -> pd.DataFrame:
+        """What each group spends in an hour, from `START` on."""
+        self.spent_reads += 1
+        hours = max((end - max(start, START)).total_seconds() / 3600, 0.0)
+        rows = [(group, 1.0, rate * hours) for group, rate in self.spending.items()]
+        frame = pd.DataFrame(rows, columns=["group", "calls", "spent"])
+        return frame.rename(columns={"group": by[0]}) if by else frame.drop(columns="group")
+
+    def outlooks(self) -> list[LimitOutlook]:
+        return self.limit_outlooks
+
     def letters(self, since: datetime) -> int:
         return self.unread
 
@@ -129,6 +150,9 @@ class MemoryRepository:
 
     def actions(self, since: datetime) -> list[IncidentAction]:
         return [one for one in self.said if one.at > since]
+
+    def write_masks(self, masks: Sequence[Mask]) -> None:
+        self.masks.update({one.id: one for one in masks})
 
     def watermarks(self) -> list[Watermark]:
         return self.marks

@@ -226,6 +226,15 @@ def many(count: int, **more: Any) -> list[Any]:
     return [firing(rule, labels={"provider": "openai", "route": f"/r{number}"}, **more) for number in range(count)]
 
 
+def test_a_wait_of_five_seconds_is_over_at_the_run_five_seconds_later_even_a_little_early() -> None:
+    critical = slow(severity="critical")
+    given, firings = settings(critical, routing=GROUPING), [firing(critical)]
+    first = run([], given, firings=firings)
+    known = after([], first)
+    early, timely = (run(known, given, NOW + timedelta(seconds=wait), firings=firings) for wait in (4.2, 4.9))
+    assert (reasons(first), reasons(early), len(reasons(timely))) == ([], [], 1)
+
+
 @pytest.mark.parametrize(("severity", "wait_s"), [("critical", 5), ("warning", 20)])
 def test_a_thousand_series_that_break_for_one_cause_are_one_incident(severity: str, wait_s: int) -> None:
     rule = slow(by=["provider", "route"], severity=severity)

@@ -119,6 +119,12 @@ def test_a_pending_incident_fires_when_it_has_held_and_is_dropped_when_it_is_gon
     assert [one.reason for one in again.notices] == [OPENED], "what never fired does not stand in the way"
 
 
+def test_minutes_judged_again_after_a_crash_do_not_open_what_began_after_them() -> None:
+    """The process was killed after it had written a pending incident and before it had noted how far it had judged."""
+    (pending,) = step(firings=[firing(held=False, since=START + 4 * MINUTE, until=START + 5 * MINUTE)]).updates
+    assert step([pending], firings=[firing()]).updates == ()
+
+
 def test_a_recovered_condition_ends_the_incident_and_tells_it() -> None:
     decision = step([incident()], clears=[clear()])
     ended = only(decision)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from core.config import PriceSettings
@@ -16,6 +17,7 @@ from storage.contract import Store
 from storage.hours import read_hours, refresh_hours
 from storage.prices import read_prices, unpriced_models, write_prices
 from storage.series import read_panel, read_series
+from storage.spent import read_spent
 from storage.windows import read_windows
 from tests.unit.storage.batches import START, batch
 
@@ -50,8 +52,21 @@ def test_costs_are_those_computed_by_hand(store: Store, path: Path) -> None:
     assert by_tenant["cost_per_h"].sum() / 60 == expected
     by_method = read_panel(store, START, END, 60, ("method",), ("cost_per_h",))  # from single calls
     assert by_method["cost_per_h"].sum() / 60 == expected
+    for by in ((), ("tenant",), ("tenant", "model")):
+        assert read_spent(store, "cost", START, END, Selector(), by)["spent"].sum() == expected
     refresh_hours(store, START, END, ((), ("service",)), 1)
     assert read_hours(store, "cost_per_h", START, END, Selector.of(service="chat"))["value"].sum() == expected
+
+
+def test_what_is_spent_is_counted_from_the_start_to_the_end(store: Store) -> None:
+    calls = [{"tenant": tenant, "prompt_tokens": 100, "completion_tokens": 7, "day": day} for tenant in "ab" for day in (0, 1)]
+    _insert(store, [*calls, {"tenant": "plain", "status": 200}])
+    found = read_spent(store, "tokens", START, START + DAY, Selector(), ("tenant",))
+    assert dict(zip(found["tenant"], found["spent"], strict=True)) == pytest.approx(
+        {"a": 107, "b": 107, "plain": np.nan}, nan_ok=True
+    )
+    assert read_spent(store, "tokens", START, END, Selector.of(tenant="a"))["spent"].tolist() == pytest.approx([214])
+    assert read_spent(store, "cost", START, START + timedelta(minutes=1)).empty
 
 
 def test_a_window_of_a_rule_is_priced(store: Store) -> None:
