@@ -11,7 +11,7 @@ from analytics.forecasting.season import Season
 _OUTAGE_SHARE, _BUSY_SHARE = 0.02, 0.25
 """An outage is a run below the first share of what is usual, while what is usual is above the second share of the middle."""
 _LEAST_OUTAGE = 2
-_LARGEST = 1e100
+LARGEST = 1e100
 """Beyond this is no measurement, and sums of it would overflow."""
 _MOST_OUTAGES = 0.1
 """More than this share of points cannot be outages: the series is so."""
@@ -32,7 +32,7 @@ class History:
 
 def prepare(values: Floats, season: Season, masked: npt.NDArray[np.bool_] | None = None) -> History:
     """Cut, mask and fill; infinities, and numbers near them, are unknown. The result is empty where nothing is known."""
-    clean = np.where(np.abs(values) <= _LARGEST, values, np.nan)
+    clean = np.where(np.abs(values) <= LARGEST, values, np.nan)
     known = np.flatnonzero(np.isfinite(clean))
     if not len(known):
         return History(values=np.empty(0), start=0, ends=0, known=0)

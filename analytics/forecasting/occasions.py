@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 
-from analytics.forecasting.history import fill
+from analytics.forecasting.history import LARGEST, fill
 from analytics.forecasting.profile import Floats
 from analytics.forecasting.season import Season
 
@@ -50,6 +50,8 @@ def masked(count: int, occasions: Sequence[Occasion]) -> npt.NDArray[np.bool_]:
 def factors(values: Floats, horizon: int, occasions: Sequence[Occasion], season: Season) -> Floats:
     """By what the forecast of each point after `values` (NaN where unknown) is multiplied, shape (horizon,)."""
     result = np.ones(horizon)
+    if not occasions:
+        return result
     learned = _learned(values, occasions, season)
     for one in occasions:
         factor = one.uplift if one.uplift is not None else learned.get(one.name, 1.0)
@@ -61,6 +63,7 @@ def factors(values: Floats, horizon: int, occasions: Sequence[Occasion], season:
 def _learned(values: Floats, occasions: Sequence[Occasion], season: Season) -> dict[str, float]:
     """The median factor of past occasions by name."""
     mask = masked(len(values), occasions)
+    values = np.where(np.abs(values) <= LARGEST, values, np.nan)
     if not np.isfinite(values[~mask]).any():
         return {}
     usual = fill(np.where(mask, np.nan, values), season)
