@@ -5,7 +5,7 @@ from datetime import datetime
 
 from analytics.features import BASELINE_METRICS, Panel, stack, to_panel
 from storage.contract import Store
-from storage.series import read_panel
+from storage.panels import read_scopes
 
 SCOPES: tuple[tuple[str, ...], ...] = ((), ("gateway",), ("service",), ("route",), ("provider",), ("model",), ("tenant",))
 """Every value of each of these dimensions is a selection of its own; the first is all traffic."""
@@ -23,10 +23,9 @@ def read_minutes(
     Selections with fewer calls than `least_calls` in the span are left out before their minutes are laid out: memory is only
     needed for what is kept.
     """
-    panels = []
-    for by in SCOPES:
-        frame = read_panel(store, start, end, 60, by, tuple(metrics))
+    panels = {}
+    for by, frame in read_scopes(store, start, end, SCOPES, metrics):
         if by and least_calls > 0.0:
             frame = frame[frame.groupby(list(by))["calls"].transform("sum") >= least_calls]
-        panels.append(to_panel(frame, by, start, end, metrics))
-    return stack(panels)
+        panels[by] = to_panel(frame, by, start, end, metrics)
+    return stack([panels[by] for by in SCOPES])
