@@ -10,7 +10,7 @@ import numpy as np
 
 from analytics.baseline import Baselines
 from analytics.features import Floats, Panel, transform
-from core.series import Selector
+from core.series import ALL_CALLS, Selector
 from core.types import Related
 
 _MOST_LAG = 10
@@ -31,11 +31,16 @@ def residuals(baselines: Baselines, panel: Panel) -> dict[str, Floats]:
 
 
 def related_series(
-    moved: Mapping[str, Floats], selectors: tuple[Selector, ...], metric: str, lead: Selector
+    moved: Mapping[str, Floats],
+    selectors: tuple[Selector, ...],
+    metric: str,
+    lead: Selector,
+    samples: Mapping[str, Floats] | None = None,
 ) -> tuple[Related, ...]:
-    """The series that correlate most with `metric` of `lead`, other metrics or other dimensions than its own.
+    """The series that correlate most with `metric` of `lead`, other metrics or other dimensions than its own, and `samples`.
 
-    None where the leading series is not among the selectors, or is not known for most of the time.
+    None where the leading series is not among the selectors, or is not known for most of the time. Samples are rows of
+    (n_minutes,) by name; they are nobody's own, and said to be of all calls.
     """
     if lead not in selectors or metric not in moved:
         return ()
@@ -53,6 +58,11 @@ def related_series(
             found.append(
                 Related(selector=selectors[row], metric=name, lag_minutes=int(lag[row]), correlation=float(correlation[row]))
             )
+    for name, row in (samples or {}).items():
+        if np.isfinite(row).mean() >= _LEAST_KNOWN:
+            (correlation,), (lag,) = _best_lag(np.nan_to_num(row)[None, :], np.nan_to_num(ours))
+            if abs(correlation) >= _LEAST_CORRELATION:
+                found.append(Related(selector=ALL_CALLS, metric=name, lag_minutes=int(lag), correlation=float(correlation)))
     found.sort(key=lambda one: (-abs(one.correlation), one.metric, str(one.selector)))
     return tuple(found[:_MOST_RELATED])
 

@@ -10,10 +10,7 @@ from storage.selection import matching
 def count_late(
     store: Store, start: datetime, end: datetime, selector: Selector, wait: timedelta, since: datetime, until: datetime
 ) -> int:
-    """Calls of a selection in the minutes of [start, end), written in [since, until) and `wait` or more after it.
-
-    Imports are left out: nobody waited for them.
-    """
+    """Calls of a selection in the minutes of [start, end), written in [since, until) and `wait` or more after it."""
     selected, labels = matching(selector, "t")
     params: dict[str, Value] = {
         "start": start, "end": end, "since": since, "until": until, "wait_s": 60.0 + wait.total_seconds(), **labels,
@@ -22,7 +19,6 @@ def count_late(
         f"""SELECT toInt64(count()) AS calls FROM calls AS t
         WHERE t.ts >= {{start:DateTime64(3, 'UTC')}} AND t.ts < {{end:DateTime64(3, 'UTC')}}
             AND t.ingested_at >= {{since:DateTime64(3, 'UTC')}} AND t.ingested_at < {{until:DateTime64(3, 'UTC')}}
-            AND t.origin != 'import'
             AND toFloat64(t.ingested_at) > toFloat64(toUnixTimestamp(toStartOfMinute(t.ts))) + {{wait_s:Float64}}{selected}""",
         params,
     )
