@@ -58,11 +58,11 @@ def related_series(
             found.append(
                 Related(selector=selectors[row], metric=name, lag_minutes=int(lag[row]), correlation=float(correlation[row]))
             )
-    for name, row in (samples or {}).items():
-        if np.isfinite(row).mean() >= _LEAST_KNOWN:
-            (correlation,), (lag,) = _best_lag(np.nan_to_num(row)[None, :], np.nan_to_num(ours))
-            if abs(correlation) >= _LEAST_CORRELATION:
-                found.append(Related(selector=ALL_CALLS, metric=name, lag_minutes=int(lag), correlation=float(correlation)))
+    for name, sample in (samples or {}).items():
+        correlation, lag = _best_lag(np.nan_to_num(sample)[None, :], np.nan_to_num(ours))
+        alike, minutes = float(correlation[0]), int(lag[0])
+        if np.isfinite(sample).mean() >= _LEAST_KNOWN and abs(alike) >= _LEAST_CORRELATION:
+            found.append(Related(selector=ALL_CALLS, metric=name, lag_minutes=minutes, correlation=alike))
     found.sort(key=lambda one: (-abs(one.correlation), one.metric, str(one.selector)))
     return tuple(found[:_MOST_RELATED])
 
