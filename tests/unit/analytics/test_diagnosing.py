@@ -13,6 +13,7 @@ from analytics.evidence import Evidence
 from analytics.features import Panel
 from analytics.run_state import Run
 from core.series import Direction, Selector
+from core.types import Related
 from storage.contract import Store
 from storage.leaves import LeafRows
 from tests.unit.analytics.builders import DAY, MIN_CALLS, MINUTE, MONDAY, traffic_panel
@@ -83,7 +84,7 @@ def test_series_that_moved_with_the_leading_one_are_named_and_none_of_the_future
     values["latency_p95"][other, 48:58] *= np.linspace(2.0, 9.0, 10)
     moved = replace(hours, values=values)
 
-    def related(panel: Panel) -> tuple[object, ...]:
+    def related(panel: Panel) -> tuple[Related, ...]:
         verdicts = judge(panel, learned.trained.baselines, learned.trained.forest, MIN_CALLS)
         ask = diagnosing(offline, learned.trained, panel, lambda *span: FAILED, no_samples)
         found = ask(run_of(panel.start + 50 * MINUTE), verdicts.minute(59))
