@@ -27,6 +27,10 @@ def assert_as_alone(store: Store, metrics: tuple[str, ...]) -> None:
     assert set(together) == set(SCOPES)
     for by, frame in together.items():
         pd.testing.assert_frame_equal(frame, read_panel(store, START, END, 60, by, metrics), check_exact=False)
+    for scope in SCOPES[:2]:
+        ((by, frame),) = read_scopes(store, START, END, [scope], metrics)
+        assert by == scope
+        pd.testing.assert_frame_equal(frame, together[scope])
 
 
 @given(rows=rows_strategy)
