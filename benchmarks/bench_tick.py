@@ -117,16 +117,9 @@ def explain_all_again(store: Store, trained: Trained, at: datetime) -> None:
     write_state(store, DETECTOR, at - _MINUTE, replace(state, runs=runs_now).to_json(), 1)
 
 
-<<<<<<< HEAD
 def learned(panel: Panel, straying: int = _EXPLAINED) -> Trained:
     """Baselines of constant expectations, too low for the latency of some routes so that their anomalies go on."""
-    with np.errstate(all="ignore"):
-        mean = {name: np.nan_to_num(np.nanmean(transform(name, panel.values[name]), axis=1)) for name in BASELINE_METRICS}
-=======
-def learned(panel: Panel) -> Trained:
-    """Baselines of constant expectations, narrow for the latency of ten routes so that their anomalies go on."""
     mean = {name: mean_of_known(transform(name, panel.values[name])) for name in BASELINE_METRICS}
->>>>>>> a1e6552 (analytics: a tick reads once a table, looks only at its own minute, and its triggers can be set)
     mean["tps"] = np.log1p(panel.calls.mean(axis=1))
     routes = [row for row, one in enumerate(panel.selectors) if one.dimensions == ("route",)][:straying]
     mean["latency_p95"][routes] -= np.log(5.0)

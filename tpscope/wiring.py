@@ -186,11 +186,7 @@ class Service:
     def _jobs(self) -> list[Job]:
         settings = self._current.value
         store, clock, current = self._store, self._clock, self._current
-<<<<<<< HEAD
-        detector, usage = Detector(), UsageMemory()
-=======
-        detector, rescorer = Detector(), Detector()
->>>>>>> a1e6552 (analytics: a tick reads once a table, looks only at its own minute, and its triggers can be set)
+        detector, rescorer, usage = Detector(), Detector(), UsageMemory()
 
         def job(name: str, every: timedelta, run: Callable[[int], object], after_s: float) -> Job:
             return Job(name=name, every=every, run=run, first_after=timedelta(seconds=after_s))
