@@ -46,7 +46,7 @@ def test_costs_are_priced_by_scope(store: Store) -> None:
     call = {"ts": START, "provider": "a", "model": "m", "tenant": "t", "service": "s", "route": "/", "gateway": "g"}
     insert_calls(store, batch([{**call, "prompt_tokens": 1000}, {**call, "tenant": "u", "cost_usd": 0.5}]))
     prices = PriceSettings.model_validate({"tokens": [{"model": "m", "input": 2.0, "output": 2.0}]})
-    write_prices(store, prices.table, START, 1)
+    write_prices(store, prices.read_table(), START, 1)
     assert_as_alone(store, ("cost_per_h",))
     by_tenant = dict(read_scopes(store, START, END, SCOPES, ("cost_per_h",)))[("tenant",)]
     assert by_tenant["cost_per_h"].tolist() == pytest.approx([0.002 * 60, 0.5 * 60])
