@@ -197,16 +197,19 @@ def to_frame(baselines: Baselines) -> pd.DataFrame:
 
 
 def from_frame(frame: pd.DataFrame, time_zone: str, calendars: Calendars | None = None) -> Baselines:
-    """The inverse of `to_frame`. Where days off have no slots of their own they are as Sundays."""
-    codes, names = pd.factorize(frame["selector"].astype(str), sort=False)
+    """The inverse of `to_frame`; `metric` and `selector` may be texts or categories, `expected` and its range are not needed.
+
+    Where days off have no slots of their own they are as Sundays.
+    """
+    codes, names = pd.factorize(frame["selector"], sort=False)
     held: dict[str, dict[str, Floats]] = {"center": {}, "scale": {}, "samples": {}}
-    metric_of_row = frame["metric"].astype(str).to_numpy()
+    numbers = {column: frame[column].to_numpy(dtype=float) for column in held}
     slot = frame["slot"].to_numpy(dtype=np.int64)
-    for metric in dict.fromkeys([*BASELINE_METRICS, *metric_of_row]):  # one that nothing is known of has no row
-        here = metric_of_row == metric
+    for metric in dict.fromkeys([*BASELINE_METRICS, *frame["metric"].unique()]):  # one that nothing is known of has no row
+        here = np.flatnonzero(frame["metric"] == metric)
         for column, matrices in held.items():
             matrix = np.full((len(names), SLOTS), np.nan)
-            matrix[codes[here], slot[here]] = frame.loc[here, column].to_numpy(dtype=float)
+            matrix[codes[here], slot[here]] = numbers[column][here]
             days = matrix.reshape(len(names), -1, 24)
             unseen = np.isnan(days[:, DAY_OFF]).all(axis=1)
             days[unseen, DAY_OFF] = days[unseen, _SUNDAY]

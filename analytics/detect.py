@@ -18,33 +18,8 @@ from analytics.features import Floats, Kind, Panel, align, inverse, kind_of
 from analytics.forest import Forest
 from analytics.peers import comparable
 from analytics.sustained import Sustained
-from core.series import METRICS, Direction, Selector
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Effect:
-    """The least change that matters: by a factor, and by an amount in the metric's unit."""
-
-    factor: float
-    amount: float
-
-
-EFFECTS: Mapping[str, Effect] = {
-    "tps": Effect(factor=1.5, amount=0.15),
-    "error_rate": Effect(factor=2.0, amount=0.03),
-    "rate_limited_rate": Effect(factor=2.0, amount=0.03),
-    "latency_p50": Effect(factor=1.4, amount=10.0),
-    "latency_p95": Effect(factor=1.4, amount=10.0),
-    "tokens_per_s": Effect(factor=1.6, amount=5.0),
-    "cost_per_h": Effect(factor=1.6, amount=0.05),
-    "cache_hit_rate": Effect(factor=1.3, amount=0.15),
-}
-LASTING_EFFECTS: Mapping[str, Effect] = {**EFFECTS, "latency_p50": Effect(factor=2.0, amount=10.0)}
-"""Over many minutes smaller changes are certain and still no trouble: near saturation, a tenth more calls is half as slow
-again.
-"""
-
-_ANY_EFFECT = Effect(factor=1.3, amount=0.0)
+from analytics.triggers import TRIGGERS, Trigger
+from core.series import METRICS, Selector
 
 _SURE_CALLS = 30.0
 """A percentile over fewer calls may jump in one minute by chance: alone, it must come twice."""
@@ -132,7 +107,9 @@ class MinuteVerdict:
         return lower, upper
 
 
-def judge(panel: Panel, baselines: Baselines, forest: Forest, min_calls: float) -> Verdicts:
+def judge(
+    panel: Panel, baselines: Baselines, forest: Forest, min_calls: float, triggers: Mapping[str, Trigger] = TRIGGERS
+) -> Verdicts:
     """Judge every minute of the panel for every selection of the baselines; a selection without a row had no call."""
     aligned = align(panel, baselines.selectors)
     expected = baselines.at(panel.times())
@@ -145,10 +122,11 @@ def judge(panel: Panel, baselines: Baselines, forest: Forest, min_calls: float) 
     for index, metric in enumerate(metrics):
         if metric in scored:
             usual = inverse(metric, expected.center[metric])
-            sided = _on_bad_side(metric, together[index])
+            sided = triggers[metric].on_bad_side(together[index])
             sided = sided * _reliance(metric, aligned.calls) / RANGE_SIGMAS
             for held, part in ((strengths, 1.0), (faints, 0.5)):
-                matters = _matters(metric, judged.values[metric], usual, part) & _counts(metric, aligned, usual, part)
+                matters = triggers[metric].effect.matters(judged.values[metric], usual, part)
+                matters &= _counts(metric, aligned, usual, part)
                 held[index] = np.where(matters, sided, 0.0)
     # Where nothing is near the edge of its range the other judge decides nothing: only the few other rows are asked about.
     out = strengths.max(axis=0) > _NEAR
@@ -183,7 +161,9 @@ def with_silence(verdicts: Verdicts, silence: Floats) -> Verdicts:
     return replace(verdicts, strengths=strengths, faints=faints, score=score, sure=verdicts.sure | (heard >= 1.0))
 
 
-def with_sustained(verdicts: Verdicts, lasting: Sustained, before: Verdicts | None = None) -> Verdicts:
+def with_sustained(
+    verdicts: Verdicts, lasting: Sustained, before: Verdicts | None = None, triggers: Mapping[str, Trigger] = TRIGGERS
+) -> Verdicts:
     """Add what only shows over several minutes: a series whose last minutes together are out, by an amount that matters.
 
     Where that says more than the minute alone, its value is the one that is told. What single minutes showed ends with them:
@@ -192,10 +172,9 @@ def with_sustained(verdicts: Verdicts, lasting: Sustained, before: Verdicts | No
     metrics = verdicts.metrics
     lasting = replace(lasting, strength=np.where(_is_over(verdicts, before), 0.0, lasting.strength))
     usual = np.stack([inverse(metric, verdicts.expected.center[metric]) for metric in metrics])
+    effects = [triggers[name].lasting for name in metrics]
     matters = [
-        np.stack(
-            [_matters(name, lasting.value[row], lasting.usual[row], part, LASTING_EFFECTS) for row, name in enumerate(metrics)]
-        )
+        np.stack([effect.matters(lasting.value[row], lasting.usual[row], part) for row, effect in enumerate(effects)])
         for part in (1.0, 0.5)
     ]
     strong, faint = (np.where(matter, lasting.strength, 0.0) for matter in matters)
@@ -247,7 +226,7 @@ def training_rows(scored: Mapping[str, Floats], metrics: tuple[str, ...], limit:
     Rows out of their range are left out: history has incidents in it, and a forest that holds them for ordinary finds no other.
     """
     rows = np.stack([scored[metric].ravel() for metric in metrics], axis=1)
-    out = np.stack([_on_bad_side(metric, rows[:, column]) for column, metric in enumerate(metrics)], axis=1).max(axis=1)
+    out = np.stack([TRIGGERS[metric].on_bad_side(rows[:, column]) for column, metric in enumerate(metrics)], axis=1).max(axis=1)
     rows = rows[~np.isnan(rows).all(axis=1) & (out < RANGE_SIGMAS)]
     if len(rows) <= limit:
         return np.asarray(rows)
@@ -266,17 +245,6 @@ def _sure(strengths: Floats, metrics: tuple[str, ...], calls: Floats) -> npt.NDA
     return np.asarray((strengths[added] >= 1.0).any(axis=0) | (calls >= _SURE_CALLS))
 
 
-def _on_bad_side(metric: str, z: Floats) -> Floats:
-    known = np.nan_to_num(z)
-    match METRICS[metric].bad:
-        case Direction.HIGH:
-            return np.maximum(known, 0.0)
-        case Direction.LOW:
-            return np.maximum(-known, 0.0)
-        case Direction.BOTH:
-            return np.abs(known)
-
-
 def _reliance(metric: str, calls: Floats) -> Floats:
     """What a deviation of percentiles or sums of few calls counts: a single odd call makes one."""
     if kind_of(metric) is not Kind.LEVEL:
@@ -289,13 +257,3 @@ def _counts(metric: str, panel: Panel, usual: Floats, part: float) -> npt.NDArra
     if kind_of(metric) is not Kind.RATIO:
         return np.ones(panel.calls.shape, dtype=np.bool_)
     return np.asarray(np.abs(panel.values[metric] - usual) * panel.calls >= _LEAST_EVENTS * part)
-
-
-def _matters(
-    metric: str, value: Floats, usual: Floats, part: float, effects: Mapping[str, Effect] = EFFECTS
-) -> npt.NDArray[np.bool_]:
-    """Whether the change is large enough to matter; with `part` below 1, to that part of the amounts."""
-    effect = effects.get(metric, _ANY_EFFECT)
-    factor = 1.0 + (effect.factor - 1.0) * part
-    high, low = np.maximum(value, usual), np.minimum(value, usual)
-    return np.asarray((high >= factor * low) & (high - low >= effect.amount * part))

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from analytics.detect import LINGERING, SHARP_MINUTES, judge, with_silence, with_sustained
+from analytics.detect import LINGERING, SHARP_MINUTES, Verdicts, judge, with_silence, with_sustained
 from analytics.features import Panel, align
 from analytics.look_back import LookBack
 from analytics.run_state import RunSettings, RunState, Versions
@@ -15,6 +15,7 @@ from analytics.runs import Diagnose, advance
 from analytics.silence import Silence, score_silence
 from analytics.sustained import sustained
 from analytics.trained import Trained, load
+from analytics.triggers import triggers_of
 from core.calendars import in_zone, load_calendars
 from core.config import DetectionSettings, Settings
 from core.types import Anomaly
@@ -58,21 +59,11 @@ def judge_span(
     the same anomalies, if `lead` is `analytics.sustained.LEAD` in each.
     """
     names = [str(selector) for selector in trained.baselines.selectors]
-    fresh = panel.slice(lead, panel.minutes)
-    verdicts = judge(fresh, trained.baselines, trained.forest, settings.min_calls_per_minute)
-    if trained.edges is not None:
-        whole = align(panel, trained.baselines.selectors)
-        lasting = sustained(trained.baselines, whole, trained.edges, fresh.minutes)
-        before = None
-        if lead and (lasting.strength >= LINGERING).any():
-            lately = panel.slice(max(lead - SHARP_MINUTES, 0), lead)
-            before = judge(lately, trained.baselines, trained.forest, settings.min_calls_per_minute)
-        verdicts = with_sustained(verdicts, lasting, before)
     silence = Silence.unseen(len(names)) if state.silence is None else Silence.from_json(state.silence, names)
-    scores, silence = score_silence(verdicts.calls, verdicts.expected, silence)
-    verdicts = with_silence(verdicts, scores)
+    verdicts, silence = verdicts_of(trained, panel, settings, silence, lead)
     rules = RunSettings(
         confirm_minutes=settings.confirm_minutes,
+        confirm_within=settings.confirm_within,
         instant_score=settings.instant_score,
         resolve_minutes=settings.resolve_minutes,
     )
@@ -86,6 +77,25 @@ def judge_span(
         runs, events = advance(runs, verdicts.minute(index), rules, versions, diagnose)
         changed.update({event.id: event for event in events})
     return DetectorState(runs=runs, silence=silence.to_json(names)), list(changed.values())
+
+
+def verdicts_of(
+    trained: Trained, panel: Panel, settings: DetectionSettings, silence: Silence, lead: int = 0
+) -> tuple[Verdicts, Silence]:
+    """What all judges say of the minutes of the panel but the first `lead`, and the silence to carry on."""
+    triggers, least = triggers_of(settings), settings.min_calls_per_minute
+    fresh = panel.slice(lead, panel.minutes)
+    verdicts = judge(fresh, trained.baselines, trained.forest, least, triggers)
+    if trained.edges is not None:
+        whole = align(panel, trained.baselines.selectors)
+        lasting = sustained(trained.baselines, whole, trained.edges, fresh.minutes, triggers)
+        before = None
+        if lead and (lasting.strength >= LINGERING).any():
+            lately = panel.slice(max(lead - SHARP_MINUTES, 0), lead)
+            before = judge(lately, trained.baselines, trained.forest, least, triggers)
+        verdicts = with_sustained(verdicts, lasting, before, triggers)
+    scores, silence = score_silence(verdicts.calls, verdicts.expected, silence)
+    return with_silence(verdicts, scores), silence
 
 
 def _passed(runs: RunState, at: datetime) -> RunState:

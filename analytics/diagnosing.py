@@ -1,24 +1,24 @@
 """The shell of `analytics.diagnosis`: reads the calls of an anomaly's window, and of the hour before it, from the store."""
 
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from analytics.detect import MinuteVerdict
 from analytics.diagnosis import Diagnosis, diagnose
-from analytics.evidence import Evidence
-from analytics.features import Panel, align
+from analytics.features import Floats, Panel, align
+from analytics.leading import sample_rows, with_leading
 from analytics.leaves import Leaves
 from analytics.related import related_series, residuals
 from analytics.run_state import Run
 from analytics.runs import Diagnose
 from analytics.trained import Trained
 from core.series import ALL_CALLS, Direction, Selector
-from core.types import Related
 from storage.contract import Store
-from storage.leaves import LEAF_DIMENSIONS, LEAF_SUMS, read_leaves
+from storage.leaves import LEAF_DIMENSIONS, LEAF_SUMS, LeafRows, read_leaves
 
 _WINDOW = timedelta(minutes=15)
 """Of an anomaly that lasts longer, the last minutes are explained."""
@@ -29,35 +29,58 @@ _RELATED_MINUTES = 60
 _MINUTE = timedelta(minutes=1)
 
 
-def diagnosing(store: Store, trained: Trained, panel: Panel) -> Diagnose:
+def diagnosing(
+    store: Store,
+    trained: Trained,
+    panel: Panel,
+    read: Callable[..., LeafRows] = read_leaves,
+    samples: Callable[[Store, datetime, datetime], Mapping[str, Floats]] = sample_rows,
+) -> Diagnose:
     """What the state machine asks when an anomaly opens and while it lasts; looks at nothing after the minute.
 
     `panel` has the minutes that are judged and those before them.
     """
+    held = dict[datetime, _Hour]()
+
+    def hour(end: datetime) -> _Hour:
+        """All anomalies of a minute are asked about one after the other: what it needs is made once."""
+        if end not in held:
+            held.clear()
+            held[end] = _hour(trained, panel, end, samples(store, end - _RELATED_MINUTES * _MINUTE, end))
+        return held[end]
 
     def ask(run: Run, minute: MinuteVerdict) -> Diagnosis | None:
         started, end = datetime.fromisoformat(run.started_at), minute.at + _MINUTE
         first = max(started, end - _WINDOW)
         before_end = started - _APART
         before = before_end - _BEFORE
-        frame = read_leaves(store, before, before_end, first, end)
-        if not len(frame):
+        rows = read(store, before, before_end, first, end)
+        if not len(rows.frame):
             return None
-        leaves = Leaves.of(frame, LEAF_DIMENSIONS, LEAF_SUMS, (end - first) / _MINUTE, _BEFORE / _MINUTE)
+        # A tenth of the calls of an hour are as many as come in six minutes.
+        lasted = ((end - first) / _MINUTE * rows.inside_share, _BEFORE / _MINUTE * rows.before_share)
+        leaves = Leaves.of(rows.frame, LEAF_DIMENSIONS, LEAF_SUMS, *lasted)
         growth = _growth(trained, before, before_end, first, end)
-        lead = run.lead
-        found = diagnose(leaves, lead.metric, Direction(lead.direction), trained.baselines.selectors, growth)
-        return replace(found, related=_related(trained, panel, end, lead))
+        lead, known, now = run.lead, trained.baselines.selectors, hour(end)
+        found = diagnose(leaves, lead.metric, Direction(lead.direction), known, growth)
+        related = related_series(now.moved, known, lead.metric, Selector.parse(lead.selector), now.samples)
+        return with_leading(found, related, now.samples)
 
     return ask
 
 
-def _related(trained: Trained, panel: Panel, end: datetime, lead: Evidence) -> tuple[Related, ...]:
-    """Series that moved along with the leading one in the hour before `end`."""
+class _Hour(NamedTuple):
+    """Deviations of every series in the hour before an instant, and samples as far as they fill it."""
+
+    moved: Mapping[str, Floats]
+    samples: Mapping[str, Floats]
+
+
+def _hour(trained: Trained, panel: Panel, end: datetime, samples: Mapping[str, Floats]) -> _Hour:
     last = (end - panel.start) // _MINUTE
-    hour = align(panel.slice(max(last - _RELATED_MINUTES, 0), last), trained.baselines.selectors)
-    moved = residuals(trained.baselines, hour)
-    return related_series(moved, trained.baselines.selectors, lead.metric, Selector.parse(lead.selector))
+    minutes = align(panel.slice(max(last - _RELATED_MINUTES, 0), last), trained.baselines.selectors)
+    rows = {name: row[-minutes.minutes :] for name, row in samples.items()}
+    return _Hour(moved=residuals(trained.baselines, minutes), samples=rows)
 
 
 def _growth(trained: Trained, before: datetime, before_end: datetime, first: datetime, end: datetime) -> float:

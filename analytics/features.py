@@ -16,20 +16,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from core.series import METRICS, Selector
+from core.series import JUDGED_METRICS, METRICS, Selector
 
 Floats = npt.NDArray[np.float64]
 
-DETECTION_METRICS: tuple[str, ...] = (
-    "tps",
-    "error_rate",
-    "rate_limited_rate",
-    "latency_p50",
-    "latency_p95",
-    "tokens_per_s",
-    "cost_per_h",
-    "cache_hit_rate",
-)
+DETECTION_METRICS = JUDGED_METRICS
 """What every selection is judged by, in the order of the forest's features."""
 
 BASELINE_METRICS: tuple[str, ...] = (*DETECTION_METRICS, "latency_p99")

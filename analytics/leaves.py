@@ -27,7 +27,7 @@ class Leaves:
     inside, before : mapping of str to ndarray of shape (n_leaves,)
         Sums in the window, and in the reference time before it.
     minutes, minutes_before : float
-        How long the two are.
+        How long the two are; of a sample, how long all calls would have taken to be as many.
     """
 
     dimensions: tuple[str, ...]
@@ -46,8 +46,8 @@ class Leaves:
         for column, name in enumerate(dimensions):
             codes[:, column], found = pd.factorize(frame[name].to_numpy(dtype=object), sort=True)
             values.append(tuple(str(value) for value in found))
-        leaf, row = np.unique(codes, axis=0, return_inverse=True) if len(frame) else (codes, np.zeros(0, np.int64))
-        row, inside = row.reshape(-1), frame["inside"].to_numpy(dtype=bool)
+        leaf, row = _distinct(codes, values)
+        inside = frame["inside"].to_numpy(dtype=bool)
 
         def summed(name: str, where: npt.NDArray[np.bool_]) -> Floats:
             weights = np.where(where, frame[name].to_numpy(dtype=float), 0.0)
@@ -70,6 +70,18 @@ class Leaves:
             column = self.dimensions.index(name)
             number = number * len(self.values[column]) + self.codes[:, column]
         return np.unique(number, return_inverse=True)[1].reshape(-1) if len(number) else number
+
+
+def _distinct(codes: Ints, values: Sequence[tuple[str, ...]]) -> tuple[Ints, Ints]:
+    """The rows that differ, and which of them each row is: by a number made of all codes, which sorts ten times as fast."""
+    if np.prod([float(max(len(names), 1)) for names in values]) >= 2.0**62:
+        leaf, row = np.unique(codes, axis=0, return_inverse=True)
+        return leaf, row.reshape(-1)
+    number = np.zeros(len(codes), dtype=np.int64)
+    for column, names in enumerate(values):
+        number = number * len(names) + codes[:, column]
+    _, first, row = np.unique(number, return_index=True, return_inverse=True)
+    return codes[first], row.reshape(-1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

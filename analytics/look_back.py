@@ -1,5 +1,6 @@
 """Minutes to judge with those before them, which are read from the store once and then kept."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -15,16 +16,17 @@ _MINUTE = timedelta(minutes=1)
 class LookBack:
     """Panels of consecutive spans, each with the `LEAD` minutes before it. A cache: a restart reads it anew."""
 
-    def __init__(self) -> None:
+    def __init__(self, read: Callable[..., Panel] = read_minutes) -> None:
+        self._read = read
         self._held: Panel | None = None
 
     def read(self, store: Store, start: datetime, end: datetime) -> Panel:
         """The minutes of [start, end) after `LEAD` others; selections without any call in them are left out."""
         held = self._held
         if held is None or held.start + held.minutes * _MINUTE != start:
-            panel = read_minutes(store, start - LEAD * _MINUTE, end, DETECTION_METRICS)
+            panel = self._read(store, start - LEAD * _MINUTE, end, DETECTION_METRICS)
         else:
-            panel = _joined(held, read_minutes(store, start, end, DETECTION_METRICS))
+            panel = _joined(held, self._read(store, start, end, DETECTION_METRICS))
         self._held = panel.slice(panel.minutes - LEAD, panel.minutes)
         return panel
 

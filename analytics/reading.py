@@ -1,14 +1,16 @@
 """Reads minute panels for baselines and detection: which selections there are, and their minutes as matrices."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from analytics.features import BASELINE_METRICS, Panel, stack, to_panel
 from storage.contract import Store
-from storage.series import read_panel
+from storage.panels import read_scopes
 
 SCOPES: tuple[tuple[str, ...], ...] = ((), ("gateway",), ("service",), ("route",), ("provider",), ("model",), ("tenant",))
 """Every value of each of these dimensions is a selection of its own; the first is all traffic."""
+_AT_ONCE = timedelta(hours=2)
+"""Of longer spans the scopes are read one after the other: the engine holds percentile states of every minute of each."""
 
 
 def read_minutes(
@@ -23,10 +25,10 @@ def read_minutes(
     Selections with fewer calls than `least_calls` in the span are left out before their minutes are laid out: memory is only
     needed for what is kept.
     """
-    panels = []
-    for by in SCOPES:
-        frame = read_panel(store, start, end, 60, by, tuple(metrics))
-        if by and least_calls > 0.0:
-            frame = frame[frame.groupby(list(by))["calls"].transform("sum") >= least_calls]
-        panels.append(to_panel(frame, by, start, end, metrics))
-    return stack(panels)
+    panels = {}
+    for scopes in [SCOPES] if end - start <= _AT_ONCE else [(by,) for by in SCOPES]:
+        for by, frame in read_scopes(store, start, end, scopes, metrics):
+            if by and least_calls > 0.0:
+                frame = frame[frame.groupby(list(by))["calls"].transform("sum") >= least_calls]
+            panels[by] = to_panel(frame, by, start, end, metrics)
+    return stack([panels[by] for by in SCOPES])

@@ -13,6 +13,7 @@ class RunSettings:
     """When anomalies open and end; see `detection` in the configuration."""
 
     confirm_minutes: int = 2
+    confirm_within: int = 3
     instant_score: float = 1.5
     resolve_minutes: int = 3
 

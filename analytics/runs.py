@@ -27,7 +27,6 @@ _GROWS = timedelta(minutes=30)
 """… while the anomaly is younger than this; later only what may follow from it joins."""
 _MOST_LATER = 1.5
 """What follows is rarely that much stronger than its cause: it is trouble of its own."""
-_WINDOW = 3
 _DIAGNOSE_AGAIN = timedelta(minutes=2)
 _DIAGNOSE_AT_LEAST = timedelta(minutes=15)
 """An explanation is made anew after as long as the anomaly had lasted at the last one, within these bounds."""
@@ -115,7 +114,7 @@ def _remember(state: RunState, seen: _Seen, settings: RunSettings) -> dict[str, 
     """Scores of the last minutes with the new one; forgotten after a gap."""
     follows = bool(state.minute) and seen.minute.at - datetime.fromisoformat(state.minute) == _MINUTE
     before = state.recent if follows else {}
-    window = max(_WINDOW, settings.confirm_minutes)
+    window = max(settings.confirm_within, settings.confirm_minutes)
     recent = {}
     for name in [*before, *(seen.names[row] for row in seen.hot if seen.names[row] not in before)]:
         score = round(float(seen.minute.score[seen.row[name]]), 4) if name in seen.row else 0.0

@@ -15,7 +15,8 @@ from analytics.baseline import Baselines, Expected
 from analytics.deviation import deviation
 from analytics.features import Floats, Kind, Panel, align, counting_variance, inverse, kind_of, transform
 from analytics.peers import comparable
-from core.series import METRICS, Direction, Selector
+from analytics.triggers import TRIGGERS, Trigger
+from core.series import METRICS, Selector
 
 WINDOWS: tuple[int, ...] = (5, 15, 60)
 """Minutes, the shortest first: it also says whether a deviation still lasts."""
@@ -81,14 +82,20 @@ class Sustained:
 
 
 class _Over(NamedTuple):
-    """One window of one metric, (n_selectors, n_minutes) each."""
+    """One window of one metric, (n_selectors, n_minutes judged) each."""
 
     z: Floats
     value: Floats
     usual: Floats
 
 
-def learn_edges(baselines: Baselines, panel: Panel, calm: np.typing.NDArray[np.bool_], metrics: tuple[str, ...]) -> Edges:
+def learn_edges(
+    baselines: Baselines,
+    panel: Panel,
+    calm: np.typing.NDArray[np.bool_],
+    metrics: tuple[str, ...],
+    triggers: Mapping[str, Trigger] = TRIGGERS,
+) -> Edges:
     """From some recent days of minutes; `calm` says which of them had no known anomaly."""
     expected = baselines.at(panel.times())
     aligned = comparable(align(panel, baselines.selectors), expected)
@@ -97,98 +104,100 @@ def learn_edges(baselines: Baselines, panel: Panel, calm: np.typing.NDArray[np.b
         if metric in _NOT_OVER_MINUTES:
             edges[:, column] = np.inf
             continue
-        for row, over in enumerate(_over(metric, aligned, expected)):
-            sided = np.where(calm, _on_bad_side(metric, over.z), 0.0)
+        for row, over in enumerate(_over(metric, aligned, expected, panel.minutes)):
+            sided = np.where(calm, triggers[metric].on_bad_side(over.z), 0.0)
             edges[row, column] = np.clip(_NOVEL * sided.max(axis=1), _LEAST_EDGE, _MOST_EDGE)
     return Edges(selectors=baselines.selectors, metrics=metrics, edges=edges)
 
 
-def sustained(baselines: Baselines, panel: Panel, edges: Edges, minutes: int) -> Sustained:
+def sustained(
+    baselines: Baselines, panel: Panel, edges: Edges, minutes: int, triggers: Mapping[str, Trigger] = TRIGGERS
+) -> Sustained:
     """Judge the last `minutes` of a panel with the rows of the baselines; up to `LEAD` minutes before them are looked at."""
     expected = baselines.at(panel.times())
     panel = comparable(panel, expected)
     own = edges.of(baselines.selectors)
     shape = (len(edges.metrics), len(panel.calls), minutes)
     strength, value, usual = np.zeros(shape), np.full(shape, np.nan), np.full(shape, np.nan)
-    last = slice(panel.minutes - minutes, None)
     for column, metric in enumerate(edges.metrics):
         if metric in _NOT_OVER_MINUTES:
             continue
         recent = np.zeros(shape[1:])
-        for row, over in enumerate(_over(metric, panel, expected)):
-            sided = _on_bad_side(metric, over.z[:, last])
+        for row, over in enumerate(_over(metric, panel, expected, minutes)):
+            sided = triggers[metric].on_bad_side(over.z)
             recent = sided if row == 0 else recent
             # What goes on makes deviations grow by the root of the window; what is over leaves the last minutes bare.
             lasting = recent >= np.maximum(_STILL, _AS_STRONG * np.sqrt(WINDOWS[0] / WINDOWS[row]) * sided)
             held = np.where(lasting, sided / own[row, column][:, None], 0.0)
             better = held > strength[column]
             strength[column] = np.where(better, held, strength[column])
-            value[column] = np.where(better, over.value[:, last], value[column])
-            usual[column] = np.where(better, over.usual[:, last], usual[column])
+            value[column] = np.where(better, over.value, value[column])
+            usual[column] = np.where(better, over.usual, usual[column])
     return Sustained(strength=strength, value=value, usual=usual)
 
 
-def _over(metric: str, panel: Panel, expected: Expected) -> list[_Over]:
-    """For each window: deviation (0 where not known), observed and expected value over it, ending with each minute."""
+def _over(metric: str, panel: Panel, expected: Expected, minutes: int) -> list[_Over]:
+    """For each window, ending with each of the last minutes: deviation (0 where not known), observed and expected value."""
     match kind_of(metric):
         case Kind.COUNT:
-            return _of_counts(panel, expected)
+            return _of_counts(panel, expected, minutes)
         case Kind.RATIO:
-            return _of_ratios(metric, panel, expected)
+            return _of_ratios(metric, panel, expected, minutes)
         case Kind.LEVEL if METRICS[metric].zero_when_idle:
-            return _of_sums(metric, panel, expected)
+            return _of_sums(metric, panel, expected, minutes)
         case Kind.LEVEL:
-            return _of_percentiles(metric, panel, expected)
+            return _of_percentiles(metric, panel, expected, minutes)
 
 
-def _of_counts(panel: Panel, expected: Expected) -> list[_Over]:
+def _of_counts(panel: Panel, expected: Expected, minutes: int) -> list[_Over]:
     due, stepped = np.nan_to_num(expected.calls), np.nan_to_num(np.expm1(expected.flat["tps"]))
-    wander = np.maximum(expected.scale["tps"] ** 2 - counting_variance("tps", np.maximum(due, 1e-9)), 0.0)
-    minutes = np.arange(1, panel.minutes + 1)
+    counting = counting_variance("tps", np.maximum(due[:, -minutes:], 1e-9))
+    wander = np.maximum(expected.scale["tps"][:, -minutes:] ** 2 - counting, 0.0)
+    behind = np.arange(panel.minutes - minutes + 1, panel.minutes + 1)
     over = []
     for window in WINDOWS:
-        total, usual, other = (_rolled(part, window) for part in (panel.calls, due, stepped))
+        total, usual, other = (_rolled(part, window, minutes) for part in (panel.calls, due, stepped))
         # Between the gliding and the stepping expectation nothing is out: what lies beyond the nearer one counts.
         near = np.clip(total, np.minimum(usual, other), np.maximum(usual, other))
         spread = np.sqrt(counting_variance("tps", np.maximum(near, 1e-9)) + wander)
         z = deviation("tps", total / 60.0, total, np.log1p(near), spread, near)
-        seconds = 60.0 * np.minimum(minutes, window)
+        seconds = 60.0 * np.minimum(behind, window)
         over.append(_Over(_known(z, usual > 0), total / seconds, usual / seconds))
     return over
 
 
-def _of_ratios(metric: str, panel: Panel, expected: Expected) -> list[_Over]:
-    value, center, scale = panel.values[metric], expected.center[metric], expected.scale[metric]
+def _of_ratios(metric: str, panel: Panel, expected: Expected, minutes: int) -> list[_Over]:
+    value, center, scale = panel.values[metric], expected.center[metric][:, -minutes:], expected.scale[metric][:, -minutes:]
     calls = np.where(np.isnan(value), 0.0, panel.calls)
     events, usual = np.nan_to_num(value) * calls, inverse(metric, center)
     over = []
     for window in WINDOWS:
-        trials = _rolled(calls, window)
-        seen = _rolled(events, window) / np.maximum(trials, 1e-9)
-        z = deviation(metric, seen, trials, center, scale, expected.calls)
+        trials = _rolled(calls, window, minutes)
+        seen = _rolled(events, window, minutes) / np.maximum(trials, 1e-9)
+        z = deviation(metric, seen, trials, center, scale, expected.calls[:, -minutes:])
         enough = (trials >= _FEW_CALLS) & (np.abs(seen - usual) * trials >= _LEAST_EVENTS)
         over.append(_Over(_known(z, enough), seen, usual))
     return over
 
 
-def _of_percentiles(metric: str, panel: Panel, expected: Expected) -> list[_Over]:
+def _of_percentiles(metric: str, panel: Panel, expected: Expected, minutes: int) -> list[_Over]:
     """Mean of the minutes' logarithms, each weighing by its calls."""
     center = expected.center[metric]
     moved = transform(metric, panel.values[metric])
     near = _nearer(moved - center, moved - expected.flat[metric])
     calls = np.where(np.isnan(near), 0.0, panel.calls)
-    weighted, usual = np.nan_to_num(near) * calls, np.nan_to_num(center)
-    noise = expected.scale[metric] * np.sqrt(np.maximum(np.nan_to_num(expected.calls), 0.25))
+    weighted, usual = np.nan_to_num(near) * calls, np.nan_to_num(center[:, -minutes:])
+    noise = expected.scale[metric][:, -minutes:] * np.sqrt(np.maximum(np.nan_to_num(expected.calls[:, -minutes:]), 0.25))
     over = []
     for window in WINDOWS:
-        held = _rolled(calls, window)
-        mean = _rolled(weighted, window) / np.maximum(held, 1e-9)
+        held = _rolled(calls, window, minutes)
+        mean = _rolled(weighted, window, minutes) / np.maximum(held, 1e-9)
         spread = np.maximum(noise / np.sqrt(np.maximum(held, 1e-9)), _LEAST_SPREAD)
         over.append(_Over(_known(mean / spread, held >= _FEW_CALLS), inverse(metric, usual + mean), inverse(metric, usual)))
     return over
 
 
-def _of_sums(metric: str, panel: Panel, expected: Expected) -> list[_Over]:
+def _of_sums(metric: str, panel: Panel, expected: Expected, minutes: int) -> list[_Over]:
     """Tokens and cost: the sum of the window against the sum that its calls, not its minutes, let expect.
 
     More calls than usual are a matter of the calls; here it is what each of them carries.
@@ -196,26 +205,27 @@ def _of_sums(metric: str, panel: Panel, expected: Expected) -> list[_Over]:
     value, usual_value = panel.values[metric], np.nan_to_num(inverse(metric, expected.center[metric]))
     known = ~np.isnan(value) & ~np.isnan(expected.center[metric])
     parts = [np.where(known, np.nan_to_num(part), 0.0) for part in (value, usual_value, panel.calls, expected.calls)]
+    scale = expected.scale[metric][:, -minutes:]
     over = []
     for window in WINDOWS:
-        seen, usual, held, due = (_rolled(part, window) for part in parts)
-        minutes = _rolled(known.astype(float), window)
+        seen, usual, held, due = (_rolled(part, window, minutes) for part in parts)
+        there = _rolled(known.astype(float), window, minutes)
         as_many = usual * np.maximum(held / np.maximum(due, 1e-9), 1.0)
         moved = np.log(np.maximum(seen, 1e-12) / np.maximum(as_many, 1e-12))
         moved = np.where(moved < 0.0, np.expm1(moved), moved)
-        thin = np.sqrt(np.maximum(due / np.maximum(held, 0.25), 1.0) / np.maximum(minutes, 1.0))
-        z = moved / np.maximum(expected.scale[metric] * thin, _LEAST_SPREAD)
-        enough = (minutes >= _LEAST_SHARE * window) & (held >= _FEW_CALLS) & (usual > 0)
-        over.append(_Over(_known(z, enough), seen / np.maximum(minutes, 1.0), usual / np.maximum(minutes, 1.0)))
+        thin = np.sqrt(np.maximum(due / np.maximum(held, 0.25), 1.0) / np.maximum(there, 1.0))
+        z = moved / np.maximum(scale * thin, _LEAST_SPREAD)
+        enough = (there >= _LEAST_SHARE * window) & (held >= _FEW_CALLS) & (usual > 0)
+        over.append(_Over(_known(z, enough), seen / np.maximum(there, 1.0), usual / np.maximum(there, 1.0)))
     return over
 
 
-def _rolled(values: Floats, window: int) -> Floats:
-    """Sum of the last `window` columns up to each."""
-    total = np.cumsum(np.nan_to_num(values), axis=1)
-    before = np.zeros_like(total)
-    before[:, window:] = total[:, :-window]
-    return total - before
+def _rolled(values: Floats, window: int, minutes: int) -> Floats:
+    """Sum of the last `window` columns up to each of the last `minutes`."""
+    known = np.nan_to_num(values[:, -(minutes + window - 1) :])
+    total = np.cumsum(known, axis=1)
+    total[:, window:] -= total[:, :-window].copy()
+    return np.asarray(total[:, -minutes:])
 
 
 def _known(z: Floats, known: np.typing.NDArray[np.bool_]) -> Floats:
@@ -224,13 +234,3 @@ def _known(z: Floats, known: np.typing.NDArray[np.bool_]) -> Floats:
 
 def _nearer(one: Floats, other: Floats) -> Floats:
     return np.where(one * other < 0.0, 0.0, np.where(np.abs(one) < np.abs(other), one, other))
-
-
-def _on_bad_side(metric: str, z: Floats) -> Floats:
-    match METRICS[metric].bad:
-        case Direction.HIGH:
-            return np.maximum(z, 0.0)
-        case Direction.LOW:
-            return np.maximum(-z, 0.0)
-        case Direction.BOTH:
-            return np.abs(z)

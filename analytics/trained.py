@@ -16,16 +16,17 @@ from analytics.reading import read_minutes
 from analytics.silence import usual_gaps, widen_by_gaps
 from analytics.summary import HourSummary, join, summarise
 from analytics.sustained import Edges, learn_edges
+from analytics.triggers import triggers_of
 from core.calendars import Calendars, load_calendars
 from core.clock import floor_to
 from core.config import DetectionSettings, Settings
 from core.masks import Mask
-from core.types import Anomaly, BaselineVersion, Learning
+from core.types import Anomaly, AnomalyVerdict, BaselineVersion, Learning
 from storage.anomalies import read_anomalies
-from storage.baselines import latest_baseline, read_baseline, write_baselines
+from storage.baselines import latest_baseline, read_slots, write_baselines
 from storage.contract import Store
 from storage.masks import read_masks
-from storage.models import StoredModel, latest_model, write_model
+from storage.models import StoredModel, latest_model, latest_version, write_model
 from storage.series import data_span
 
 FOREST, EDGES = "forest", "edges"
@@ -128,14 +129,14 @@ class Trainer:
     def _without_exceptions(self, summary: HourSummary, start: datetime, end: datetime) -> HourSummary:
         """The summary without the hours that are no example: what people masked, and incidents that did not come again."""
         masked = exceptions_of_masks(read_masks(self._store, start, end))
-        noted = exceptions_of_anomalies(read_anomalies(self._store, start, end))
+        noted = exceptions_of_anomalies(_standing(read_anomalies(self._store, start, end)))
         return leave_out(summary, [*masked, *noted])
 
     def _finish(
         self, baselines: Baselines, recent: list[datetime], start: datetime, end: datetime, built_at: datetime
     ) -> Trained:
         panel = _side_by_side([align(self._panels[day], baselines.selectors) for day in recent])
-        calm = _calm_minutes(panel, read_anomalies(self._store, panel.start, end))
+        calm = _calm_minutes(panel, _standing(read_anomalies(self._store, panel.start, end)))
         calm = calm & _outside_masks(panel, read_masks(self._store, panel.start, end))
         baselines, forest = refine(baselines, panel, calm, self._settings.detection)
         version = BaselineVersion(
@@ -145,7 +146,7 @@ class Trainer:
             trained_to=end,
             series=len(baselines.selectors) * len(baselines.metrics),
         )
-        edges = learn_edges(baselines, panel, calm, DETECTION_METRICS)
+        edges = learn_edges(baselines, panel, calm, DETECTION_METRICS, triggers_of(self._settings.detection))
         return Trained(version=version, baselines=baselines, forest=forest, edges=edges)
 
 
@@ -182,14 +183,19 @@ def save(store: Store, trained: Trained, epoch: int) -> None:
 
 
 def load(store: Store, calendars: Calendars, unless: str = "") -> Trained | None:
-    """The latest version; None where there is none, or where it is `unless`."""
+    """The latest version; None where there is none, or where it is `unless`.
+
+    A forest is written before its baselines and has few rows: while it is the known one nothing more is read.
+    """
+    if unless and latest_version(store, FOREST) == unless:
+        return None
     version = latest_baseline(store)
     if version is None or version.version == unless:
         return None
     model = latest_model(store, FOREST)
     if model is None:
         return None
-    baselines = from_frame(read_baseline(store, version.version), calendars.common.time_zone, calendars)
+    baselines = from_frame(read_slots(store, version.version), calendars.common.time_zone, calendars)
     held = latest_model(store, EDGES)
     edges = None if held is None else Edges.from_arrays(held.meta, held.arrays)
     return Trained(version=version, baselines=baselines, forest=from_arrays(model.meta, model.arrays), edges=edges)
@@ -208,6 +214,11 @@ def _busiest(summary: HourSummary, limit: int) -> HourSummary:
         spread={name: matrix[rows] for name, matrix in summary.spread.items()},
         minutes={name: matrix[rows] for name, matrix in summary.minutes.items()},
     )
+
+
+def _standing(anomalies: list[Anomaly]) -> list[Anomaly]:
+    """Those that late data did not withdraw."""
+    return [one for one in anomalies if one.verdict is not AnomalyVerdict.WITHDRAWN]
 
 
 def _calm_minutes(panel: Panel, anomalies: list[Anomaly]) -> npt.NDArray[np.bool_]:

@@ -39,6 +39,7 @@ from tpscope.simulate.generate import TrafficGenerator
 _AFTERMATH = timedelta(minutes=15)
 _MINUTE = timedelta(minutes=1)
 _FILLED = "filled"
+_MOST_MERGING_S = 1800.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +90,7 @@ def filled(seed: int, plan: list[Planned], end: datetime, rate: float, keep: Pat
     """A store with the calls of the fleet, incidents and all."""
     folder = Path(tempfile.mkdtemp(prefix="bench-incidents-")) if keep is None else keep / f"{seed}-{len(plan)}-{rate:g}"
     done = folder / _FILLED
-    settings = StoreSettings(url=f"chdb://{folder / 'store'}", query_timeout=timedelta(minutes=10))
+    settings = StoreSettings(url=f"chdb://{folder / 'store'}", query_timeout=timedelta(minutes=10), max_memory="8GiB")
     store = open_store(settings, owner=True)
     try:
         migrate(store, None)
@@ -102,11 +103,19 @@ def filled(seed: int, plan: list[Planned], end: datetime, rate: float, keep: Pat
                 rows = fill_calls(store, generator, START, end, lambda rows, share: None, incidents, "import:fleet")
             print(f"seed {seed}: {rows:,} calls written in {time.perf_counter() - began:.0f} s", flush=True)
             done.touch()
+        _merged(store)
         yield store
     finally:
         store.close()
         if keep is None:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _merged(store: Store) -> None:
+    """Wait until the merges of what was just filled are over: beside them a day of percentile states has no room in memory."""
+    until = time.monotonic() + _MOST_MERGING_S
+    while time.monotonic() < until and store.arrow("SELECT count() AS merges FROM system.merges").column("merges")[0].as_py():
+        time.sleep(1.0)
 
 
 def _matched(plan: list[Planned], report: AnalysisReport) -> tuple[list[Judged], list[Anomaly]]:

@@ -35,7 +35,7 @@ from core.rules import Rule as Rule
 from core.rules import ThresholdRule as ThresholdRule
 from core.rules import known_dimension, known_metric
 from core.secrets import Secret
-from core.series import METRICS, Selector
+from core.series import JUDGED_METRICS, METRICS, Selector
 from core.transactions import DEFAULT_STATUSES, Transaction, patterns_of, status_ranges
 from core.types import Severity
 
@@ -368,6 +368,14 @@ class RetentionSettings(Part):
     keep_imported: bool = Field(True, description="Keep imported history whatever its age.")
 
 
+class MetricTrigger(Part):
+    direction: Literal["high", "low", "both", "none"] | None = Field(
+        None, description="The side that is bad news; `none`: the metric is not judged. Not given: the metric's own."
+    )
+    factor: float | None = Field(None, ge=1.0, description="Least change by a factor; not given: the metric's own.")
+    amount: float | None = Field(None, ge=0.0, description="Least change in the metric's unit; not given: the metric's own.")
+
+
 class DetectionSettings(Part):
     enabled: bool = Field(True, description="Judge every minute.")
     delay: Duration = Field(timedelta(seconds=5), description="How long after a minute's end it is judged at the earliest.")
@@ -384,12 +392,26 @@ class DetectionSettings(Part):
     threshold_quantile: float = Field(
         0.9995, gt=0.5, lt=1.0, description="Quantile of the forest's training scores that is the edge of normal."
     )
-    confirm_minutes: int = Field(2, ge=1, le=30, description="Anomalous minutes of the last three that open an anomaly.")
+    confirm_minutes: int = Field(
+        2, ge=1, le=30, description="Anomalous minutes of the last `confirm_within` that open an anomaly."
+    )
+    confirm_within: int = Field(3, ge=1, le=30, description="Minutes in which these are counted, at least as many as they.")
     instant_score: float = Field(1.5, ge=1.0, description="A single minute with this score opens an anomaly at once.")
     resolve_minutes: int = Field(3, ge=1, le=120, description="Normal minutes in a row that end an anomaly.")
     trees: int = Field(200, ge=10, le=2000, description="Trees of the isolation forest.")
     seed: int = Field(7, description="Seed of everything random in detection.")
     rebuild_every: Duration = Field(timedelta(hours=6), description="How often baselines and the forest are built anew.")
+    metrics: dict[str, MetricTrigger] = Field(
+        default_factory=dict, description="From which change on, and on which side, a metric is told."
+    )
+
+    @field_validator("metrics")
+    @classmethod
+    def _judged(cls, metrics: dict[str, MetricTrigger]) -> dict[str, MetricTrigger]:
+        for metric in metrics:
+            if metric not in JUDGED_METRICS:
+                raise ValueError(f"{metric!r} is not judged; choose from {', '.join(JUDGED_METRICS)}")
+        return metrics
 
 
 class ForecastEvent(Part):

@@ -69,6 +69,18 @@ METRICS: dict[str, Metric] = {
     )
 }
 
+JUDGED_METRICS: tuple[str, ...] = (
+    "tps",
+    "error_rate",
+    "rate_limited_rate",
+    "latency_p50",
+    "latency_p95",
+    "tokens_per_s",
+    "cost_per_h",
+    "cache_hit_rate",
+)
+"""What detection judges every selection by."""
+
 _PAIR = re.compile(r'\s*([a-z_]+)\s*=\s*"((?:[^"\\]|\\.)*)"\s*(?:,|$)')
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
@@ -25,6 +27,14 @@ BASELINE = """
 SELECT metric, selector, slot, expected, lower, upper, center, scale, samples FROM baselines
 WHERE version = {version:String}
     AND (epoch, seq) = (SELECT max((epoch, seq)) FROM baselines WHERE version = {version:String})
+"""
+SLOTS_OF_SERIES = """
+SELECT metric, selector, groupArray(slot) AS slots, groupArray(center) AS centers, groupArray(scale) AS scales,
+    groupArray(samples) AS seen
+FROM baselines
+WHERE version = {version:String}
+    AND (epoch, seq) = (SELECT max((epoch, seq)) FROM baselines WHERE version = {version:String})
+GROUP BY metric, selector ORDER BY metric, selector
 """
 _ORDER = " ORDER BY metric, selector, slot"
 _LEVELS = ("expected", "lower", "upper", "center", "scale")
@@ -95,3 +105,27 @@ def read_baseline(
         sql, params["selectors"] = sql + " AND has({selectors:Array(String)}, selector)", [str(one) for one in selectors]
     frame = store.frame(sql + _ORDER, params).astype({"slot": "int64", "samples": "int64"})
     return with_labels(frame, ["metric", "selector"])
+
+
+def read_slots(store: Store, version: str) -> pd.DataFrame:
+    """All of one version that judging needs, a series at a time: millions of rows without a text in each.
+
+    Returns
+    -------
+    DataFrame with `metric`, `selector` (categories, canonical text), `slot` (`int64`), `center`, `scale` and `samples`
+    (`float64`), series by series in the order of the first two; empty for an unknown version.
+    """
+    table = store.arrow(SLOTS_OF_SERIES, {"version": version}).combine_chunks()
+    size = np.array([len(slots) for slots in table.column("slots")], dtype=np.int64)
+
+    def flat(name: str, dtype: str) -> npt.NDArray[Any]:
+        parts = [part.flatten().to_numpy(zero_copy_only=False) for part in table.column(name).chunks]
+        return np.concatenate(parts).astype(dtype) if parts else np.empty(0, dtype)
+
+    def label(name: str) -> pd.Categorical:
+        codes, names = pd.factorize(table.column(name).cast(pa.string()).to_pandas())
+        return pd.Categorical.from_codes(np.repeat(codes, size), pd.Index(names, dtype="str"))
+
+    labels = {name: label(name) for name in ("metric", "selector")}
+    numbers = {"center": flat("centers", "float64"), "scale": flat("scales", "float64"), "samples": flat("seen", "float64")}
+    return pd.DataFrame({**labels, "slot": flat("slots", "int64"), **numbers})

@@ -48,8 +48,9 @@ def frame_table(schema: pa.Schema, frame: pd.DataFrame, **constants: object) -> 
     columns = []
     for field in schema:
         if field.name in constants:
-            values = [constants[field.name]] * len(frame)
-            columns.append(_times(field.name, values) if field.type == TS_TYPE else pa.array(values, field.type))
+            value = [constants[field.name]]
+            one = _times(field.name, value) if field.type == TS_TYPE else pa.array(value, field.type)
+            columns.append(pa.repeat(one[0], len(frame)))
         elif field.name in frame.columns:
             # from_pandas=False: NaN is a value of a float column, not a NULL.
             array = pa.array(frame[field.name], from_pandas=not pa.types.is_floating(field.type))

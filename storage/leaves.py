@@ -4,6 +4,7 @@ from.
 Read from the single calls of that short time only: no rollup holds pairs of dimensions.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 
 import pandas as pd
@@ -33,9 +34,10 @@ _SUMS = {
 }
 LEAF_SUMS: tuple[str, ...] = tuple(_SUMS)
 
-CALLS_OF_SPAN = """
-SELECT toInt64(sum(calls)) AS calls FROM route_1m
-WHERE minute >= {before:DateTime('UTC')} AND minute < {end:DateTime('UTC')}"""
+CALLS_OF_SPANS = """
+SELECT toInt64(sumIf(calls, minute < {before_end:DateTime('UTC')})) AS calls_before,
+    toInt64(sumIf(calls, minute >= {start:DateTime('UTC')})) AS calls_inside
+FROM route_1m WHERE minute >= {before:DateTime('UTC')} AND minute < {end:DateTime('UTC')}"""
 LEAVES = f"""
 SELECT toUInt8(t.ts >= {{start:DateTime64(3, 'UTC')}}) AS inside,
     {", ".join(f"t.{name} AS {name}" for name in LEAF_DIMENSIONS)},
@@ -43,24 +45,41 @@ SELECT toUInt8(t.ts >= {{start:DateTime64(3, 'UTC')}}) AS inside,
 FROM calls AS t
 WHERE t.ts >= {{before:DateTime64(3, 'UTC')}} AND t.ts < {{end:DateTime64(3, 'UTC')}}
     AND (t.ts < {{before_end:DateTime64(3, 'UTC')}} OR t.ts >= {{start:DateTime64(3, 'UTC')}})
-    AND cityHash64(t.topic, t.partition, t.offset) % {{nth:UInt64}} = 0
+    AND cityHash64(t.topic, t.partition, t.offset)
+        % if(t.ts >= {{start:DateTime64(3, 'UTC')}}, {{nth_inside:UInt64}}, {{nth_before:UInt64}}) = 0
 GROUP BY inside, {", ".join(LEAF_DIMENSIONS)}
 """
 
 
-def read_leaves(
-    store: Store, before: datetime, before_end: datetime, start: datetime, end: datetime, most_calls: int = 1_000_000
-) -> pd.DataFrame:
-    """Calls of [before, before_end) and of [start, end), counted by all dimensions; a sample of them where they are too many.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeafRows:
+    """What `read_leaves` found.
 
-    Returns
-    -------
-    DataFrame with `inside` (bool: of the second span), the columns of `LEAF_DIMENSIONS` (`str`) and those of `LEAF_SUMS`
-    (`float64`): counts, and sums of the natural logarithm and its square of latency (ms), tokens (+ 1) and cost (USD) over the
-    calls that know them. Counts of a sample are not scaled up: they are what evidence was seen.
+    Attributes
+    ----------
+    frame : DataFrame
+        `inside` (bool: of the second span), the columns of `LEAF_DIMENSIONS` (`str`) and those of `LEAF_SUMS` (`float64`):
+        counts, and sums of the natural logarithm and its square of latency (ms), tokens (+ 1) and cost (USD) over the calls
+        that know them. Counts of a sample are not scaled up: they are what evidence was seen.
+    inside_share, before_share : float
+        Which part of the calls of each span is counted, 1.0 for all.
     """
-    known: dict[str, Value] = {"before": before, "end": end}
-    calls = int(store.arrow(CALLS_OF_SPAN, known).column("calls")[0].as_py() or 0)
-    nth = max(-(-calls // most_calls), 1)
-    frame = store.frame(LEAVES, {**known, "before_end": before_end, "start": start, "nth": nth})
-    return with_labels(frame, LEAF_DIMENSIONS).assign(inside=frame["inside"].astype(bool))
+
+    frame: pd.DataFrame
+    inside_share: float
+    before_share: float
+
+
+def read_leaves(
+    store: Store, before: datetime, before_end: datetime, start: datetime, end: datetime, most_calls: int = 50_000
+) -> LeafRows:
+    """Calls of [before, before_end) and of [start, end), counted by all dimensions; of each span a sample where they are many.
+
+    The time before tells only what is usual, and is the longer one: sampled by itself it does not cost the anomaly its calls.
+    """
+    spans: dict[str, Value] = {"before": before, "before_end": before_end, "start": start, "end": end}
+    calls = store.arrow(CALLS_OF_SPANS, spans).to_pylist()[0]
+    nth = {f"nth_{span}": max(-(-int(calls[f"calls_{span}"]) // most_calls), 1) for span in ("before", "inside")}
+    frame = store.frame(LEAVES, {**spans, **nth})
+    frame = with_labels(frame, LEAF_DIMENSIONS).assign(inside=frame["inside"].astype(bool))
+    return LeafRows(frame=frame, inside_share=1.0 / nth["nth_inside"], before_share=1.0 / nth["nth_before"])

@@ -23,6 +23,9 @@ WHERE kind = {kind:String} AND (built_at, epoch, seq) = (
 )
 ORDER BY array
 """
+LATEST_VERSION = """
+SELECT argMax(version, (built_at, epoch, seq)) AS latest FROM models WHERE kind = {kind:String} GROUP BY kind
+"""
 _SCHEMA = pa.schema(
     [
         *(pa.field(name, pa.string()) for name in ("version", "kind")),
@@ -78,6 +81,12 @@ def write_model(store: Store, model: StoredModel, epoch: int) -> None:
         seq=[next_seq()] * count,
     )
     store.insert("models", rows)
+
+
+def latest_version(store: Store, kind: str) -> str:
+    """The version of the model that `latest_model` would read; empty before the first."""
+    rows = store.arrow(LATEST_VERSION, {"kind": kind}).column("latest").to_pylist()
+    return str(rows[0]) if rows else ""
 
 
 def latest_model(store: Store, kind: str) -> StoredModel | None:

@@ -66,12 +66,12 @@ class PricedSpan:
     hourly: bool
 
 
-def add_priced(store: Store, rows: pd.DataFrame, span: PricedSpan) -> pd.DataFrame:
+def add_priced(store: Store, rows: pd.DataFrame, span: PricedSpan, table: PriceTable | None = None) -> pd.DataFrame:
     """The rows with priced tokens added to `cost_usd`, and the calls that got a price no longer among `unpriced`.
 
-    `rows` has `*by`, the span's `column`, `cost_usd` and `unpriced`, one row a step.
+    `rows` has `*by`, the span's `column`, `cost_usd` and `unpriced`, one row a step. Without a `table` that in force is read.
     """
-    table = read_prices(store)
+    table = read_prices(store) if table is None else table
     if not table.prices or rows.empty:
         return rows
     found = _priced(store, table, span)

@@ -15,6 +15,8 @@ from analytics.counting import JOB as TRANSACTIONS
 from analytics.counting import TransactionCounter
 from analytics.detector import Detector
 from analytics.jobs import run_baselines, run_detection, run_forecasts, run_hours
+from analytics.rescoring import JOB as RESCORING
+from analytics.rescoring import run_rescoring
 from core.clock import Clock, SystemClock
 from core.config import Settings
 from core.errors import ConfigError, StoreError, TransientError
@@ -52,7 +54,7 @@ RELOADABLE = (
 )
 """Parts of the settings that SIGHUP changes in a running process; the others take a restart."""
 
-_SLOW_JOBS = frozenset({"baselines", "capacity", "forecasts", "hours", TRANSACTIONS})
+_SLOW_JOBS = frozenset({"baselines", "capacity", "forecasts", "hours", RESCORING, TRANSACTIONS})
 
 _CAPACITY_EVERY = timedelta(minutes=5)
 """How often limits are judged: a quota of tokens a minute may be used up within the hour."""
@@ -184,7 +186,7 @@ class Service:
     def _jobs(self) -> list[Job]:
         settings = self._current.value
         store, clock, current = self._store, self._clock, self._current
-        detector, usage = Detector(), UsageMemory()
+        detector, rescorer, usage = Detector(), Detector(), UsageMemory()
 
         def job(name: str, every: timedelta, run: Callable[[int], object], after_s: float) -> Job:
             return Job(name=name, every=every, run=run, first_after=timedelta(seconds=after_s))
@@ -213,6 +215,12 @@ class Service:
                     timedelta(seconds=10),
                     lambda epoch: run_detection(store, clock, current.value, epoch, detector),
                     1,
+                ),
+                job(
+                    RESCORING,
+                    timedelta(minutes=5),
+                    lambda epoch: run_rescoring(store, clock, current.value, epoch, rescorer),
+                    60,
                 ),
             ]
         if settings.forecast.enabled:

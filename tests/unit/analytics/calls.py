@@ -38,10 +38,14 @@ def calls_of(minutes: float, rng: np.random.Generator) -> pd.DataFrame:
 
 def leaves_of(change: Change, seed: int = 1, reference: Change = lambda calls: calls) -> Leaves:
     """An hour as usual (or as `reference` has it), then six minutes with the change."""
+    return Leaves.of(frame_of(change, seed, reference), LEAF_DIMENSIONS, LEAF_SUMS, MINUTES, BEFORE)
+
+
+def frame_of(change: Change, seed: int = 1, reference: Change = lambda calls: calls) -> pd.DataFrame:
+    """The same as the store counts it."""
     rng = np.random.default_rng(seed)
     before, inside = reference(calls_of(BEFORE, rng)), change(calls_of(MINUTES, rng))
-    frame = pd.concat([_counted(before).assign(inside=False), _counted(inside).assign(inside=True)], ignore_index=True)
-    return Leaves.of(frame, LEAF_DIMENSIONS, LEAF_SUMS, MINUTES, BEFORE)
+    return pd.concat([_counted(before).assign(inside=False), _counted(inside).assign(inside=True)], ignore_index=True)
 
 
 def where(calls: pd.DataFrame, **labels: str) -> "pd.Series[bool]":

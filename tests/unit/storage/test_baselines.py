@@ -6,7 +6,7 @@ import pytest
 
 from core.series import Selector
 from core.types import BaselineVersion
-from storage.baselines import latest_baseline, read_baseline, write_baselines
+from storage.baselines import latest_baseline, read_baseline, read_slots, write_baselines
 from storage.contract import Store
 
 AT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -79,3 +79,13 @@ def test_an_unknown_version_is_an_empty_frame_with_its_columns(store: Store) -> 
 def test_a_missing_column_is_named(store: Store) -> None:
     with pytest.raises(ValueError, match="no column 'scale'"):
         write_baselines(store, _frame().drop(columns="scale"), _version(), 1)
+
+
+def test_slots_are_the_rows_without_texts_in_each(store: Store) -> None:
+    write_baselines(store, _frame(), _version(), 1)
+    write_baselines(store, _frame(2.0), _version(), 1)
+    slots, rows = read_slots(store, "v1"), read_baseline(store, "v1")
+    texts = slots.assign(metric=slots["metric"].astype("str"), selector=slots["selector"].astype("str"))
+    expected = rows[["metric", "selector", "slot", "center", "scale", "samples"]].astype({"samples": "float64"})
+    pd.testing.assert_frame_equal(texts.sort_values(["metric", "selector", "slot"], ignore_index=True), expected)
+    assert read_slots(store, "v0").empty

@@ -24,7 +24,9 @@ def test_calls_are_counted_before_and_inside_and_the_gap_is_left_out(store: Stor
         {**CHAT, "ts": at(180)},  # after the end
     ]
     insert_calls(store, batch(rows))
-    frame = read_leaves(store, at(0), at(60), at(120), at(180))
+    found = read_leaves(store, at(0), at(60), at(120), at(180))
+    frame = found.frame
+    assert (found.inside_share, found.before_share) == (1.0, 1.0)
     assert list(frame.columns) == ["inside", *LEAF_DIMENSIONS, *LEAF_SUMS]
     sums = {(row.inside, row.tenant): row for row in frame.itertuples()}
     before, inside, other = sums[(False, "t1")], sums[(True, "t1")], sums[(True, "t2")]
@@ -38,12 +40,15 @@ def test_calls_are_counted_before_and_inside_and_the_gap_is_left_out(store: Stor
     assert len(frame) == 3
 
 
-def test_too_many_calls_are_sampled(store: Store) -> None:
-    rows = [{**CHAT, "ts": at(number / 10), "status": 200} for number in range(1200)]
+def test_too_many_calls_are_sampled_span_by_span(store: Store) -> None:
+    rows = [{**CHAT, "ts": at(number / 10), "status": 200} for number in range(700)]
     insert_calls(store, batch(rows))
-    frame = read_leaves(store, at(0), at(60), at(60), at(120), most_calls=300)
-    assert 150 < frame["calls"].sum() < 450
+    found = read_leaves(store, at(0), at(60), at(60), at(120), most_calls=100)
+    inside = found.frame["inside"]
+    assert [found.inside_share, found.before_share] == pytest.approx([1.0, 1 / 6])
+    assert found.frame.loc[inside, "calls"].sum() == 100
+    assert 60 < found.frame.loc[~inside, "calls"].sum() < 140
 
 
 def test_a_span_without_calls_is_empty(store: Store) -> None:
-    assert read_leaves(store, at(0), at(60), at(60), at(60) + timedelta(minutes=1)).empty
+    assert read_leaves(store, at(0), at(60), at(60), at(60) + timedelta(minutes=1)).frame.empty

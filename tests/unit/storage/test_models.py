@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from storage.contract import Store
-from storage.models import StoredModel, latest_model, write_model
+from storage.models import StoredModel, latest_model, latest_version, write_model
 
 AT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 MODEL = StoredModel(
@@ -42,6 +42,7 @@ def test_the_model_that_was_built_last_holds_per_kind(store: Store) -> None:
     read = latest_model(store, "forest")
     assert read is not None
     assert (read.version, list(read.arrays)) == ("m2", ["a"])
+    assert (latest_version(store, "forest"), latest_version(store, "none")) == ("m2", "")
 
 
 def test_a_model_written_again_is_one_model(store: Store) -> None:
