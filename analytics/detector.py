@@ -61,12 +61,7 @@ def judge_span(
     names = [str(selector) for selector in trained.baselines.selectors]
     silence = Silence.unseen(len(names)) if state.silence is None else Silence.from_json(state.silence, names)
     verdicts, silence = verdicts_of(trained, panel, settings, silence, lead)
-    rules = RunSettings(
-        confirm_minutes=settings.confirm_minutes,
-        confirm_within=settings.confirm_within,
-        instant_score=settings.instant_score,
-        resolve_minutes=settings.resolve_minutes,
-    )
+    rules = RunSettings.of(settings)
     versions = Versions(model=trained.version.version, baseline=trained.version.version)
     runs, changed = state.runs, dict[str, Anomaly]()
     hot = set(np.flatnonzero((verdicts.score >= 1.0).any(axis=0)).tolist())

@@ -9,11 +9,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
+import numpy.typing as npt
 
-from analytics.detect import LINGERING, Verdicts, severity_of
+from analytics.detect import Verdicts, severity_of
 from analytics.detector import Detector, verdicts_of
+from analytics.features import Floats
 from analytics.reading import read_minutes
 from analytics.reporting import JobReport, run_job
+from analytics.run_state import RunSettings
 from analytics.silence import Silence
 from analytics.sustained import LEAD
 from analytics.trained import Trained
@@ -66,13 +69,13 @@ def _judged_again(store: Store, trained: Trained, settings: DetectionSettings, a
     rows = len(trained.baselines.selectors)
     alive = Silence(missed=np.zeros(rows), minutes=np.zeros(rows, dtype=np.int64))
     verdicts, _ = verdicts_of(trained, panel, settings, alive, LEAD)
-    return rescored(anomaly, verdicts, late)
+    return rescored(anomaly, verdicts, late, RunSettings.of(settings))
 
 
-def rescored(anomaly: Anomaly, verdicts: Verdicts, late: int) -> Anomaly:
+def rescored(anomaly: Anomaly, verdicts: Verdicts, late: int, settings: RunSettings) -> Anomaly:
     """The anomaly as its minutes look with the `late` calls: as it was, amended, or withdrawn.
 
-    `verdicts` are of its minutes. It is withdrawn where none of its series is out any more.
+    `verdicts` are of its minutes. It is withdrawn where these would open none any more.
     """
     members = {anomaly.selector, *(part.selector for part in anomaly.contributions)}
     rows = [row for row, selector in enumerate(verdicts.selectors) if selector in members]
@@ -81,8 +84,8 @@ def rescored(anomaly: Anomaly, verdicts: Verdicts, late: int) -> Anomaly:
     score = float(verdicts.score[rows].max())
     calls = f"{late} late call{'s' if late > 1 else ''}"
     before = _first_told(anomaly.explanation)
-    if score < LINGERING:
-        said = f"{before}{_WITHDRAWN} with {calls} it is within what is expected."
+    if not _opens(verdicts.score[rows], verdicts.sure[rows], settings):
+        said = f"{before}{_WITHDRAWN} with {calls} it would not have been told."
         return replace(anomaly, verdict=AnomalyVerdict.WITHDRAWN, score=score, severity=severity_of(score), explanation=said)
     if abs(score - anomaly.score) <= _ALIKE * anomaly.score:
         return anomaly
@@ -96,6 +99,15 @@ def rescored(anomaly: Anomaly, verdicts: Verdicts, late: int) -> Anomaly:
         observed=worst if worst is not None else anomaly.observed,
         explanation=said,
     )
+
+
+def _opens(scores: Floats, sure: npt.NDArray[np.bool_], settings: RunSettings) -> bool:
+    """Whether any of these series, of shape (n_series, n_minutes), would open an anomaly in any of the minutes."""
+    if (sure & (scores >= settings.instant_score)).any():
+        return True
+    out = np.pad(scores >= 1.0, ((0, 0), (settings.window - 1, 0)))
+    recent = np.lib.stride_tricks.sliding_window_view(out, settings.window, axis=1)
+    return bool((recent.sum(axis=2) >= settings.confirm_minutes).any())
 
 
 def _first_told(explanation: str) -> str:

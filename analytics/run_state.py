@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from analytics.diagnosis import Diagnosis
 from analytics.evidence import Evidence
+from core.config import DetectionSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +17,21 @@ class RunSettings:
     confirm_within: int = 3
     instant_score: float = 1.5
     resolve_minutes: int = 3
+
+    @classmethod
+    def of(cls, settings: DetectionSettings) -> Self:
+        """As configured."""
+        return cls(
+            confirm_minutes=settings.confirm_minutes,
+            confirm_within=settings.confirm_within,
+            instant_score=settings.instant_score,
+            resolve_minutes=settings.resolve_minutes,
+        )
+
+    @property
+    def window(self) -> int:
+        """How many minutes are looked at for a confirmation."""
+        return max(self.confirm_within, self.confirm_minutes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

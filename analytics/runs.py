@@ -114,11 +114,10 @@ def _remember(state: RunState, seen: _Seen, settings: RunSettings) -> dict[str, 
     """Scores of the last minutes with the new one; forgotten after a gap."""
     follows = bool(state.minute) and seen.minute.at - datetime.fromisoformat(state.minute) == _MINUTE
     before = state.recent if follows else {}
-    window = max(settings.confirm_within, settings.confirm_minutes)
     recent = {}
     for name in [*before, *(seen.names[row] for row in seen.hot if seen.names[row] not in before)]:
         score = round(float(seen.minute.score[seen.row[name]]), 4) if name in seen.row else 0.0
-        scores = [*before.get(name, []), score][-window:]
+        scores = [*before.get(name, []), score][-settings.window :]
         if max(scores) >= 1.0:
             recent[name] = scores
     return recent
