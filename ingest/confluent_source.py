@@ -155,8 +155,8 @@ class ConfluentSource:
         self._new = (self._new & now) | (now - kept)
         self._held = now
         self._next = {at: self._next[at] for at in kept if at in self._next}
-        self._read_on()
         self._in_doubt = False
+        self._read_on()
         logger.info("reading partitions %s", sorted(at.number for at in now))
 
     def _on_revoke(self, consumer: Consumer, places: list[TopicPartition]) -> None:
@@ -167,7 +167,7 @@ class ConfluentSource:
     def _on_lost(self, consumer: Consumer, places: list[TopicPartition]) -> None:
         """Expelled from the group: even what comes back is read from the last commit."""
         self._gone |= self._held
-        self._held, self._next = set(), {}
+        self._held, self._new, self._next = set(), set(), {}
         self._in_doubt = False
 
     # --- positions --------------------------------------------------------------------------------------------------------
@@ -182,7 +182,12 @@ class ConfluentSource:
         return found
 
     def _read_on(self) -> None:
-        """Read everything of which the next offset is known, from there; nothing while there is no room."""
+        """Read everything of which the next offset is known, from there; nothing while there is no room.
+
+        Between a revocation and the assignment after it nothing is ours to read: the assignment says what is.
+        """
+        if self._in_doubt:
+            return
         places = [] if self._holding else [TopicPartition(at.topic, at.number, offset) for at, offset in self._next.items()]
         self._consumer.assign(places)
 
