@@ -36,18 +36,20 @@ class Period:
 
 def period_at(rule: BudgetRule, at: datetime, zone: ZoneInfo) -> Period:
     """The period that an instant lies in, by the rule's time zone, else by `zone`."""
-    own = ZoneInfo(rule.time_zone) if rule.time_zone else zone
-    first = at.astimezone(own).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    first = at.astimezone(_zone_of(rule, zone)).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
     if rule.period == "week":
-        first -= timedelta(
-            days=first.weekday()
-        )  # by the wall clock: a week with a change of hours is an hour shorter or longer
+        # By the wall clock: a week with a change of hours is an hour shorter or longer.
+        first -= timedelta(days=first.weekday())
     if rule.period == "month":
         first = first.replace(day=1)
         last = (first + timedelta(days=32)).replace(day=1)
     else:
         last = first + timedelta(days=7 if rule.period == "week" else 1)
     return Period(start=first.astimezone(ZoneInfo("UTC")), end=last.astimezone(ZoneInfo("UTC")), name=f"{first:%Y-%m-%d}")
+
+
+def _zone_of(rule: BudgetRule, common: ZoneInfo) -> ZoneInfo:
+    return ZoneInfo(rule.time_zone) if rule.time_zone else common
 
 
 def pace_span(rule: BudgetRule) -> timedelta:
@@ -125,7 +127,7 @@ def _firing(
     zone: ZoneInfo,
 ) -> Firing:
     selector, unit = Selector.of({**labels, **rule.selector}), _UNITS[rule.of]
-    own = ZoneInfo(rule.time_zone) if rule.time_zone else zone
+    own = _zone_of(rule, zone)
     return Firing(
         rule=rule.name,
         kind=rule.kind,

@@ -103,11 +103,11 @@ def rescored(anomaly: Anomaly, verdicts: Verdicts, late: int, settings: RunSetti
 
 def _opens(scores: Floats, sure: npt.NDArray[np.bool_], settings: RunSettings) -> bool:
     """Whether any of these series, of shape (n_series, n_minutes), would open an anomaly in any of the minutes."""
-    if (sure & (scores >= settings.instant_score)).any():
-        return True
-    out = np.pad(scores >= 1.0, ((0, 0), (settings.window - 1, 0)))
-    recent = np.lib.stride_tricks.sliding_window_view(out, settings.window, axis=1)
-    return bool((recent.sum(axis=2) >= settings.confirm_minutes).any())
+    return any(
+        settings.confirms(row[at], certain[at], row[max(at + 1 - settings.window, 0) : at + 1])
+        for row, certain in zip(scores.tolist(), sure.tolist(), strict=True)
+        for at in range(len(row))
+    )
 
 
 def _first_told(explanation: str) -> str:

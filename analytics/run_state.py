@@ -1,6 +1,6 @@
 """What the state machine of anomalies remembers between minutes; plain JSON on the way to the store and back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
@@ -27,6 +27,12 @@ class RunSettings:
             instant_score=settings.instant_score,
             resolve_minutes=settings.resolve_minutes,
         )
+
+    def confirms(self, score: float, sure: bool, recent: Sequence[float]) -> bool:
+        """Whether a minute opens an anomaly: very far out and to be relied on, or out in enough of the `recent` minutes, itself
+        the last.
+        """
+        return (sure and score >= self.instant_score) or sum(one >= 1.0 for one in recent) >= self.confirm_minutes
 
     @property
     def window(self) -> int:

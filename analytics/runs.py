@@ -175,7 +175,8 @@ def _continued(run: Run, seen: _Seen, rows: Sequence[int]) -> Run:
 
 def _opened(seen: _Seen, rows: list[int], recent: Mapping[str, list[float]], settings: RunSettings) -> list[Run]:
     """One new anomaly of all rows that stray and belong to no other, once one of them is confirmed."""
-    confirmed = [row for row in rows if _confirmed(seen, row, recent, settings)]
+    score, sure = seen.minute.score, seen.minute.sure
+    confirmed = [row for row in rows if settings.confirms(score[row], sure[row], recent[seen.names[row]])]
     if not confirmed:
         return []
     ago = max(_minutes_ago(recent[seen.names[row]]) for row in confirmed)
@@ -210,13 +211,6 @@ def _diagnosed(run: Run, seen: _Seen, diagnose: Diagnose) -> Run:
             return run
     found = diagnose(run, seen.minute)
     return replace(run, diagnosis=found or run.diagnosis, diagnosed_at=seen.now)
-
-
-def _confirmed(seen: _Seen, row: int, recent: Mapping[str, list[float]], settings: RunSettings) -> bool:
-    """Very far out in one minute that can be relied on, or out in enough of the last minutes."""
-    if seen.minute.sure[row] and seen.minute.score[row] >= settings.instant_score:
-        return True
-    return sum(score >= 1.0 for score in recent[seen.names[row]]) >= settings.confirm_minutes
 
 
 def _minutes_ago(scores: list[float]) -> int:

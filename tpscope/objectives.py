@@ -65,10 +65,8 @@ def run_suggest(settings: Settings, *, as_json: bool) -> int:
     """Print objectives for the busiest services that the last four weeks would have kept, as configuration."""
     with reading(settings) as store:
         found = _suggestions(store, _end(store))
-    if as_json:
-        print_json(found)
-    elif found:
-        _print(yaml.safe_dump({"objectives": found}, sort_keys=False, allow_unicode=True).rstrip())
+    if found or as_json:
+        _print_configuration(found, as_json=as_json)
     else:
         _print(f"nothing to suggest: no service has {_LEAST_CALLS:,} calls")
     return 0
@@ -81,11 +79,15 @@ def run_read(path: Path, *, as_json: bool) -> int:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(str(path), f"cannot be read ({error})") from error
     found = [one.model_dump(exclude_defaults=True) for one in read_openslo(text, str(path))]
-    if as_json:
-        print_json(found)
-    else:
-        _print(yaml.safe_dump({"objectives": found}, sort_keys=False, allow_unicode=True).rstrip())
+    _print_configuration(found, as_json=as_json)
     return 0
+
+
+def _print_configuration(objectives: list[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        print_json(objectives)
+    else:
+        _print(yaml.safe_dump({"objectives": objectives}, sort_keys=False, allow_unicode=True).rstrip())
 
 
 def _end(store: Store) -> datetime:
