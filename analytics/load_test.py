@@ -17,6 +17,8 @@ _JUMP, _LATENCY_JUMP = 0.1, 0.33
 _BROKEN_ERRORS = 0.05
 _BROKEN_LATENCY = 5.0
 """A step is broken with so many errors more than the first, so many times its latency, or with less throughput."""
+_TRIMMED = _LEAST_STEP + 2
+"""A step of so many spans is judged for errors without its first and last, in which the load may have changed."""
 _SOAK = 20
 """A step of so many spans is long enough to look for drift."""
 
@@ -63,6 +65,7 @@ def analyse(tps: Floats, concurrency: Floats, latency_ms: Floats, error_rate: Fl
     steps = list[Step]()
     for first, end in zip(*_bounds(tps, latency_ms), strict=True):
         inside = slice(first, end)
+        errors = _mean(error_rate[first + 1 : end - 1] if end - first >= _TRIMMED else error_rate[inside])
         long = end - first >= _SOAK
         nothing = np.array([])
         step = Step(
@@ -71,8 +74,8 @@ def analyse(tps: Floats, concurrency: Floats, latency_ms: Floats, error_rate: Fl
             tps=_median(tps[inside]),
             concurrency=_median(concurrency[inside]),
             latency_ms=_median(latency_ms[inside]),
-            error_rate=_mean(error_rate[inside]),
-            broken=_why_broken(steps, _median(tps[inside]), _median(latency_ms[inside]), _mean(error_rate[inside])),
+            error_rate=errors,
+            broken=_why_broken(steps, _median(tps[inside]), _median(latency_ms[inside]), errors),
             latency_drift=drift_of(latency_ms[inside] if long else nothing),
             error_drift=drift_of(error_rate[inside] if long else nothing),
         )

@@ -31,7 +31,8 @@ def test_a_load_test_is_tagged_and_says_what_it_showed(tmp_path: Path, capsys: p
     with pytest.raises(ConfigError, match="is no selector"):
         start_run(settings, "other", "service chat", "")
 
-    start = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=10)
+    # Three seconds past a span of ten: the load changes in the midst of one.
+    start = datetime.now(UTC).replace(second=3, microsecond=0) - timedelta(minutes=10)
     rows = [
         {"ts": start + timedelta(seconds=second, milliseconds=100 * number), "latency_ms": 50.0,
          "status": 503 if second >= 200 and number % 2 else 200}

@@ -31,6 +31,16 @@ def test_errors_break_a_step() -> None:
     assert found.held_tps == pytest.approx(100.0, rel=0.05)
 
 
+def test_a_span_in_which_the_load_changed_does_not_dilute_the_errors_of_a_step() -> None:
+    tps = np.repeat([50.0, 100.0, 150.0], 10)
+    errors = np.repeat([0.0, 0.0, 0.3], 10)
+    tps[20], errors[20] = 130.0, 0.2
+    found = analyse(tps, tps * 0.1, np.full(30, 100.0), errors)
+    assert [step.error_rate for step in found.steps] == pytest.approx([0.0, 0.0, 0.3])
+    short = analyse(tps[18:24], tps[18:24] * 0.1, np.full(6, 100.0), errors[18:24])
+    assert [step.error_rate for step in short.steps] == pytest.approx([errors[18:21].mean(), errors[21:24].mean()])
+
+
 def test_a_soak_shows_slow_growth_and_no_more_than_that() -> None:
     rng = np.random.default_rng(4)
     tps = 80.0 * (1.0 + 0.02 * rng.standard_normal(120))
