@@ -30,6 +30,7 @@ from storage.calls import count_calls
 from storage.contract import Store
 from storage.migrate import migrate
 from storage.open import open_store
+from tpscope.memory import lean_memory
 
 AT_ONCE = 100_000
 FORMATS = ("ndjson.gz", "parquet")
@@ -103,7 +104,8 @@ def in_process(what: str, file: str, folder: str) -> None:
     if what == "reference":
         store.command(statement)
     else:
-        report = import_files(store, [Path(file)], format_, SystemClock(), guard=build_guard(CardinalitySettings()))
+        with lean_memory(store):  # as the command does
+            report = import_files(store, [Path(file)], format_, SystemClock(), guard=build_guard(CardinalitySettings()))
         assert not report.problems, report.problems
     result["wall"], result["processor"] = time.perf_counter() - wall, time.process_time() - processor
     result["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

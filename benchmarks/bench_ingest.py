@@ -34,7 +34,7 @@ from storage.migrate import migrate
 from storage.open import open_store
 from tests.support.engines import EngineMissing
 from tests.support.kafka_broker import KafkaBroker
-from tpscope.memory import collect_less_often, give_memory_back
+from tpscope.memory import MemoryKeeper, collect_less_often, give_memory_back
 
 TOPIC = "bench"
 ROLLUPS = ("route_1m", "model_1m", "tenant_1m", "calls_1s")
@@ -90,19 +90,21 @@ def ingest(store: Store, settings: KafkaSettings, records: int) -> tuple[Seconds
     intake = build_intake(Settings(kafka=settings), build_format("tpscope", {}))
     consumer = Consumer(open_source(settings), intake, store, settings, SystemClock())
     stop = threading.Event()
-    thread = threading.Thread(target=consumer.run, args=(stop,))
+    threads = [threading.Thread(target=run, args=(stop,)) for run in (consumer.run, MemoryKeeper(store).run)]
     wall, processor = time.perf_counter(), time.process_time()
-    thread.start()
+    for thread in threads:
+        thread.start()
     try:
         while counted(store, "count()", "calls") < records:
-            if not thread.is_alive() or time.perf_counter() - wall > DEADLINE_S:
+            if not threads[0].is_alive() or time.perf_counter() - wall > DEADLINE_S:
                 sys.exit(f"bench_ingest: not all of {records} records were written")
             time.sleep(0.2)
         seconds = Seconds(wall=time.perf_counter() - wall, processor=time.process_time() - processor)
         peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # before counting, which takes memory, too
     finally:
         stop.set()
-        thread.join()
+        for thread in threads:
+            thread.join()
     distinct = counted(store, "uniqExact(partition, offset)", "calls")
     totals = {table: counted(store, "sum(calls)", table) for table in ROLLUPS} | {"calls": counted(store, "count()", "calls")}
     assert distinct == records, distinct

@@ -33,8 +33,8 @@ __all__ = ["FileReport", "ImportReport", "import_files"]
 CHUNK_ROWS = 100_000
 """Rows written at once: fewer cost a quarter more time a row, more cost more memory."""
 
-WRITERS = 2
-"""Chunks decoded and written at the same time."""
+WRITERS = 3
+"""Chunks decoded and written at the same time: one more than two processors, since a write waits for the disk now and then."""
 
 _SAMPLE_ROWS = 1_000
 _HASH_DIGITS = 16

@@ -26,6 +26,7 @@ from ingest.importer import import_files
 from storage.migrate import migrate
 from storage.open import open_store
 from tpscope.known import KnownValues
+from tpscope.memory import lean_memory
 
 
 def run_import(settings: Settings, files: list[Path], format_name: str, *, as_json: bool) -> int:
@@ -36,7 +37,7 @@ def run_import(settings: Settings, files: list[Path], format_name: str, *, as_js
         migrate(store, settings.retention)
         clock, guard = SystemClock(), build_guard(settings.cardinality)
         KnownValues(guard, store, settings, clock).seed()
-        with _progress(files) as progress:
+        with _progress(files) as progress, lean_memory(store):
             report = import_files(store, files, format_, clock, progress, guard=guard)
     except KeyboardInterrupt:
         _say("tpscope: interrupted; the same command goes on from here")

@@ -34,6 +34,7 @@ from storage.migrate import migrate
 from storage.open import api_token, open_store, publish_api
 from tpscope.known import KnownValues
 from tpscope.leader import KafkaLeader, Leader, SoleLeader
+from tpscope.memory import MemoryKeeper
 from tpscope.scheduled_exports import LOOK_EVERY, job_name, run_scheduled_export
 from tpscope.scheduler import Job, JobScheduler
 from tpscope.workers import Workers
@@ -106,12 +107,17 @@ class Service:
     def start(self) -> None:
         """Start every part of the role; returns when the pages answer and the consumer has its connection."""
         settings = self._current.value
+        self.start_memory()
         if self._has(Role.WEB):
             self.start_web()
         if self._has(Role.INGEST) and settings.kafka.brokers:
             self.start_ingest()
         if self._has(Role.JOBS):
             self.start_jobs()
+
+    def start_memory(self) -> None:
+        """Keep the memory of this process at what it needs."""
+        self._workers.start("memory", MemoryKeeper(self._store).run)
 
     def start_web(self) -> None:
         settings = self._current.value
