@@ -9,7 +9,7 @@ import httpx
 import pandas as pd
 import pytest
 
-from tests.support.cli import one_line, run, running
+from tests.support.cli import one_line, run, run_here, running
 from tests.support.wait import wait_until
 
 
@@ -21,12 +21,12 @@ def test_an_unknown_configuration_key(tmp_path: Path) -> None:
 
 def test_a_valid_configuration(tmp_path: Path) -> None:
     (tmp_path / "tpscope.yaml").write_text("kafka: {topic: a}\n")
-    result = run(tmp_path, "config", "check", "--config", "tpscope.yaml")
+    result = run_here(tmp_path, "config", "check", "--config", "tpscope.yaml")
     assert result.returncode == 0
     assert "valid" in result.stdout
-    shown = json.loads(run(tmp_path, "config", "show", "--config", "tpscope.yaml").stdout)
+    shown = json.loads(run_here(tmp_path, "config", "show", "--config", "tpscope.yaml").stdout)
     assert shown["kafka"]["topic"] == "a"
-    assert json.loads(run(tmp_path, "config", "schema").stdout)["additionalProperties"] is False
+    assert json.loads(run_here(tmp_path, "config", "schema").stdout)["additionalProperties"] is False
 
 
 def test_a_broker_that_is_not_there(tmp_path: Path) -> None:
@@ -40,9 +40,9 @@ def test_a_broker_that_is_not_there(tmp_path: Path) -> None:
 def test_an_empty_file_an_absent_file_and_an_unknown_suffix(tmp_path: Path) -> None:
     (tmp_path / "empty.ndjson").write_text("")
     (tmp_path / "logs.txt").write_text("x")
-    assert "empty.ndjson" in one_line(run(tmp_path, "import", "empty.ndjson"))
-    assert "absent.csv" in one_line(run(tmp_path, "import", "absent.csv"))
-    assert "logs.txt" in one_line(run(tmp_path, "import", "logs.txt"))
+    assert "empty.ndjson" in one_line(run_here(tmp_path, "import", "empty.ndjson"))
+    assert "absent.csv" in one_line(run_here(tmp_path, "import", "absent.csv"))
+    assert "logs.txt" in one_line(run_here(tmp_path, "import", "logs.txt"))
 
 
 @pytest.mark.parametrize(
@@ -61,24 +61,24 @@ def test_an_empty_file_an_absent_file_and_an_unknown_suffix(tmp_path: Path) -> N
     ],
 )
 def test_bad_input_is_one_line(tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
-    assert says in one_line(run(tmp_path, *arguments))
+    assert says in one_line(run_here(tmp_path, *arguments))
 
 
 def test_simulate_import_export_status(tmp_path: Path) -> None:
-    simulated = run(tmp_path, "simulate", "--to", "past.ndjson", "--rate", "10", "--last", "30m")
+    simulated = run_here(tmp_path, "simulate", "--to", "past.ndjson", "--rate", "10", "--last", "30m")
     assert simulated.returncode == 0, simulated.stderr
     records = [json.loads(line) for line in (tmp_path / "past.ndjson").read_text().splitlines()]
     truth = json.loads((tmp_path / "past.ndjson.truth.json").read_text())
     assert truth[0]["kind"] == "outage"
     assert run(tmp_path, "import", "past.ndjson").returncode == 0
-    again = run(tmp_path, "import", "past.ndjson")
+    again = run_here(tmp_path, "import", "past.ndjson")
     assert again.returncode == 0
-    report = json.loads(run(tmp_path, "status", "--json").stdout)
+    report = json.loads(run_here(tmp_path, "status", "--json").stdout)
     assert report["calls"] == len(records)
-    exported = run(tmp_path, "export", "calls", "--last", "2h", "--to", "calls.parquet")
+    exported = run_here(tmp_path, "export", "calls", "--last", "2h", "--to", "calls.parquet")
     assert exported.returncode == 0, exported.stderr
     assert len(pd.read_parquet(tmp_path / "calls.parquet")) == len(records)
-    run(tmp_path, "export", "series", "--metric", "tps", "--last", "2h", "--step", "1m", "--to", "tps.csv")
+    run_here(tmp_path, "export", "series", "--metric", "tps", "--last", "2h", "--step", "1m", "--to", "tps.csv")
     lines = (tmp_path / "tps.csv").read_text().splitlines()
     assert any("calls/s" in line for line in lines if line.startswith("#"))
     series = pd.read_csv(tmp_path / "tps.csv", comment="#")
@@ -88,11 +88,11 @@ def test_simulate_import_export_status(tmp_path: Path) -> None:
 def test_a_malformed_record_is_kept_and_counted(tmp_path: Path) -> None:
     good = json.dumps({"ts": datetime.now(UTC).isoformat(), "service": "a", "status": 200})
     (tmp_path / "logs.ndjson").write_text(good + "\nnot json\n" + '{"service": "no time"}\n')
-    result = run(tmp_path, "import", "logs.ndjson")
+    result = run_here(tmp_path, "import", "logs.ndjson")
     assert result.returncode == 1
     assert "2" in result.stderr
     assert "dead letters" in result.stderr
-    report = json.loads(run(tmp_path, "status", "--json").stdout)
+    report = json.loads(run_here(tmp_path, "status", "--json").stdout)
     assert report["calls"] == 1
     assert sum(report["dead_letters"].values()) == 2
 

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.tansu
 
 def test_the_demo_tells_its_first_incident_once_and_its_end_once(tmp_path: Path) -> None:
     log, folder = tmp_path / "demo.log", tmp_path / "demo"
-    options = ("--dir", str(folder), "--port", "0", "--calls", "1w", "--hours", "3w", "--speed", "6")
+    options = ("--dir", str(folder), "--port", "0", "--calls", "4d", "--hours", "3w", "--speed", "6")
     with running(tmp_path, "demo", *options, log=log) as process:
 
         def says(pattern: str, timeout_s: float) -> str:

@@ -1,14 +1,18 @@
-"""Runs `tpscope` as a user would: a process of its own, in a folder of its own."""
+"""Runs `tpscope` as a user would: in a folder of its own, and in a process of its own where that is what is tested."""
 
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
+import pytest
+
 from tests.support.data import REPOSITORY
+from tpscope.cli import main
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -31,6 +35,29 @@ def run(
         timeout=timeout_s,
         check=False,
     )
+
+
+def run_here(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """The same as `run`, in this process: for what a command does, where it is not the process that is tested.
+
+    A process of its own takes a second to start, and the embedded engine with it.
+    """
+    out, err = (TextIOWrapper(BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+    before = sys.argv, dict(os.environ)
+    sys.argv = ["tpscope", *arguments]
+    os.environ.clear()
+    os.environ.update(environment(env))
+    try:
+        with chdir(folder), redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
+            main()
+    finally:
+        sys.argv = before[0]
+        os.environ.clear()
+        os.environ.update(before[1])
+    code = ended.value.code
+    assert isinstance(code, int)
+    said = (stream.buffer.getvalue().decode() for stream in (out, err))
+    return subprocess.CompletedProcess(["tpscope", *arguments], code, *said)
 
 
 @contextmanager

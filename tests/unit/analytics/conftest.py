@@ -8,6 +8,7 @@ import pytest
 
 from analytics.trained import Trained
 from storage.contract import Capabilities, Params, Store
+from tests.support.shared import shared
 from tests.support.traffic import JUDGEMENT_SEEDS, Traffic
 from tests.unit.analytics.builders import train
 
@@ -24,7 +25,11 @@ class Learned:
 
 
 @pytest.fixture(scope="session")
-def learned() -> Learned:
+def learned(tmp_path_factory: pytest.TempPathFactory) -> Learned:
+    return shared(tmp_path_factory, "learned", _learn)
+
+
+def _learn() -> Learned:
     traffic = Traffic(JUDGEMENT_SEEDS[0], TRAINED_DAYS + 3)
     trained = train(traffic.panels(0, TRAINED_DAYS), TRAINED_DAYS)
     return Learned(traffic=traffic, trained=trained, days=TRAINED_DAYS)
