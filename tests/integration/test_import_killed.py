@@ -39,7 +39,7 @@ def test_a_killed_import_goes_on_and_writes_every_row_once(
             assert process.stdout is not None
             for _ in range(ROWS // CHUNK_ROWS // (KILLS + 2)):
                 assert process.stdout.readline().startswith("chunk")
-            process.kill()  # chunks are being written at this moment, by two threads
+            process.kill()  # chunks are being written at this moment, by several threads
             assert process.wait(20) == -signal.SIGKILL
     done = subprocess.run(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=True, timeout=120)
     written, skipped, rejected = map(int, done.stdout.splitlines()[-1].split()[1:])
