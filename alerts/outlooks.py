@@ -53,7 +53,7 @@ def _firing(rule: ForecastRule, one: LimitOutlook, chance: float, now: datetime,
         labels={**rule.labels, **one.selector.labels, "limit": one.name},
         severity=rule.severity,
         title=f"Limit {one.name} is likely to be reached within {format_span(rule.within)}: {one.selector.words}",
-        summary=f"{format_number(one.limit.value)} {one.unit} are reached within {format_span(rule.within)} with a probability "
+        summary=f"{format_number(one.limit.value)} {one.unit} will be reached within {format_span(rule.within)} with a probability "
         f"of {chance:.0%}.{likely}{current} {one.words}",
         metric="",
         value=chance,
