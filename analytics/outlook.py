@@ -65,7 +65,9 @@ class _When(NamedTuple):
 
 def ahead(limit: Limit, found: Crossing, first: datetime, zone: ZoneInfo) -> Ahead:
     """Dates instead of hours: of a forecast whose first hour is `first`."""
-    when = _When(*(None if hour is None else first + timedelta(hours=hour) for hour in (found.hour_10, found.hour_50, found.hour_90)))
+    when = _When(
+        *(None if hour is None else first + timedelta(hours=hour) for hour in (found.hour_10, found.hour_50, found.hour_90))
+    )
     until = first + timedelta(hours=len(found.by_hour))
     days = (until - first).total_seconds() / 86_400
     return Ahead(
@@ -108,7 +110,9 @@ def _words(limit: Limit, found: Crossing, when: _When, days: float, zone: ZoneIn
     within = f"be reached within {days:.0f} days (probability {_chance(found.probability)})"
     if found.probability < _HARDLY:
         return f"{what} is unlikely to {within}."
-    early, likely, late = (moment and f"{moment.astimezone(zone):%Y-%m-%d %H:%M}" for moment in (when.early, when.likely, when.late))
+    early, likely, late = (
+        moment and f"{moment.astimezone(zone):%Y-%m-%d %H:%M}" for moment in (when.early, when.likely, when.late)
+    )
     if likely is None:
         return f"{what} may {within}{f'; the chance is 1 in 10 by {early}' if early else ''}."
     if late is None:
