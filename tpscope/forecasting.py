@@ -79,9 +79,7 @@ def known_beforehand(settings: Settings, country: str) -> Beforehand:
     return Beforehand(events=settings.forecast.events, calendar=load_calendars(settings).common)
 
 
-def run_forecast(
-    target: Path, horizon: timedelta, out: Path, *, jobs: int, as_json: bool, known: Beforehand = NOTHING
-) -> int:
+def run_forecast(target: Path, horizon: timedelta, out: Path, *, jobs: int, as_json: bool, known: Beforehand = NOTHING) -> int:
     """Forecast the file, or every one of the folder; exit code 2 when one could not be, which the others do not suffer from."""
     if horizon <= timedelta(0):
         raise ConfigError("--horizon", "must be longer than nothing; write for example 28d")
