@@ -2,13 +2,14 @@
 
 A forecast that is too low today is too low tomorrow. If hours were drawn one by one, some of the many would cross any limit,
 and it would seem to be reached for sure and soon. So each path has a level of its own, kept for its whole length, and a part
-that is forgotten over hours: normal scores z(t) = m r(t) + sqrt(v) u + sqrt(w) a(t) / s(t), a(t) = phi a(t-1) + noise, which are
-turned into values by the quantiles of each hour (a Gaussian copula; Nelsen, An Introduction to Copulas, 2006).
+that is forgotten over hours: normal scores z(t) = m r(t) + sqrt(v) u + sqrt(w) a(t) / s(t), a(t) = phi a(t-1) + noise. The
+quantiles of each hour turn them into values (a Gaussian copula; Nelsen, An Introduction to Copulas, 2006).
 
 Intervals widen with the weeks ahead because the level is less and less known; the hours scatter around it as they always did.
 So the second part is divided by s(t), by how much wider than in the first week the interval has become: without that the
-busiest of hundreds of hours lies far too high. m, v, w and phi are of past forecasts of the same series: the normal scores of
-what then came, within the quantiles that had been forecast.
+busiest of hundreds of hours lies far too high. Growth is missed the more the further ahead it is: m counts with r(t), the root of
+the time. m, v, w and phi are of past forecasts of the same series: the normal scores of what then came, within the quantiles that
+had been forecast.
 """
 
 from dataclasses import dataclass
