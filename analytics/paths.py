@@ -7,9 +7,9 @@ quantiles of each hour turn them into values (a Gaussian copula; Nelsen, An Intr
 
 Intervals widen with the weeks ahead because the level is less and less known; the hours scatter around it as they always did.
 So the second part is divided by s(t), by how much wider than in the first week the interval has become: without that the
-busiest of hundreds of hours lies far too high. Growth is missed the more the further ahead it is: m counts with r(t), the root of
-the time. m, v, w and phi are of past forecasts of the same series: the normal scores of what then came, within the quantiles that
-had been forecast.
+busiest of hundreds of hours lies far too high. Growth is missed the more the further ahead it is: m counts with r(t), the root
+of the time. m, v, w and phi are of past forecasts of the same series: the normal scores of what then came, within the quantiles
+that had been forecast.
 """
 
 from dataclasses import dataclass
