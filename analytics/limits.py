@@ -95,7 +95,11 @@ def _persistence(store: Store, metric: str, selector: Selector, now: datetime) -
 
 
 def _ratios(store: Store, limit: Limit, metric: str, now: datetime) -> Floats:
-    """Busiest minute over mean of the last week's hours; of a limit of seconds the busiest second. Ceilings are of minutes."""
+    """Busiest minute over mean of the busier half of the last week's hours; of a limit of seconds the busiest second.
+
+    Limits are reached in busy hours, and the fewer the calls the further the busiest minute lies above their mean. Ceilings are
+    of minutes.
+    """
     start = pd.Timestamp(now).floor("h").to_pydatetime() - _WEEK
     if limit.kind != "peak_tps":
         rows = read_series(store, SeriesRequest(metric=metric, start=start, end=now, step_s=60, selector=limit.selector))
@@ -107,7 +111,9 @@ def _ratios(store: Store, limit: Limit, metric: str, now: datetime) -> Floats:
             for name in ("peak_tps", "tps")
         )
     high, usual = top.to_numpy("float64"), mean.to_numpy("float64")
-    return np.asarray(np.divide(high, usual, out=np.full(len(high), np.nan), where=usual > 0.0))
+    known = usual[usual > 0.0]
+    busy = usual >= (np.median(known) if len(known) else np.inf)
+    return np.asarray(high[busy] / usual[busy])
 
 
 def _by_minute(store: Store, metric: str, selector: Selector, now: datetime) -> Floats:

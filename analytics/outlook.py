@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -11,6 +12,13 @@ from core.capacity import Estimate, LimitOutlook
 from core.series import Selector
 
 _SURELY, _HARDLY = 0.95, 0.05
+_NOUNS = {
+    "ceiling": "The measured ceiling",
+    "calls_per_min": "The quota",
+    "tokens_per_min": "The quota",
+    "usd_per_day": "The budget",
+    "usd_per_month": "The budget",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,20 +55,28 @@ class Ahead:
     by_day: tuple[float, ...] = ()
 
 
+class _When(NamedTuple):
+    """By when 10, 50 and 90 % of what may come reaches the limit."""
+
+    early: datetime | None
+    likely: datetime | None
+    late: datetime | None
+
+
 def ahead(limit: Limit, found: Crossing, first: datetime, zone: ZoneInfo) -> Ahead:
     """Dates instead of hours: of a forecast whose first hour is `first`."""
-    early, likely, late = (
-        None if hour is None else first + timedelta(hours=hour) for hour in (found.hour_10, found.hour_50, found.hour_90)
+    when = _When(
+        *(None if hour is None else first + timedelta(hours=hour) for hour in (found.hour_10, found.hour_50, found.hour_90))
     )
     until = first + timedelta(hours=len(found.by_hour))
     days = (until - first).total_seconds() / 86_400
     return Ahead(
-        words=_words(limit, found, early, likely, late, days, zone),
+        words=_words(limit, found, when, days, zone),
         until=until,
         probability=found.probability,
-        early_at=early,
-        likely_at=likely,
-        late_at=late,
+        early_at=when.early,
+        likely_at=when.likely,
+        late_at=when.late,
         headroom=found.headroom,
         by_day=tuple(round(float(share), 3) for share in found.by_hour[23::24]),
     )
@@ -88,24 +104,27 @@ def outlook(limit: Limit, measured: Measured, found: Ahead) -> LimitOutlook:
     )
 
 
-def _words(
-    limit: Limit,
-    found: Crossing,
-    early: datetime | None,
-    likely: datetime | None,
-    late: datetime | None,
-    days: float,
-    zone: ZoneInfo,
-) -> str:
-    what = f"{limit.value.value:,.4g} {limit.unit} of {limit.selector.words}"
+def _words(limit: Limit, found: Crossing, when: _When, days: float, zone: ZoneInfo) -> str:
+    noun = _NOUNS.get(limit.kind, "The limit")
+    what = f"{noun} of {limit.value.value:,.4g} {limit.unit} for {limit.selector.words}"
+    within = f"be reached within {days:.0f} days (probability {_chance(found.probability)})"
     if found.probability < _HARDLY:
-        return f"{what} are not reached within {days:.0f} days (probability {found.probability:.0%})."
-    if early is None:
-        return f"{what} are reached within {days:.0f} days with a probability of {found.probability:.0%}."
-    span = f"between {_day(early, zone)} and {_day(late, zone)}" if late else f"from {_day(early, zone)} on"
-    middle = f", as likely as not by {_day(likely, zone)}" if likely else ""
-    sure = "almost surely" if found.probability > _SURELY else f"with a probability of {found.probability:.0%}"
-    return f"{what} are reached {span}{middle}; {sure} within {days:.0f} days."
+        return f"{what} is unlikely to {within}."
+    early, likely, late = (
+        moment and f"{moment.astimezone(zone):%Y-%m-%d %H:%M}" for moment in (when.early, when.likely, when.late)
+    )
+    if likely is None:
+        return f"{what} may {within}{f'; the chance is 1 in 10 by {early}' if early else ''}."
+    if late is None:
+        return f"{what} will probably {within}: 1 in 10 by {early}, as likely as not by {likely}."
+    span = f"by {late}" if late == early else f"most likely between {early} and {late}, as likely as not by {likely}"
+    return f"{what} will {'almost certainly' if found.probability > _SURELY else 'very probably'} {within}: {span}."
+
+
+def _chance(probability: float) -> str:
+    if probability < 0.01:
+        return "below 1%"
+    return f"{probability:.0%}" if probability <= 0.99 else "over 99%"
 
 
 def _soon(minutes: Estimate | None) -> str:
@@ -114,8 +133,4 @@ def _soon(minutes: Estimate | None) -> str:
     if minutes.value <= 0.0:
         return " The quota is used up now."
     latest = f"{minutes.upper:.0f}" if np.isfinite(minutes.upper) else "more"
-    return f" As things move now the quota is used up in {minutes.value:.0f} minutes ({minutes.lower:.0f} to {latest})."
-
-
-def _day(moment: datetime | None, zone: ZoneInfo) -> str:
-    return "" if moment is None else f"{moment.astimezone(zone):%Y-%m-%d %H:%M}"
+    return f" At the present pace the quota is used up in {minutes.value:.0f} minutes ({minutes.lower:.0f} to {latest})."

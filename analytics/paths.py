@@ -2,9 +2,14 @@
 
 A forecast that is too low today is too low tomorrow. If hours were drawn one by one, some of the many would cross any limit,
 and it would seem to be reached for sure and soon. So each path has a level of its own, kept for its whole length, and a part
-that is forgotten over hours: normal scores z(t) = sqrt(v) u + sqrt(w) a(t), a(t) = phi a(t-1) + noise, which are turned
-into values by the quantiles of each hour (a Gaussian copula; Nelsen, An Introduction to Copulas, 2006). v, w and phi are of
-past forecasts of the same series: the normal scores of what then came, within the quantiles that had been forecast.
+that is forgotten over hours: normal scores z(t) = m r(t) + sqrt(v) u + sqrt(w) a(t) / s(t), a(t) = phi a(t-1) + noise. The
+quantiles of each hour turn them into values (a Gaussian copula; Nelsen, An Introduction to Copulas, 2006).
+
+Intervals widen with the weeks ahead because the level is less and less known; the hours scatter around it as they always did.
+So the second part is divided by s(t), by how much wider than in the first week the interval has become: without that the
+busiest of hundreds of hours lies far too high. Growth is missed the more the further ahead it is: m counts with r(t), the root
+of the time. m, v, w and phi are of past forecasts of the same series: the normal scores of what then came, within the quantiles
+that had been forecast.
 """
 
 from dataclasses import dataclass
@@ -19,8 +24,8 @@ WEEK_H = 168
 _KNOTS = stats.norm.ppf(QUANTILE_LEVELS)
 _BEYOND = 2.5
 """Scores of what lay outside of all quantiles are no further out than this."""
-_USUAL_LEVEL, _USUAL_MEMORY = 0.3, 0.7
-_MOST_VARIANCE, _LEAST_REST = 1.5, 0.05
+_USUAL_LEVEL, _USUAL_REST, _USUAL_MEMORY = 0.3, 0.65, 0.6
+_MOST_VARIANCE, _LEAST_REST, _MOST_MISS = 1.5, 0.05, 1.5
 _TRUST_AFTER, _SURE_AFTER = 3.0, 0.5
 """So many past forecasts weigh as much as what is usual: for their level, of which each shows one, and for its hours."""
 
@@ -31,15 +36,18 @@ class Persistence:
 
     Attributes
     ----------
+    miss : float
+        What errors two weeks ahead have in common from one forecast to the next: above nought where more came than expected.
     level, rest : float
-        Variance that one error has in common over the whole horizon, and variance around that from hour to hour. Together 1
-        where intervals are as wide as they need be, less where wider.
+        Variance that one error has in common over the whole horizon, and variance around that from hour to hour in the first
+        week. Together 1 where intervals are as wide as they need be, less where wider.
     hourly : float
         What remains of the rest from one hour to the next, in [0, 1).
     """
 
+    miss: float = 0.0
     level: float = _USUAL_LEVEL
-    rest: float = 1.0 - _USUAL_LEVEL
+    rest: float = _USUAL_REST
     hourly: float = _USUAL_MEMORY
 
 
@@ -62,23 +70,22 @@ def scores(quantiles: Floats, came: Floats) -> Floats:
 
 
 def persistence_of(past: list[Floats]) -> Persistence:
-    """From the scores of past forecasts, each of a day or more; what few of them say is drawn towards what is usual.
-
-    By how much they missed on average is left out: quantiles lean to that side by themselves (`forecasting.spread`).
-    """
-    known = [one for one in past if np.isfinite(one).sum() >= 24]
+    """From scores of past forecasts of whose first week a day or more is known; what few say is drawn towards what is usual."""
+    known = [one for one in past if np.isfinite(one[:WEEK_H]).sum() >= 24]
     if not known:
         return Persistence()
     trust, sure = (len(known) / (len(known) + after) for after in (_TRUST_AFTER, _SURE_AFTER))
-    levels = np.array([np.nanmean(one) for one in known])
-    spread = float(np.mean([np.nanvar(one) for one in known]))
-    memory = float(np.clip(np.mean([_lag_one(one - level) for one, level in zip(known, levels, strict=True)]), 0.0, 0.98))
-    between = float(levels.var(ddof=1)) if len(known) > 1 else _USUAL_LEVEL
+    miss = float(np.clip(trust * _missed(known), -_MOST_MISS, _MOST_MISS))
+    between = float(np.mean([np.nanmean(one - miss * _further(len(one))) ** 2 for one in known]))
+    weeks = [one[:WEEK_H] - np.nanmean(one[:WEEK_H]) for one in known]
+    spread = float(np.mean([np.nanvar(one) for one in weeks]))
+    memory = float(np.mean([_lag_one(one) for one in weeks]))
     usual = Persistence()
     return Persistence(
+        miss=miss,
         level=float(np.clip(usual.level + trust * (between - usual.level), 0.0, _MOST_VARIANCE)),
         rest=float(np.clip(usual.rest + sure * (spread - usual.rest), _LEAST_REST, _MOST_VARIANCE)),
-        hourly=usual.hourly + sure * (memory - usual.hourly),
+        hourly=float(np.clip(usual.hourly + sure * (memory - usual.hourly), 0.0, 0.98)),
     )
 
 
@@ -97,9 +104,39 @@ def draw_paths(quantiles: Floats, persistence: Persistence, count: int, rng: np.
     for hour in range(hours):
         state = persistence.hourly * state + shocks[hour]
         z[:, hour] = state
-    level = np.sqrt(persistence.level) * rng.standard_normal((count, 1))
-    z = level + np.sqrt(persistence.rest) * z
+    level = persistence.miss * _further(hours) + np.sqrt(persistence.level) * rng.standard_normal((count, 1))
+    z = level + np.sqrt(persistence.rest) / widening(quantiles) * z
     return np.maximum(_values(quantiles, z), 0.0)
+
+
+def widening(quantiles: Floats) -> Floats:
+    """By how much wider the 90 % interval is, week by week, than in the first week at the same hours, shape (n_hours,); >= 1.
+
+    The first day is left out, whose interval is smaller for reasons of its own. A begun week is as wide as the one before.
+    """
+    width = quantiles[:, -1] - quantiles[:, 0]
+    weeks = len(width) // WEEK_H
+    wider = np.ones(len(width))
+    if weeks < 2:
+        return wider
+    first, later = width[24:WEEK_H], width[: weeks * WEEK_H].reshape(weeks, WEEK_H)[:, 24:]
+    open_hours = first > 0.0
+    if open_hours.any():
+        each = np.maximum(np.median(later[:, open_hours] / first[open_hours], axis=1), 1.0)
+        wider = each[np.minimum(np.arange(len(width)) // WEEK_H, weeks - 1)]
+    return np.asarray(wider)
+
+
+def _further(hours: int) -> Floats:
+    """How a miss grows with the hours ahead, 1 after two weeks: growth is missed more the longer it goes on."""
+    return np.asarray(np.sqrt((np.arange(hours) + 0.5) / (2.0 * WEEK_H)))
+
+
+def _missed(past: list[Floats]) -> float:
+    """What all of them have in common, by least squares: those that reach far ahead say most."""
+    ahead = [np.where(np.isfinite(one), _further(len(one)), 0.0) for one in past]
+    both = sum(float(np.nansum(one * far)) for one, far in zip(past, ahead, strict=True))
+    return both / sum(float((far**2).sum()) for far in ahead)
 
 
 def _values(quantiles: Floats, z: Floats) -> Floats:

@@ -165,6 +165,11 @@ class ForecastRule(RuleBase):
     recover: float | None = Field(
         None, ge=0, le=1, description="Recovered at or below this probability; not given: four fifths of `probability`."
     )
+    quota_within: Duration | None = Field(
+        timedelta(minutes=15),
+        description="Fires as well while a quota of calls or tokens a minute lasts no longer than this at the present pace; "
+        "null: never.",
+    )
 
     @model_validator(mode="after")
     def _valid(self) -> Self:

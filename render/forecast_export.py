@@ -6,6 +6,7 @@ workbook has a sheet called `about`, and one for each metric, with a chart of it
 
 import html
 import io
+import math
 import re
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +31,12 @@ FORECAST_CONTENT_TYPES = {**CONTENT_TYPES, "html": "text/html; charset=utf-8", "
 _MOST_CHARTS = 40
 """A page of more series shows the first ones; the tables hold all."""
 _FIRST_ROW, _CHART_COLUMN, _CHART_TICKS = 2, "P", 14
+_LEAST_DAYS, _DAYS_BY_HOUR = 1.0 / 24.0, 2.0
+_LINES = {"q05": ("5 %", "8FB8DE"), "q50": ("median", "0B5FA5"), "q95": ("95 %", "8FB8DE")}
+_LINE_EMU = 15_000
+"""Width of lines; 12,700 are a point."""
+_SPREADSHEET_EPOCH = pd.Timestamp("1899-12-30")
+"""Day 0 of spreadsheets, for every date after February 1900."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +150,13 @@ def _metric_sheet(book: Any, metric: str, items: Sequence[ForecastItem]) -> None
     table = _table(items)
     sheet = book.create_sheet(metric[:31])
     sheet.freeze_panes = f"A{_FIRST_ROW}"
-    sheet.column_dimensions["A"].width, sheet.column_dimensions["C"].width = 18, 30
+    sheet.page_setup.orientation, sheet.page_setup.fitToHeight, sheet.sheet_properties.pageSetUpPr.fitToPage = (
+        "landscape",
+        0,
+        True,
+    )
+    for column, width in (("A", 18), ("C", 30), ("M", 44)):
+        sheet.column_dimensions[column].width = width
     _chart(sheet, list(table.columns), items[0])
     sheet.append([str(name) for name in table.columns])
     for row in zip(*(spreadsheet_cells(table[name].tolist()) for name in table.columns), strict=True):
@@ -151,24 +164,38 @@ def _metric_sheet(book: Any, metric: str, items: Sequence[ForecastItem]) -> None
 
 
 def _chart(sheet: Any, columns: list[str], item: ForecastItem) -> None:
-    """Median and 90 % range of the sheet's first series over time."""
+    """Median and 90 % range of the sheet's first series over time.
+
+    A scatter chart, since only that has an axis of times: the categories of a line chart are labelled as each program likes.
+    """
     charts = import_module("openpyxl.chart")
-    chart = charts.LineChart()
+    chart = charts.ScatterChart()
     chart.title = f"{item.run.metric}, {item.run.selector.words}"
-    chart.height, chart.width = 10, 24
+    chart.height, chart.width, chart.style, chart.scatterStyle, chart.legend.position = 10, 24, 13, "lineMarker", "b"
     chart.y_axis.title, chart.x_axis.title = item.run.unit, "UTC"
-    chart.x_axis.number_format, chart.y_axis.delete, chart.x_axis.delete = "d mmm", False, False
-    chart.x_axis.tickLblSkip = chart.x_axis.tickMarkSkip = max(len(item.frame) // _CHART_TICKS, 1)
+    chart.y_axis.delete, chart.x_axis.delete, chart.x_axis.majorGridlines = False, False, None
+    _time_axis(chart.x_axis, item.frame["ts"])
     last = len(item.frame) + _FIRST_ROW - 1
-    for name in ("q05", "q50", "q95"):
+    times = charts.Reference(sheet, min_col=1, min_row=_FIRST_ROW, max_row=last)
+    for name, (words, colour) in _LINES.items():
         place = columns.index(name) + 1
-        series = charts.Series(
-            charts.Reference(sheet, min_col=place, min_row=_FIRST_ROW, max_row=last), title={"q50": "median"}.get(name, name)
-        )
-        series.smooth = False
+        values = charts.Reference(sheet, min_col=place, min_row=_FIRST_ROW, max_row=last)
+        series = charts.Series(values, times, title=words)
+        series.smooth, series.marker.symbol = False, "none"
+        series.graphicalProperties.line.solidFill, series.graphicalProperties.line.width = colour, _LINE_EMU
         chart.series.append(series)
-    chart.set_categories(charts.Reference(sheet, min_col=1, min_row=_FIRST_ROW, max_row=last))
     sheet.add_chart(chart, f"{_CHART_COLUMN}2")
+
+
+def _time_axis(axis: Any, times: pd.Series) -> None:
+    """From the first day on, with marks a whole number of days apart, of hours where the forecast is short."""
+    first, last = (pd.Timestamp(at).tz_convert(None) for at in (times.iloc[0], times.iloc[-1]))
+    days = max((last - first) / pd.Timedelta(days=1), _LEAST_DAYS)
+    short = days <= _DAYS_BY_HOUR
+    axis.number_format = "d mmm hh:mm" if short else "d mmm"
+    axis.majorUnit = 0.25 if short else max(round(days / _CHART_TICKS), 1)
+    start = (first.floor("D") - _SPREADSHEET_EPOCH).days
+    axis.scaling.min, axis.scaling.max = start, start + math.ceil((last - first.floor("D")) / pd.Timedelta(days=1) + 1e-9)
 
 
 def _without_clock(content: bytes, at: datetime) -> bytes:
@@ -196,7 +223,9 @@ def _page(items: Sequence[ForecastItem]) -> bytes:
     left = len(items) - len(parts)
     if left > 0:
         parts.append(f"<p>{left} more series are in the tables (CSV, XLSX).</p>")
-    style = "body{font:15px system-ui,sans-serif;margin:2em auto;max-width:70em}dt{color:#5c6b7a;float:left;width:11em}"
+    style = (
+        "body{font:15px system-ui,sans-serif;margin:2em auto;max-width:70em}dt{color:#5c6b7a;float:left}dd{margin:0 0 0 12em}"
+    )
     title = "tpscope: forecasts"
     text = f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title><style>{style}</style><h1>{title}</h1>"
     return (text + "<p>Times are UTC.</p>" + "".join(parts) + "</html>\n").encode()

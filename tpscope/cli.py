@@ -205,15 +205,16 @@ def forecast(
     target: Annotated[Path, typer.Argument(metavar="FILE_OR_FOLDER", help="`timestamp,value` as .csv or .csv.gz.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for the results; relative paths are kept.")],
     horizon: Annotated[str, typer.Option(help="How far ahead, for example 1h, 28d or 13w.")] = "28d",
+    country: Annotated[str, typer.Option(help="Public holidays of this country, for example DE or DE-BY, are days off.")] = "",
     jobs: Annotated[int, typer.Option(min=0, help="Processes at most; 0: one a processor.")] = 0,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> int:
     """Forecast any series with quantiles, by the engine that the service uses."""
-    from tpscope.forecasting import run_forecast
+    from tpscope.forecasting import known_beforehand, run_forecast
 
-    events = settings_of(config, None).forecast.events
-    return run_forecast(target, duration_option("--horizon", horizon), out, jobs=jobs, as_json=as_json, events=events)
+    known = known_beforehand(settings_of(config, None), country)
+    return run_forecast(target, duration_option("--horizon", horizon), out, jobs=jobs, as_json=as_json, known=known)
 
 
 @app.command()

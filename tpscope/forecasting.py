@@ -11,10 +11,13 @@ import pandas as pd
 from joblib import Parallel, delayed
 from rich.console import Console
 
-from analytics.forecasting import NothingKnown, Season, forecast
-from analytics.forecasting.grid import regular
+from analytics.days_off import days_off
+from analytics.forecasting import NothingKnown, Occasion, Season, forecast
+from analytics.forecasting.grid import Grid, regular
 from analytics.forecasting.occasions import occasion
-from core.config import ForecastEvent
+from analytics.forecasting.season import DAY_S
+from core.calendars import Calendar, load_calendars
+from core.config import CalendarSettings, ForecastEvent, Settings
 from core.errors import ConfigError
 from tpscope.series_files import (
     Recorded,
@@ -33,6 +36,25 @@ _FILES_A_PROCESS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Beforehand:
+    """What is known beforehand of every series: events, and a calendar of days off."""
+
+    events: Sequence[ForecastEvent] = ()
+    calendar: Calendar | None = None
+
+    def occasions(self, grid: Grid, count: int) -> list[Occasion]:
+        """Those of the grid's past and of the `count` points after it; a day off says nothing of steps longer than a day."""
+        first = grid.start.to_pydatetime()
+        off: list[ForecastEvent] = []
+        if self.calendar is not None and grid.step_s <= DAY_S:
+            off = days_off(self.calendar, first, grid.after(count)[-1].to_pydatetime() + timedelta(seconds=grid.step_s))
+        return [occasion(one.name, one.start, one.end, one.uplift, first, grid.step_s) for one in (*self.events, *off)]
+
+
+NOTHING = Beforehand()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What became of one file: `points` written, or the `problem` that it cannot be forecast for."""
 
@@ -45,16 +67,26 @@ class Outcome:
     problem: str = ""
 
 
-def run_forecast(
-    target: Path, horizon: timedelta, out: Path, *, jobs: int, as_json: bool, events: Sequence[ForecastEvent] = ()
-) -> int:
+def known_beforehand(settings: Settings, country: str) -> Beforehand:
+    """The configuration's events and its common calendar, with the public holidays of a country (`DE`, `DE-BY`) or none.
+
+    Raises ConfigError for a country that is not known.
+    """
+    if country:
+        code, _, part = country.partition("-")
+        calendar = CalendarSettings(country=code.upper(), subdivision=part.upper())
+        settings = settings.model_copy(update={"calendars": (*settings.calendars, calendar)})
+    return Beforehand(events=settings.forecast.events, calendar=load_calendars(settings).common)
+
+
+def run_forecast(target: Path, horizon: timedelta, out: Path, *, jobs: int, as_json: bool, known: Beforehand = NOTHING) -> int:
     """Forecast the file, or every one of the folder; exit code 2 when one could not be, which the others do not suffer from."""
     if horizon <= timedelta(0):
         raise ConfigError("--horizon", "must be longer than nothing; write for example 28d")
     files = find_series(target)
     refuse_overwriting(files, out)
     processes = max(min(jobs or os.cpu_count() or 1, len(files) // _FILES_A_PROCESS), 1)
-    outcomes = list(Parallel(n_jobs=processes)(delayed(forecast_file)(file, horizon, out, events) for file in files))
+    outcomes = list(Parallel(n_jobs=processes)(delayed(forecast_file)(file, horizon, out, known) for file in files))
     failed = [one for one in outcomes if one.problem]
     console = Console(stderr=True, soft_wrap=True)
     for one in outcomes:
@@ -70,10 +102,10 @@ def run_forecast(
     return 2 if failed else 0
 
 
-def forecast_file(file: SeriesFile, horizon: timedelta, out: Path, events: Sequence[ForecastEvent] = ()) -> Outcome:
+def forecast_file(file: SeriesFile, horizon: timedelta, out: Path, known: Beforehand = NOTHING) -> Outcome:
     """Read, forecast and write one file; what is wrong with it is in the outcome."""
     try:
-        table, outcome = forecast_series(read_series_file(file.path), horizon, str(file.path), events)
+        table, outcome = forecast_series(read_series_file(file.path), horizon, str(file.path), known)
         write_result(out, file, table)
     except ConfigError as error:
         return Outcome(file=str(file.path), problem=str(error))
@@ -81,7 +113,7 @@ def forecast_file(file: SeriesFile, horizon: timedelta, out: Path, events: Seque
 
 
 def forecast_series(
-    recorded: Recorded, horizon: timedelta, name: str, events: Sequence[ForecastEvent] = ()
+    recorded: Recorded, horizon: timedelta, name: str, known: Beforehand = NOTHING
 ) -> tuple[pd.DataFrame, Outcome]:
     """The table `timestamp,mean,q05,…,q95,model` of the points after the last one, and what is to be said of it.
 
@@ -93,13 +125,12 @@ def forecast_series(
     wanted = max(-(-int(horizon.total_seconds()) // grid.step_s), 1)
     count = min(wanted, _MOST_POINTS)
     try:
-        first, step_s = grid.start.to_pydatetime(), grid.step_s
         made = forecast(
             grid.values,
             count,
-            season=Season.of_step(step_s),
+            season=Season.of_step(grid.step_s),
             start=grid.index_of_start,
-            occasions=[occasion(one.name, one.start, one.end, one.uplift, first, step_s) for one in events],
+            occasions=known.occasions(grid, count),
         )
     except NothingKnown as error:
         raise ConfigError(name, str(error)) from None

@@ -69,7 +69,7 @@ def test_a_firing_says_which_limit_how_likely_and_when() -> None:
     (found,) = judge_limits(rule(within="4d"), [outlook(*RISING)], START, (), UTC).firings
     assert found.fingerprint == 'limits{limit="gateway"}'
     assert found.title == "Limit gateway is likely to be reached within 4 d: service chat"
-    assert "500 calls/s are reached within 4 d with a probability of 60%" in found.summary
+    assert "500 calls/s will be reached within 4 d with a probability of 60%" in found.summary
     assert "As likely as not by 2026-03-07 12:00 UTC. Now it is 320 calls/s." in found.summary
 
 
@@ -80,6 +80,30 @@ def test_between_recovery_and_the_condition_and_of_what_is_old_it_says_nothing()
     assert (middle.firings, middle.clears, old.firings, old.clears) == ((), (), (), ())
     (clear,) = judge_limits(rule(), [outlook(*[0.4] * 7)], START, known, UTC).clears
     assert clear.recovered
+
+
+def minutes(value: float) -> Estimate:
+    return Estimate(value=value, lower=value / 2.0, upper=2.0 * value)
+
+
+@pytest.mark.parametrize(
+    ("left", "given", "fires"),
+    [(12.0, {}, True), (0.0, {}, True), (16.0, {}, False), (16.0, {"quota_within": "20m"}, True), (math.inf, {}, False)],
+)
+def test_a_quota_that_is_used_up_soon_fires_without_any_forecast(left: float, given: dict[str, Any], fires: bool) -> None:
+    one = outlook(kind="tokens_per_min", minutes=minutes(left))
+    assert bool(judge_limits(rule(**given), [one], START, (), UTC).firings) is fires
+    assert judge_limits(rule(quota_within=None), [one], START, (), UTC).firings == ()
+
+
+def test_a_quota_says_so_and_recovers_when_it_lasts_and_no_limit_is_likely() -> None:
+    known = {'limits{limit="gateway"}'}
+    (found,) = judge_limits(rule(), [outlook(*[0.1] * 7, minutes=minutes(9.0))], START, known, UTC).firings
+    assert found.title == "Quota gateway is used up within 15 min: service chat"
+    assert (found.threshold, found.unit) == (15.0, "min")
+    for by_day, count in (((), 1), ([0.1] * 7, 1), ([0.45] * 7, 0)):
+        lasting = outlook(*by_day, minutes=minutes(math.inf))
+        assert len(judge_limits(rule(), [lasting], START, known, UTC).clears) == count
 
 
 def test_measured_ceilings_are_asked_for() -> None:

@@ -81,6 +81,18 @@ def test_a_workbook_has_a_sheet_for_each_metric_with_a_chart_and_one_about_them(
     assert not any(str(cell.value).startswith("=") for row in book["about"] for cell in row)
 
 
+@pytest.mark.parametrize(
+    ("hours", "form", "apart", "days"), [(672, "d mmm", 2, 28), (73, "d mmm", 1, 4), (1, "d mmm hh:mm", 0.25, 1)]
+)
+def test_a_chart_has_an_axis_of_times(hours: int, form: str, apart: float, days: int) -> None:
+    book = openpyxl.load_workbook(io.BytesIO(encode_forecasts([item(hours=hours)], "xlsx")))
+    (chart,) = book["tps"]._charts
+    axis = chart.x_axis
+    assert (axis.numFmt.formatCode, axis.majorUnit, axis.scaling.max - axis.scaling.min) == (form, apart, days)
+    assert openpyxl.utils.datetime.from_excel(axis.scaling.min) == AT.replace(tzinfo=None)
+    assert [one.tx.v for one in chart.series] == ["5 %", "median", "95 %"]
+
+
 def test_tables_of_one_and_of_several_carry_where_they_come_from() -> None:
     text = encode_forecasts([item()], "csv").decode()
     for line in ("# unit: calls/s", "# model_chosen_by: back-test c1", "# time_zone: UTC", "# quantiles: q05, q10"):

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.forecasting import forecast
-from core.config import ForecastEvent
+from core.config import ForecastEvent, Settings
 from core.errors import ConfigError
 from core.types import QUANTILE_COLUMNS
 from tests.unit.analytics.forecasting.builders import WEEK, weekly
-from tpscope.forecasting import forecast_file, run_forecast
+from tpscope.forecasting import Beforehand, forecast_file, known_beforehand, run_forecast
 from tpscope.series_files import SeriesFile
 
 COLUMNS = ["timestamp", "mean", *QUANTILE_COLUMNS, "model"]
@@ -96,9 +96,28 @@ def test_events_of_the_configuration_are_expected(tmp_path: Path) -> None:
     event = ForecastEvent(name="campaign", start=start, end=start + DAY, uplift=1.5)
     tables = []
     for events in ((), (event,)):
-        forecast_file(SeriesFile(path=path, relative=Path("b.csv")), 3 * DAY, tmp_path, events)
+        forecast_file(SeriesFile(path=path, relative=Path("b.csv")), 3 * DAY, tmp_path, Beforehand(events=events))
         tables.append(pd.read_csv(tmp_path / "b.csv")["q50"].to_numpy().reshape(3, 24).mean(axis=1))
     np.testing.assert_allclose(tables[1] / tables[0], [1.0, 1.5, 1.0], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("step", "a_day"), [("h", 24), ("D", 1)])
+def test_holidays_of_a_country_are_expected_to_be_like_past_ones(tmp_path: Path, step: str, a_day: int) -> None:
+    """Monday 6 April 2026 is a holiday in Germany, as Friday the 3rd was; of weeks they say nothing."""
+    values = 100.0 + np.arange(a_day * 35) % (7 * a_day)
+    values[a_day * 32 : a_day * 33] *= 0.4  # the Friday, of a history from 2 March to 5 April
+    path = series(tmp_path / "a.csv", list(values), step)
+    tables = []
+    for country in ("", "de-by"):
+        known = known_beforehand(Settings(), country)
+        forecast_file(SeriesFile(path=path, relative=Path("b.csv")), 2 * DAY, tmp_path, known)
+        tables.append(pd.read_csv(tmp_path / "b.csv")["q50"].to_numpy().reshape(2, -1).mean(axis=1))
+    np.testing.assert_allclose(tables[1] / tables[0], [0.4, 1.0], rtol=0.05)
+
+
+def test_a_country_that_is_not_known_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"calendars\.0\.country"):
+        known_beforehand(Settings(), "XX")
 
 
 def test_a_row_that_cannot_be_read_is_named_and_nothing_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
