@@ -95,7 +95,8 @@ def child(what: str, path: Path) -> dict[str, float]:
 
 def in_process(what: str, file: str, folder: str) -> None:
     """Import the file, or let ClickHouse read it; prints what that took as JSON."""
-    store = open_store(StoreSettings(url=f"chdb://{Path(folder) / 'store'}"), owner=True)
+    # The reference reads the whole file in one statement.
+    store = open_store(StoreSettings(url=f"chdb://{Path(folder) / 'store'}", query_timeout=timedelta(hours=1)), owner=True)
     migrate(store)
     format_ = build_format("tpscope", {})
     statement = reference_statement(store, file)
