@@ -43,14 +43,6 @@ def flat_baselines() -> Baselines:
     return Baselines(selectors=(ALL_CALLS, RARE), time_zone="UTC", center=center, scale=scale, samples=scale)
 
 
-def flat_baselines_of(count: int) -> Baselines:
-    """As many selections that are alike, of one metric."""
-    names = tuple(Selector.of(tenant=str(number)) for number in range(count))
-    center = {"tps": np.full((count, SLOTS), transform("tps", np.array([0.1]))[0])}
-    scale = {"tps": np.full((count, SLOTS), 0.3)}
-    return Baselines(selectors=names, time_zone="UTC", center=center, scale=scale, samples=scale)
-
-
 def _rows(values: np.ndarray) -> np.ndarray:
     return np.repeat(values[:, None], SLOTS, axis=1)
 
@@ -144,10 +136,17 @@ def test_sums_that_few_calls_carry_have_edges_of_their_own() -> None:
 
 
 def test_the_edge_is_farther_out_where_more_series_are_watched() -> None:
-    few, many = (flat_baselines(), flat_baselines_of(20_000))
-    panel = drawn(60, 1)
-    near, far = (learn_edges(some, panel, np.ones(60, dtype=bool), ("tps",)).edges.min() for some in (few, many))
-    assert 1.05 * near < far < 1.5 * near
+    def least(count: int) -> float:
+        names = tuple(Selector.of(tenant=str(number)) for number in range(count))
+        constant = {"tps": np.full((count, SLOTS), transform("tps", np.array([0.1]))[0])}
+        wide = {"tps": np.full((count, SLOTS), 0.5)}
+        baselines = Baselines(selectors=names, time_zone="UTC", center=constant, scale=wide, samples=wide)
+        calls = np.full((count, 10), 6.0)
+        panel = Panel(selectors=names, start=MONDAY, calls=calls, values={"tps": calls / 60.0})
+        return float(learn_edges(baselines, panel, np.ones(10, dtype=bool), ("tps",)).edges.min())
+
+    assert least(2) == least(200)
+    assert 1.05 * least(2) < least(5_000) < 1.2 * least(2)
 
 
 def test_an_unknown_selection_is_never_out_and_edges_survive_storage(edges: Edges) -> None:
