@@ -238,14 +238,14 @@ def _of_sums(metric: str, panel: Panel, expected: Expected, minutes: int) -> lis
 def _without_remains(calm: np.typing.NDArray[np.bool_], window: int) -> np.typing.NDArray[np.bool_]:
     """Minutes whose window holds none that is not calm; the calm ones where hardly any is left."""
     troubled = np.cumsum(np.pad(~calm, (window, 0)))
-    clean = np.asarray(troubled[window:] - troubled[:-window] == 0)
+    clean: np.typing.NDArray[np.bool_] = np.equal(troubled[window:], troubled[:-window])
     return clean if clean.mean() >= _LEAST_CLEAN else calm
 
 
 def _usual_size(z: Floats) -> Floats:
     """Root mean square of each row's known deviations, at least 1: where few calls carry what is added up, it is more."""
     known = np.maximum((z != 0.0).sum(axis=1), 1)
-    return np.clip(np.sqrt((z**2).sum(axis=1) / known), 1.0, _MOST_SIZE)
+    return np.asarray(np.clip(np.sqrt((z**2).sum(axis=1) / known), 1.0, _MOST_SIZE))
 
 
 def _is_sum(metric: str) -> bool:
