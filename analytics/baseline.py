@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analytics.deviation import bounds, deviation
-from analytics.features import BASELINE_METRICS, Floats, Kind, Panel, align, inverse, kind_of
+from analytics.features import BASELINE_METRICS, Floats, Kind, Panel, align, inverse, kind_of, transform
 from core.calendars import DAY_OFF, Calendar, Calendars, in_zone
 from core.calendars import SLOTS as SLOTS
 from core.series import Selector
@@ -156,9 +156,8 @@ def deviations_from(expected: Expected, aligned: Panel, min_calls: float) -> dic
             continue
         kind, calls = kind_of(metric), aligned.calls
         value, scale = aligned.values[metric], expected.scale[metric]
-        smooth = deviation(metric, value, calls, expected.center[metric], scale, expected.calls)
-        stepped = deviation(metric, value, calls, expected.flat[metric], scale, expected.calls)
-        z = _nearer(smooth, stepped)
+        near = _nearest(transform(metric, value), expected.center[metric], expected.flat[metric])
+        z = deviation(metric, value, calls, near, scale, expected.calls)
         if kind is not Kind.COUNT:
             z = np.where(calls >= max(min_calls, 1.0), z, np.nan)
         if kind is Kind.LEVEL:
@@ -167,9 +166,10 @@ def deviations_from(expected: Expected, aligned: Panel, min_calls: float) -> dic
     return scored
 
 
-def _nearer(one: Floats, other: Floats) -> Floats:
-    """The smaller deviation, nought between the two: traffic may glide from hour to hour or jump (offices, schedules)."""
-    return np.where(one * other < 0.0, 0.0, np.where(np.abs(one) < np.abs(other), one, other))
+def _nearest(value: Floats, one: Floats, other: Floats) -> Floats:
+    """What of the two expectations and all between them lies nearest: traffic may glide from hour to hour or jump (offices)."""
+    low, high = np.fmin(one, other), np.fmax(one, other)
+    return np.where(np.isnan(other), np.nan, np.minimum(np.maximum(value, low), high))
 
 
 def to_frame(baselines: Baselines) -> pd.DataFrame:

@@ -24,6 +24,7 @@ from core.series import METRICS, Selector
 _SURE_CALLS = 30.0
 """A percentile over fewer calls may jump in one minute by chance: alone, it must come twice."""
 
+_STEADY_MINUTES, _STEADY_WITHIN = 2, 3
 _LEAST_EVENTS = 2.5
 _NEAR = 0.5
 SHARP_MINUTES = 5
@@ -159,6 +160,25 @@ def with_silence(verdicts: Verdicts, silence: Floats) -> Verdicts:
     faints[tps] = np.maximum(faints[tps], heard)
     score = np.where(gone, 0.0, np.maximum(verdicts.score, heard))
     return replace(verdicts, strengths=strengths, faints=faints, score=score, sure=verdicts.sure | (heard >= 1.0))
+
+
+def with_steady(verdicts: Verdicts, before: Verdicts | None = None) -> Verdicts:
+    """Add what goes on: a series that left its range in two of three minutes needs no second judge.
+
+    A chance stray does not come twice within three minutes, and the forest finds one metric alone hardly ever unusual, however
+    far it is out and stays out. `before` are the `SHARP_MINUTES` before these.
+    """
+    strengths = verdicts.strengths if before is None else np.concatenate([before.strengths, verdicts.strengths], axis=2)
+    held = np.pad(strengths, ((0, 0), (0, 0), (_STEADY_WITHIN - 1, 0)))
+    size = strengths.shape[2]
+    lately = np.stack([held[:, :, back : back + size] for back in range(_STEADY_WITHIN)])
+    steady = np.sort(lately, axis=0)[-_STEADY_MINUTES].max(axis=0)[:, size - verdicts.minutes :]
+    goes_on = (steady >= 1.0) & (verdicts.strengths.max(axis=0) >= 1.0)
+    return replace(
+        verdicts,
+        score=np.where(goes_on, np.maximum(verdicts.score, steady), verdicts.score),
+        sure=verdicts.sure | goes_on,
+    )
 
 
 def with_sustained(

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from analytics.detect import LINGERING, SHARP_MINUTES, Verdicts, judge, with_silence, with_sustained
+from analytics.detect import LINGERING, SHARP_MINUTES, Verdicts, judge, with_silence, with_steady, with_sustained
 from analytics.features import Panel, align
 from analytics.look_back import LookBack
 from analytics.run_state import RunSettings, RunState, Versions
@@ -85,10 +85,10 @@ def verdicts_of(
         whole = align(panel, trained.baselines.selectors)
         lasting = sustained(trained.baselines, whole, trained.edges, fresh.minutes, triggers)
         before = None
-        if lead and (lasting.strength >= LINGERING).any():
+        if lead and ((lasting.strength >= LINGERING).any() or (verdicts.strengths >= 1.0).any()):
             lately = panel.slice(max(lead - SHARP_MINUTES, 0), lead)
             before = judge(lately, trained.baselines, trained.forest, least, triggers)
-        verdicts = with_sustained(verdicts, lasting, before, triggers)
+        verdicts = with_sustained(with_steady(verdicts, before), lasting, before, triggers)
     scores, silence = score_silence(verdicts.calls, verdicts.expected, silence)
     return with_silence(verdicts, scores), silence
 

@@ -12,17 +12,16 @@ import numpy as np
 import numpy.typing as npt
 
 from analytics.features import Floats
+from analytics.recurring import came_before
 from analytics.summary import HourSummary
 from core.masks import Mask, holds
 from core.series import Selector
 from core.types import Anomaly
 
 _HOUR = timedelta(hours=1)
-_DAY = timedelta(days=1)
 _MINUTE = timedelta(minutes=1)
 _LONGEST = timedelta(hours=6)
 """A longer anomaly is taken for a change and learned."""
-_SAME_TIME = timedelta(minutes=90)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,16 +97,4 @@ def leave_out(summary: HourSummary, exceptions: Iterable[Exempt]) -> HourSummary
 
 def _again(one: Anomaly, anomalies: Sequence[Anomaly]) -> bool:
     """Whether another day had an anomaly of the same series at about the same time."""
-    return any(
-        other.selector == one.selector
-        and other.metric == one.metric
-        and abs(other.started_at - one.started_at) > _DAY / 2
-        and _apart_in_day(other.started_at - one.started_at) <= _SAME_TIME
-        for other in anomalies
-    )
-
-
-def _apart_in_day(apart: timedelta) -> timedelta:
-    """How far two instants lie apart on the clock."""
-    within = apart % _DAY
-    return min(within, _DAY - within)
+    return any(came_before(one, other) for other in anomalies)

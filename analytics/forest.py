@@ -128,8 +128,9 @@ def fit_forest(deviations: Floats, metrics: tuple[str, ...], *, trees: int, quan
         n_estimators=trees, max_samples=min(_SAMPLES_PER_TREE, len(rows)), random_state=int(rng.integers(2**31))
     ).fit(rows.astype(np.float32))
     forest = _as_arrays(grown, metrics)
-    raw = forest.raw(ordinary)
     usual = float(forest.raw(np.zeros((1, rows.shape[1])))[0])
+    raw, odd = np.full(len(ordinary), usual), ordinary.any(axis=1)  # most rows are all nought, and alike
+    raw[odd] = forest.raw(ordinary[odd])
     # Where no training row stands out (a few quiet minutes), the least excess that can be told is the edge.
     edge = max(float(np.quantile(raw, quantile)), usual + 0.02)
     return Forest(**{**_fields(forest), "usual": usual, "edge": edge})

@@ -6,6 +6,7 @@ import numpy as np
 
 from analytics.causes import LEVELS, RATIOS
 from analytics.leaves import Leaves
+from analytics.population import against_peers
 from analytics.wording import number, quantity
 from core.series import Direction, Selector
 from core.types import Cause
@@ -39,7 +40,10 @@ def hint_at(
     if lead.share < _CLEARLY:
         return "", ""
     kind = _kind(leaves, metric, direction, lead, growth)
-    return (kind, _evidence(metric, lead, leaves, growth)) if kind else ("", "")
+    if not kind:
+        return "", ""
+    said = (_evidence(metric, lead, leaves, growth), against_peers(leaves, metric, lead.selector))
+    return kind, ", ".join(part for part in said if part)
 
 
 def _kind(leaves: Leaves, metric: str, direction: Direction, lead: Cause, growth: float) -> str:

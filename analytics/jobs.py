@@ -13,6 +13,7 @@ from analytics.features import Panel
 from analytics.forecast_job import make_forecasts
 from analytics.hourly import SCOPES_OF_HOURS, stale_hours
 from analytics.look_back import LookBack
+from analytics.recurring import LOOK_BACK, told_with_earlier
 from analytics.reporting import JobReport, run_job
 from analytics.sustained import LEAD
 from analytics.trained import Trained, Trainer, save
@@ -215,11 +216,12 @@ def _judge(store: Store, trained: Trained, state: DetectorState, settings: Setti
 
 
 def _labelled(store: Store, anomalies: list[Anomaly]) -> list[Anomaly]:
-    """The anomalies with what people said of their time."""
+    """The anomalies with what people said of their time, and the earlier days that had the like."""
     if not anomalies:
         return []
     first, last = min(one.started_at for one in anomalies), max(one.last_at for one in anomalies)
-    return labelled(anomalies, read_masks(store, first, last + _MINUTE))
+    told = told_with_earlier(anomalies, read_anomalies(store, first - LOOK_BACK, last))
+    return labelled(told, read_masks(store, first, last + _MINUTE))
 
 
 def _steps(start: datetime, end: datetime, step: timedelta) -> list[datetime]:

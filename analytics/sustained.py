@@ -1,8 +1,8 @@
 """Deviations that are too small for one minute and show over 5, 15 or 60: weak faults, slow drift, selections with few calls.
 
 Values of the last minutes are put together as the calls in them would be: counts are added up, ratios and percentiles weigh
-by their calls. The edge of what is expected is a series' own: seven and a half deviations of the model, or three quarters more
-than what its calm days reached (range novelty), bounded so that an incident that nobody noted does not make it blind.
+by their calls. The edge of what is expected is a series' own: six and a half deviations of the model, or half as much again as
+what its calm days reached (range novelty), bounded so that an incident that nobody noted does not make it blind.
 """
 
 from collections.abc import Mapping
@@ -23,17 +23,25 @@ WINDOWS: tuple[int, ...] = (5, 15, 60)
 LEAD = max(WINDOWS) - 1
 """Minutes that are needed before the first that is judged."""
 
-_LEAST_EDGE, _MOST_EDGE = 7.5, 16.0
-_NOVEL = 1.75
+_LEAST_EDGE, _MOST_EDGE = 6.5, 16.0
+_NOVEL = 1.5
+_OF_SUMS = 1.15
+"""Sums of few calls, each of which carries what it likes, have the heaviest tails: their edges are farther out."""
+_USUAL_SERIES = 1500
+"""For as many series the least edge is right; the largest chance deviation of n series grows with the root of ln n."""
 _NOT_OVER_MINUTES = frozenset({"latency_p95"})
 """The 95th percentile of four calls is nearly their largest: a mean of such says nothing that the median does not say better.
 """
-_AS_STRONG = 0.6
+_MOST_SIZE = 4.0
+_AS_STRONG = (0.0, 0.6, 0.75)
 _STILL = 2.0
 """Deviations over the shortest window below which nothing lasts any more, whatever the longer ones still hold."""
 _LEAST_SHARE = 0.4
 """Part of a window's minutes that must be known."""
+_LEAST_CLEAN = 0.25
 _LEAST_SPREAD = 0.05
+_LEAST_OF_SUM = 0.4
+"""Part of the variance of a sum that is what its calls carry, at the least: how many there are is not all that varies."""
 _FEW_CALLS = 12.0
 _LEAST_EVENTS = 3.5
 
@@ -99,14 +107,18 @@ def learn_edges(
     """From some recent days of minutes; `calm` says which of them had no known anomaly."""
     expected = baselines.at(panel.times())
     aligned = comparable(align(panel, baselines.selectors), expected)
-    edges = np.full((len(WINDOWS), len(metrics), len(baselines.selectors)), _LEAST_EDGE)
+    edges = np.empty((len(WINDOWS), len(metrics), len(baselines.selectors)))
+    crowd = np.sqrt(np.log(max(len(metrics) * len(baselines.selectors), _USUAL_SERIES)) / np.log(_USUAL_SERIES))
+    quiet = [_without_remains(calm, window) for window in WINDOWS]
     for column, metric in enumerate(metrics):
         if metric in _NOT_OVER_MINUTES:
             edges[:, column] = np.inf
             continue
         for row, over in enumerate(_over(metric, aligned, expected, panel.minutes)):
-            sided = np.where(calm, triggers[metric].on_bad_side(over.z), 0.0)
-            edges[row, column] = np.clip(_NOVEL * sided.max(axis=1), _LEAST_EDGE, _MOST_EDGE)
+            sided = np.where(quiet[row], triggers[metric].on_bad_side(over.z), 0.0)
+            least = crowd * _LEAST_EDGE * (_OF_SUMS if _is_sum(metric) else 1.0)
+            size = _usual_size(over.z[:, quiet[row]])
+            edges[row, column] = np.clip(_NOVEL * sided.max(axis=1), least * size, _MOST_EDGE * size)
     return Edges(selectors=baselines.selectors, metrics=metrics, edges=edges)
 
 
@@ -122,12 +134,14 @@ def sustained(
     for column, metric in enumerate(edges.metrics):
         if metric in _NOT_OVER_MINUTES:
             continue
-        recent = np.zeros(shape[1:])
+        lasting, shorter = np.ones(shape[1:], dtype=np.bool_), np.zeros(shape[1:])
         for row, over in enumerate(_over(metric, panel, expected, minutes)):
             sided = triggers[metric].on_bad_side(over.z)
-            recent = sided if row == 0 else recent
-            # What goes on makes deviations grow by the root of the window; what is over leaves the last minutes bare.
-            lasting = recent >= np.maximum(_STILL, _AS_STRONG * np.sqrt(WINDOWS[0] / WINDOWS[row]) * sided)
+            # What goes on makes deviations grow by the root of the window; what is over leaves the last minutes bare, and what
+            # one incident left in an hour is no sign of another.
+            part = _AS_STRONG[row] * np.sqrt(WINDOWS[max(row - 1, 0)] / WINDOWS[row])
+            lasting = lasting & ((shorter if row else sided) >= np.maximum(_STILL, part * sided))
+            shorter = sided
             held = np.where(lasting, sided / own[row, column][:, None], 0.0)
             better = held > strength[column]
             strength[column] = np.where(better, held, strength[column])
@@ -143,7 +157,7 @@ def _over(metric: str, panel: Panel, expected: Expected, minutes: int) -> list[_
             return _of_counts(panel, expected, minutes)
         case Kind.RATIO:
             return _of_ratios(metric, panel, expected, minutes)
-        case Kind.LEVEL if METRICS[metric].zero_when_idle:
+        case Kind.LEVEL if _is_sum(metric):
             return _of_sums(metric, panel, expected, minutes)
         case Kind.LEVEL:
             return _of_percentiles(metric, panel, expected, minutes)
@@ -205,7 +219,9 @@ def _of_sums(metric: str, panel: Panel, expected: Expected, minutes: int) -> lis
     value, usual_value = panel.values[metric], np.nan_to_num(inverse(metric, expected.center[metric]))
     known = ~np.isnan(value) & ~np.isnan(expected.center[metric])
     parts = [np.where(known, np.nan_to_num(part), 0.0) for part in (value, usual_value, panel.calls, expected.calls)]
-    scale = expected.scale[metric][:, -minutes:]
+    # A sum's variance is that of the number of calls and that of what each carries; the former is known here.
+    spread = expected.scale[metric][:, -minutes:] ** 2 * np.maximum(np.nan_to_num(expected.calls[:, -minutes:]), 0.25)
+    per_call = np.maximum(spread - 1.0, _LEAST_OF_SUM * spread)
     over = []
     for window in WINDOWS:
         seen, usual, held, due = (_rolled(part, window, minutes) for part in parts)
@@ -213,11 +229,27 @@ def _of_sums(metric: str, panel: Panel, expected: Expected, minutes: int) -> lis
         as_many = usual * np.maximum(held / np.maximum(due, 1e-9), 1.0)
         moved = np.log(np.maximum(seen, 1e-12) / np.maximum(as_many, 1e-12))
         moved = np.where(moved < 0.0, np.expm1(moved), moved)
-        thin = np.sqrt(np.maximum(due / np.maximum(held, 0.25), 1.0) / np.maximum(there, 1.0))
-        z = moved / np.maximum(scale * thin, _LEAST_SPREAD)
+        z = moved / np.maximum(np.sqrt(per_call / np.maximum(held, 0.25)), _LEAST_SPREAD)
         enough = (there >= _LEAST_SHARE * window) & (held >= _FEW_CALLS) & (usual > 0)
         over.append(_Over(_known(z, enough), seen / np.maximum(there, 1.0), usual / np.maximum(there, 1.0)))
     return over
+
+
+def _without_remains(calm: np.typing.NDArray[np.bool_], window: int) -> np.typing.NDArray[np.bool_]:
+    """Minutes whose window holds none that is not calm; the calm ones where hardly any is left."""
+    troubled = np.cumsum(np.pad(~calm, (window, 0)))
+    clean: np.typing.NDArray[np.bool_] = np.equal(troubled[window:], troubled[:-window])
+    return clean if clean.mean() >= _LEAST_CLEAN else calm
+
+
+def _usual_size(z: Floats) -> Floats:
+    """Root mean square of each row's known deviations, at least 1: where few calls carry what is added up, it is more."""
+    known = np.maximum((z != 0.0).sum(axis=1), 1)
+    return np.asarray(np.clip(np.sqrt((z**2).sum(axis=1) / known), 1.0, _MOST_SIZE))
+
+
+def _is_sum(metric: str) -> bool:
+    return kind_of(metric) is Kind.LEVEL and METRICS[metric].zero_when_idle
 
 
 def _rolled(values: Floats, window: int, minutes: int) -> Floats:

@@ -38,6 +38,8 @@ _RECENT_DAYS = 3
 """Days before the end whose minutes calibrate the tails and train the forest."""
 _TRAINING_ROWS = 60_000
 _LEAST_CALM = 0.25
+_UNNOTICED = timedelta(minutes=10)
+"""What is told has often begun some minutes earlier."""
 _LEAST_CALLS_PER_HOUR = 1.0
 """Of the minutes of rarer selections nothing can be said."""
 _MOST_CELLS = 20_000_000
@@ -222,10 +224,10 @@ def _standing(anomalies: list[Anomaly]) -> list[Anomaly]:
 
 
 def _calm_minutes(panel: Panel, anomalies: list[Anomaly]) -> npt.NDArray[np.bool_]:
-    """Minutes without any anomaly; all of them where too few would be left to learn from."""
+    """Minutes without any anomaly, known or still unnoticed; all of them where too few would be left to learn from."""
     calm = np.ones(panel.minutes, dtype=np.bool_)
     for anomaly in anomalies:
-        first = (anomaly.started_at - panel.start) // _MINUTE
+        first = (anomaly.started_at - _UNNOTICED - panel.start) // _MINUTE
         last = (anomaly.last_at - panel.start) // _MINUTE
         calm[max(first, 0) : max(last + 1, 0)] = False
     return calm if calm.mean() >= _LEAST_CALM else np.ones_like(calm)

@@ -65,9 +65,9 @@ _EFFECTS: Mapping[str, Effect] = {
     "cost_per_h": Effect(factor=1.6, amount=0.05),
     "cache_hit_rate": Effect(factor=1.3, amount=0.15),
 }
-_LASTING: Mapping[str, Effect] = {"latency_p50": Effect(factor=2.0, amount=10.0)}
+_LASTING: Mapping[str, Effect] = {"latency_p50": Effect(factor=1.6, amount=10.0)}
 """Over many minutes smaller changes are certain and still no trouble: near saturation, a tenth more calls is half as slow
-again.
+again, which the comparison with the peers (`analytics.peers`) does not take away in full.
 """
 
 TRIGGERS: Mapping[str, Trigger] = {

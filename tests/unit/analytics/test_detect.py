@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analytics.detect import judge, severity_of, with_silence
+from analytics.detect import Verdicts, judge, severity_of, with_silence, with_steady
 from analytics.detector import DetectorState, judge_span
 from analytics.features import Panel
 from core.series import ALL_CALLS, Selector
@@ -52,6 +52,26 @@ def test_only_the_bad_side_is_anomalous(learned: Learned, hour: Panel, metric: s
     assert score_of(learned, changed(hour, chat, metric, bad), chat) >= 1.0
     assert score_of(learned, changed(hour, chat, metric, good), chat) < 1.0
     assert score_of(learned, hour, chat) < 1.0
+
+
+def test_what_is_out_again_and_again_needs_no_second_judge(learned: Learned, hour: Panel) -> None:
+    """A forest that finds nothing unusual does not hide a series that leaves its range in two of three minutes."""
+    chat = Selector.of(service="chat")
+
+    def blind(first: int, last: int) -> Verdicts:
+        verdicts = judge(hour.slice(first, last), learned.trained.baselines, learned.trained.forest, MIN_CALLS)
+        strengths = np.zeros(verdicts.strengths.shape)
+        strengths[verdicts.metrics.index("tps"), verdicts.selectors.index(chat)] = out[first:last]
+        nothing = np.zeros_like(verdicts.score)
+        return replace(verdicts, strengths=strengths, score=nothing, sure=nothing > 0)
+
+    out = np.zeros(60)
+    out[[10, 20, 22, 23, 40]] = 1.2
+    whole = with_steady(blind(0, 60))
+    row = whole.selectors.index(chat)
+    assert np.flatnonzero(whole.score[row] >= 1.0).tolist() == [22, 23]
+    assert whole.sure[row, 22]
+    assert with_steady(blind(22, 60), blind(16, 22)).score == pytest.approx(whole.score[:, 22:])
 
 
 @pytest.mark.parametrize("factor", [0.2, 3.0])

@@ -96,6 +96,59 @@ def test_what_is_over_is_over_within_the_shortest_window(edges: Edges) -> None:
     assert (after[2 * WINDOWS[0] :] >= 1.0).mean() < 0.1
 
 
+def test_what_one_incident_left_in_an_hour_is_no_sign_of_another(edges: Edges) -> None:
+    """Ten minutes of eight times the calls stay in the window of an hour; a mere stray half an hour later is no second one."""
+    panel = drawn(4 * 60, 9)
+    calls = panel.calls.copy()
+    calls[1, 130:140] = 8.0 * RATES[1]
+    calls[1, 175:180] = 2.0 * RATES[1]
+    found = judged(Panel(selectors=panel.selectors, start=panel.start, calls=calls, values=panel.values), edges, 120)
+    strength = found.strength[METRIC("tps"), 1]
+    assert strength[10:20].max() >= 1.0
+    assert strength[50:65].max() < 1.0
+
+
+def test_minutes_whose_window_holds_an_anomaly_do_not_raise_the_edge() -> None:
+    panel = drawn(1440, 1)
+    calls, calm = panel.calls.copy(), np.ones(1440, dtype=bool)
+    calls[1, 700:720] *= 10.0
+    calm[700:720] = False
+    hurt = Panel(selectors=panel.selectors, start=panel.start, calls=calls, values=panel.values)
+    quiet = learn_edges(flat_baselines(), panel, np.ones(1440, dtype=bool), DETECTION_METRICS)
+    learned = learn_edges(flat_baselines(), hurt, calm, DETECTION_METRICS)
+    assert (learned.edges[:, METRIC("tps"), 1] <= quiet.edges[:, METRIC("tps"), 1]).all()
+
+
+def sparing(minutes: int, seed: int) -> Panel:
+    """As `drawn`, but only every seventh call carries tokens."""
+    panel = drawn(minutes, seed)
+    rng = np.random.default_rng(seed)
+    carried = rng.binomial(panel.calls.astype(int), 1.0 / 7.0) * 4_900.0 / 60.0 * rng.lognormal(0.0, 0.5, panel.calls.shape)
+    values = {**panel.values, "tokens_per_s": carried}
+    return Panel(selectors=panel.selectors, start=panel.start, calls=panel.calls, values=values)
+
+
+def test_sums_that_few_calls_carry_have_edges_of_their_own() -> None:
+    learned = learn_edges(flat_baselines(), sparing(3 * 1440, 1), np.ones(3 * 1440, dtype=bool), DETECTION_METRICS)
+    row = METRIC("tokens_per_s")
+    assert (learned.edges[:, row] > learned.edges[:, METRIC("tps")]).all()
+    assert judged(sparing(12 * 60, 2), learned, 11 * 60).strength[row].max() < 1.0
+
+
+def test_the_edge_is_farther_out_where_more_series_are_watched() -> None:
+    def least(count: int) -> float:
+        names = tuple(Selector.of(tenant=str(number)) for number in range(count))
+        constant = {"tps": np.full((count, SLOTS), transform("tps", np.array([0.1]))[0])}
+        wide = {"tps": np.full((count, SLOTS), 0.5)}
+        baselines = Baselines(selectors=names, time_zone="UTC", center=constant, scale=wide, samples=wide)
+        calls = np.full((count, 10), 6.0)
+        panel = Panel(selectors=names, start=MONDAY, calls=calls, values={"tps": calls / 60.0})
+        return float(learn_edges(baselines, panel, np.ones(10, dtype=bool), ("tps",)).edges.min())
+
+    assert least(2) == least(200)
+    assert 1.05 * least(2) < least(5_000) < 1.2 * least(2)
+
+
 def test_an_unknown_selection_is_never_out_and_edges_survive_storage(edges: Edges) -> None:
     again = Edges.from_arrays(*edges.to_arrays())
     assert np.array_equal(again.edges, edges.edges)
