@@ -138,7 +138,8 @@ def forecast(
     path = blend(each[:, :reach], shares, season)
     width = widths(chosen.spread, path, start + history.start + len(history.values), season)
     factor = special.factors(np.asarray(values, dtype=np.float64), horizon, occasions, season)
-    path, width = path[history.ends :] * factor, width[history.ends :] * factor
+    # What an occasion is like is known less well than a usual day: it makes intervals wider, never narrower.
+    path, width = path[history.ends :] * factor, width[history.ends :] * np.maximum(factor, 1.0)
     points = np.column_stack([path + width * chosen.spread.mean, path[:, None] + width[:, None] * chosen.spread.quantiles])
     if non_negative or (non_negative is None and history.values.min() >= 0):
         points = np.maximum(points, 0.0)

@@ -101,6 +101,18 @@ def test_holidays_are_learned_from_the_past_and_events_are_as_expected() -> None
     np.testing.assert_allclose(ratio, [1.5, 1.0, 0.3, 1.0, 1.0, 1.0, 1.0], atol=0.05)
 
 
+def test_an_occasion_makes_intervals_wider_or_leaves_them_but_never_narrower() -> None:
+    values = weekly(10, noise=0.02, wander=0.0)
+    spans = [
+        Occasion(name=str(x), start=10 * WEEK + 24 * d, end=10 * WEEK + 24 * d + 24, uplift=x) for d, x in ((0, 0.5), (1, 1.5))
+    ]
+    width = []
+    for occasions in ((), spans):
+        points = forecast(values, 3 * 24, occasions=occasions).points
+        width.append((points["q75"] - points["q25"]).to_numpy().reshape(3, 24).sum(axis=1))
+    np.testing.assert_allclose(width[1] / width[0], [1.0, 1.5, 1.0], rtol=1e-6)
+
+
 def test_a_season_of_the_year_is_seen_from_a_year_and_a_month_of_history_on() -> None:
     values = weekly(70, noise=0.05, wander=0.0)
     for year in (0, 52):
