@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from alerts.budget import Period, judge_budget, period_at, used_up_at
+from alerts.memory import AlertMemory
 from alerts.pipeline import evaluate
 from alerts.usage import FRESH, UsageMemory
 from core.clock import FakeClock
@@ -84,7 +85,7 @@ def test_steps_of_another_period_end_and_so_do_those_that_a_higher_one_follows()
 
 
 def test_each_step_is_told_once_a_period_and_its_end_is_not() -> None:
-    repository, usage, clock = MemoryRepository(), UsageMemory(), FakeClock(START)
+    repository, memory, clock = MemoryRepository(), AlertMemory(), FakeClock(START)
     repository.spending = {"shop": 10.0}
     settings = Settings.model_validate(
         {
@@ -95,7 +96,7 @@ def test_each_step_is_told_once_a_period_and_its_end_is_not() -> None:
     )
     for _ in range(4 * 24):
         clock.advance(timedelta(minutes=15))
-        evaluate(repository, clock, settings, usage)
+        evaluate(repository, clock, settings, memory)
     told = [(one.reason, one.created_at) for one in repository.latest_notifications()]
     assert told == [(NotifyReason.OPENED, START + hours * HOUR) for hours in (5, 10, 12 + 5, 12 + 10)]
     states = [one.state.value for one in sorted(repository.latest_incidents(), key=lambda one: one.started_at)]
