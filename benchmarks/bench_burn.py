@@ -2,9 +2,9 @@
 
 First the workbook's table of how long a budget lasts at a burn rate. Then, for each pair of the shipped rule alone, against an
 objective of 99.9 %: errors of a constant share begin in a clean month. The first second at which the rule fires is the
-detection time; by the workbook (1 - SLO) / share x long window x burn rate ("Alerting on SLOs", 3). They stop one long window later; the
-time until it fires no more is the reset time: never more than the short window (6), of which the part counts that does not burn
-enough by itself, short window x (1 - (1 - SLO) x burn rate / share). `-` is a share that does not burn so fast.
+detection time; by the workbook (1 - SLO) / share x long window x burn rate ("Alerting on SLOs", 3). They stop one long window
+later; the time until it fires no more is the reset time: never more than the short window (6), of which the part counts that
+does not burn enough by itself, short window x (1 - (1 - SLO) x burn rate / share). `-` is a share that does not burn so fast.
 """
 
 from datetime import timedelta

@@ -61,12 +61,12 @@ def test_the_highest_step_that_is_passed_fires(spent: float, step: str | None) -
 def test_a_firing_says_how_much_of_what_and_when_it_is_used_up() -> None:
     period = period_at(rule(), START, BERLIN)
     (found,) = judge_budget(rule(), sums(shop=60), sums(shop=240), period, START, (), BERLIN).firings
-    assert found.title == "50% of the cost budget of the day is used up: tenant shop"
+    assert found.title == "50 % of the cost budget of the day is used up: tenant shop"
     assert "60 of 100 USD since 2026-03-02 00:00 CET" in found.summary
     assert "used up by 2026-03-02 17:00 CET" in found.summary, "40 USD are left, 10 an hour"
-    assert "170% of it at the end of the day" in found.summary
+    assert "170 % of it at the end of the day" in found.summary
     (slow,) = judge_budget(rule(), sums(shop=60), sums(shop=24), period, START, (), BERLIN).firings
-    assert "it lasts until the end of the day: 71% of it" in slow.summary
+    assert "it lasts until the end of the day: 71 % of it" in slow.summary
     assert used_up_at(60, 100, 0.0, START) is None
 
 
