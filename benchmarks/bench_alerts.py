@@ -47,7 +47,9 @@ _WEEK = timedelta(weeks=1)
 def main() -> None:
     parser = argparse.ArgumentParser(description="latency of alerts, false and missed incidents of a quiet and a bad week")
     parser.add_argument("--days", type=float, default=7.0, help="length of the quiet and of the bad week; 0: neither")
-    parser.add_argument("--breaks", type=int, default=20, help="failures whose messages are timed, 193 s each and 5 minutes once; 0: none")
+    parser.add_argument(
+        "--breaks", type=int, default=20, help="failures whose messages are timed, 193 s each and 5 minutes once; 0: none"
+    )
     parser.add_argument("--rate", type=int, default=5_000, help="calls a second while messages are timed")
     parser.add_argument("--seeds", "--seed", type=int, nargs="+", default=[JUDGING_SEEDS[0]])
     parser.add_argument("--keep", type=Path, help="folder for the stores as they are before the replay")
