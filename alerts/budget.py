@@ -134,7 +134,7 @@ def _firing(
         fingerprint=fingerprint,
         labels={**rule.labels, **selector.labels, **step_labels({}, period, step)},
         severity=rule.used_up if step >= 1 else Severity(rule.severity),
-        title=f"{step:.0%} of the {rule.of} budget of the {rule.period} is used up: {selector.words}",
+        title=f"{step * 100:.0f} % of the {rule.of} budget of the {rule.period} is used up: {selector.words}",
         summary=f"{format_number(used)} of {format_number(rule.at_most)} {unit} since {moment(period.start, own)}; "
         f"{format_span(period.end - at)} of the {rule.period} are left. {_projection(rule, used, rate, period, at, own)}",
         metric="",
@@ -151,7 +151,7 @@ def _firing(
 
 def _projection(rule: BudgetRule, used: float, rate: float, period: Period, at: datetime, zone: ZoneInfo) -> str:
     at_end = used + rate * (period.end - at).total_seconds()
-    share = f"{at_end / rule.at_most:.0%} of it at the end of the {rule.period}"
+    share = f"{100 * at_end / rule.at_most:.0f} % of it at the end of the {rule.period}"
     when = used_up_at(used, rule.at_most, rate, at)
     pace = f"At the pace of the last {format_span(pace_span(rule))}"
     if used >= rule.at_most:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from alerts.evaluate import fingerprint_of
 from alerts.judgement import Clear, Firing, Judgement
+from core.burning import burn_rate, exhausted_in
 from core.config import ObjectiveRule, ObjectiveSettings
 from core.rules import BurnWindow
 from core.series import METRICS, Selector
@@ -46,16 +47,6 @@ def judge_burn(
     return Judgement(firings=tuple(firings), clears=tuple(clears))
 
 
-def burn_rate(share: float, budget: float) -> float:
-    """1 uses up the budget of the objective's period exactly in that period."""
-    return share / budget
-
-
-def exhausted_in(share: float, budget: float, period: timedelta) -> timedelta:
-    """How long a full budget lasts at this share of bad calls; the whole period or more: it lasts."""
-    return period / max(burn_rate(share, budget), 1e-9)
-
-
 def _burns(
     pair: BurnWindow,
     spans: dict[int, tuple[float, float]],
@@ -82,7 +73,7 @@ def _firing(
     share, calls = spans[numbers[pair.long]]
     budget, metric = objective.at_most or 1.0, METRICS[objective.metric]
     selector = Selector.of({**objective.selector, **labels, **rule.selector})
-    left = exhausted_in(share, budget, timedelta(days=30))
+    burn = burn_rate(share, budget)
     return Firing(
         rule=rule.name,
         kind=rule.kind,
@@ -91,8 +82,8 @@ def _firing(
         severity=pair.severity,
         title=f"Objective {objective.name} burns its budget too fast: {selector.words}",
         summary=f"{metric.title} was {format_value(share, '1')} over the last {format_span(pair.long)} ({calls:,.0f} calls); "
-        f"the objective allows {format_value(budget, '1')}. That is {format_number(burn_rate(share, budget))} times as fast: "
-        f"a budget of 30 days is used up in {format_span(left)}.",
+        f"the objective allows {format_value(budget, '1')}. That is {format_number(burn)} times as fast: "
+        f"a budget of 30 days is used up in {format_span(exhausted_in(burn))}.",
         metric=objective.metric,
         value=share,
         threshold=budget,

@@ -8,19 +8,19 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 
 from alerts.delivery import Courier, DeliveryReport
+from alerts.memory import AlertMemory
 from alerts.picture import picture_of, sample_picture
 from alerts.pipeline import AlertReport, evaluate
 from alerts.post import AnyPost, Envelope, Picture, Post, ReceiverUnavailable, no_picture
 from alerts.repository import StoredRepository
 from alerts.sample import sample_payload
-from alerts.usage import UsageMemory
 from core.clock import Clock, SystemClock
 from core.config import Settings
 from core.errors import ConfigError, DeliveryRefused, StoreError, TransientError
 from core.types import JobState, Notification
 from storage.contract import Store
 
-__all__ = ["AlertReport", "Deliverer", "DeliveryReport", "TestResult", "UsageMemory", "run_alerts", "send_test"]
+__all__ = ["AlertMemory", "AlertReport", "Deliverer", "DeliveryReport", "TestResult", "run_alerts", "send_test"]
 
 logger = logging.getLogger(__name__)
 
@@ -29,13 +29,13 @@ _ROUND_S = 0.5
 """How long a message waits in the outbox at most before its lane starts."""
 
 
-def run_alerts(store: Store, clock: Clock, settings: Settings, epoch: int, usage: UsageMemory | None = None) -> AlertReport:
+def run_alerts(store: Store, clock: Clock, settings: Settings, epoch: int, memory: AlertMemory | None = None) -> AlertReport:
     """Evaluate all rules as of now, write the incidents that changed and what must be told.
 
     Raises the store's errors; the state of the job `alerts` then says so, as far as it can be written, and the next run
-    catches up on the minutes that were missed. `usage` is what is kept from one run to the next, if anything.
+    catches up on the minutes that were missed. `memory` is what is kept from one run to the next, if anything.
     """
-    return evaluate(StoredRepository(store, epoch), clock, settings, usage)
+    return evaluate(StoredRepository(store, epoch), clock, settings, memory)
 
 
 class Deliverer:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -11,6 +11,7 @@ import pandas as pd
 from alerts.amending import LATE, REASONS, amended
 from alerts.inhibition import selection
 from alerts.live import is_live
+from alerts.memory import AlertMemory
 from alerts.rechecking import due, minutes_of, rechecked, seconds_of, stands, withdrawn
 from alerts.repository import Repository, WindowQuery
 from alerts.routing import rules_by_name
@@ -22,6 +23,9 @@ from core.series import Selector
 from core.types import Anomaly, Incident
 
 logger = logging.getLogger(__name__)
+
+EVERY = timedelta(minutes=1)
+"""How often verdicts of detection are read: a day of anomalies is much to read, and detection looks every few minutes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +39,8 @@ class LateNews:
 class LateData:
     """Looks once more at what was told, as of `now`. What cannot be read now is looked at in the next evaluation, or stands."""
 
-    def __init__(self, repository: Repository, settings: Settings, now: datetime) -> None:
-        self._repository, self._settings, self._now = repository, settings, now
+    def __init__(self, repository: Repository, settings: Settings, now: datetime, memory: AlertMemory) -> None:
+        self._repository, self._settings, self._now, self._memory = repository, settings, now, memory
         self._zone = ZoneInfo(settings.time_zone)
 
     def judge(self, known: dict[str, Incident]) -> LateNews:
@@ -53,7 +57,11 @@ class LateData:
 
     def _amended(self, known: dict[str, Incident]) -> list[Notice]:
         """Verdicts of detection on anomalies up to `LATE` ago; incidents that ended before `known` are read for them."""
+        looked_at = self._memory.verdicts_at
+        if looked_at is not None and timedelta(0) <= self._now - looked_at < EVERY:
+            return []
         anomalies = self._changed()
+        self._memory.verdicts_at = self._now
         if not anomalies:
             return []
         older = {one.id: one for one in self._repository.incidents(self._now - LATE - MAX_AGE)}

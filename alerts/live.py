@@ -18,6 +18,8 @@ from core.config import ThresholdRule
 from core.series import Selector
 
 STEP = timedelta(seconds=5)
+"""How often they are judged."""
+SECOND = timedelta(seconds=1)
 LONGEST = timedelta(minutes=5)
 """Longer windows gain little by being judged within a minute, and would be read from very many seconds."""
 
@@ -29,8 +31,8 @@ def is_live(rule: ThresholdRule) -> bool:
 
 
 def span_at(rule: ThresholdRule, now: datetime) -> tuple[datetime, datetime]:
-    """The window that ends at the last step before `now`."""
-    end = floor_to(now, STEP)
+    """The window that ends at the last whole second before `now`."""
+    end = floor_to(now, SECOND)
     return end - rule.window, end
 
 

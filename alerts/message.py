@@ -139,6 +139,8 @@ def _facts(incident: Incident, now: datetime, zone: ZoneInfo) -> tuple[tuple[str
         bound = "at least" if incident.value < incident.threshold else "at most"
         facts.append(("Expected", f"{bound} {format_value(incident.threshold, incident.unit)}"))
     if incident.causes:
-        facts.append(("Cause", "; ".join(f"{cause.text} ({cause.share:.0%})" for cause in incident.causes[:MOST_CAUSES])))
+        facts.append(
+            ("Cause", "; ".join(f"{cause.text} ({100 * cause.share:.0f} %)" for cause in incident.causes[:MOST_CAUSES]))
+        )
     facts += [(name, value) for name, value in sorted(incident.labels.items()) if name not in about]
     return tuple(facts)

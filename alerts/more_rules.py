@@ -1,6 +1,8 @@
-"""The kinds of rules that are judged as of now, not minute by minute: objectives, absence, limits, budgets, own pipeline."""
+"""The kinds of rules that are judged as of now, not minute by minute: anomalies, objectives, absence, limits, budgets, and the
+own pipeline.
+"""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -9,16 +11,18 @@ import pandas as pd
 from alerts.absence import judge_absence, spans_of
 from alerts.budget import judge_budget, pace_span, period_at
 from alerts.burn import judge_burn, lengths
+from alerts.evaluate import judge_anomalies
 from alerts.judgement import Judgement
 from alerts.outlooks import judge_limits
 from alerts.own_pipeline import LETTERS_SPAN, WATCHED_JOBS, judge_pipeline
 from alerts.repository import Repository
 from alerts.usage import UsageMemory
-from alerts.windows import MINUTE
+from alerts.windows import MAX_AGE, MINUTE
 from core.clock import floor_to
-from core.config import AbsenceRule, BudgetRule, ForecastRule, ObjectiveRule, PipelineRule, Rule, Settings
+from core.config import AbsenceRule, AnomalyRule, BudgetRule, ForecastRule, ObjectiveRule, PipelineRule, Rule, Settings
 from core.errors import StoreError, StoreUnavailable
 from core.series import Selector
+from core.types import Incident, IncidentState
 
 Failed = Callable[[Sequence[str], Exception], None]
 
@@ -30,8 +34,8 @@ class MoreRules:
     ----------
     complete : datetime or None
         End of the newest minute that has arrived as a whole.
-    open_fingerprints : collection of str
-        Of incidents that have not ended: only their ends are of interest.
+    known : iterable of Incident
+        Incidents that have not ended, among others: only their ends are of interest.
     failed : callable
         Told of rules that cannot be judged, with the reason.
     usage : UsageMemory
@@ -44,17 +48,20 @@ class MoreRules:
         settings: Settings,
         now: datetime,
         complete: datetime | None,
-        open_fingerprints: Collection[str],
+        known: Iterable[Incident],
         failed: Failed,
         usage: UsageMemory,
     ) -> None:
         self._repository, self._settings, self._now = repository, settings, now
-        self._complete, self._open, self._failed, self._usage = complete, open_fingerprints, failed, usage
+        self._complete, self._failed, self._usage = complete, failed, usage
+        alive = [one for one in known if one.state is not IncidentState.RESOLVED]
+        self._open = {one.fingerprint for one in alive}
+        self._oldest = min((one.started_at for one in alive if one.anomaly_id and one.state.is_open), default=now)
         self._zone = ZoneInfo(settings.time_zone)
 
     def judge(self) -> list[Judgement]:
         """One judgement a rule; a rule that cannot be judged is silent. Raises StoreUnavailable."""
-        found = []
+        found = self._anomalies()
         for rule in self._settings.rules:
             try:
                 judgement = self._of(rule)
@@ -66,6 +73,20 @@ class MoreRules:
             if judgement is not None:
                 found.append(judgement)
         return found
+
+    def _anomalies(self) -> list[Judgement]:
+        """From one read of the anomalies since the oldest one with a firing incident."""
+        rules = [rule for rule in self._settings.rules if isinstance(rule, AnomalyRule)]
+        if not rules:
+            return []
+        try:
+            anomalies = self._repository.anomalies(min(self._now - MAX_AGE, self._oldest), self._now + MAX_AGE)
+        except StoreUnavailable:
+            raise
+        except StoreError as error:
+            self._failed([rule.name for rule in rules], error)
+            return []
+        return [judge_anomalies(rule, anomalies, self._now, self._zone) for rule in rules]
 
     def _of(self, rule: Rule) -> Judgement | None:
         if isinstance(rule, ObjectiveRule):

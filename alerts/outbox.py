@@ -58,7 +58,7 @@ def missing(incident: Incident, stored: Sequence[Notification]) -> list[Notice]:
         return []
     reasons = {row.reason for row in stored}
     repeats = {row.created_at for row in stored if row.reason is not NotifyReason.RESOLVED}
-    amended = NotifyReason(incident.labels[VERDICT]) if incident.labels.get(VERDICT, "") not in ("", *reasons) else None
+    amended = _amended(incident, stored)
     found: list[Notice] = []
     if NotifyReason.OPENED not in reasons:
         found.append(Notice(incident=incident, reason=NotifyReason.OPENED, cause=Cause.STARTED))
@@ -69,6 +69,14 @@ def missing(incident: Incident, stored: Sequence[Notification]) -> list[Notice]:
     if amended is not None:
         found.append(Notice(incident=incident, reason=amended, cause=Cause.LATE_DATA))
     return found
+
+
+def _amended(incident: Incident, stored: Sequence[Notification]) -> NotifyReason | None:
+    """The change of verdict that the outbox lacks: the first one, or a later one as the last thing that was told."""
+    verdict = incident.labels.get(VERDICT, "")
+    reasons = {row.reason for row in stored}
+    is_last = NotifyReason.RESOLVED in reasons and all(row.created_at != incident.last_notified_at for row in stored)
+    return NotifyReason(verdict) if verdict and (verdict not in reasons or is_last) else None
 
 
 def _audience(notice: Notice, stored: Sequence[Notification], now: datetime, settings: Settings) -> list[ReceiverSettings]:

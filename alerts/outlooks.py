@@ -61,7 +61,7 @@ def _likely_firing(
     told = _Told(
         title=f"Limit {one.name} is likely to be reached within {format_span(rule.within)}: {one.selector.words}",
         summary=f"{format_number(one.limit.value)} {one.unit} will be reached within {format_span(rule.within)} with a "
-        f"probability of {chance:.0%}.{likely}{_current(one)} {one.words}",
+        f"probability of {100 * chance:.0f} %.{likely}{_current(one)} {one.words}".rstrip(),
         value=chance,
         threshold=rule.probability,
         unit="1",

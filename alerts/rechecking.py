@@ -15,7 +15,7 @@ import pandas as pd
 from alerts.amending import VERDICT
 from alerts.evaluate import is_breached, judge_windows
 from alerts.grouping import is_group
-from alerts.live import STEP, judge_live
+from alerts.live import SECOND, STEP, judge_live
 from alerts.step import Cause, Notice
 from alerts.windows import MAX_AGE, MINUTE
 from core.clock import floor_to
@@ -47,10 +47,11 @@ def minutes_of(incident: Incident) -> Span:
 
 
 def seconds_of(incident: Incident, rule: ThresholdRule) -> list[Span]:
-    """The windows by seconds in which it opened."""
-    opened = incident.opened_at or incident.started_at
-    first = floor_to(max(incident.started_at + rule.window, opened - _MOST_OPENING), STEP)
-    return [(first + n * STEP - rule.window, first + n * STEP) for n in range((opened + MINUTE - first) // STEP + 1)]
+    """The windows by seconds in which it opened: the one that was judged then, and those `STEP` apart before and after it."""
+    opened = floor_to(incident.opened_at or incident.started_at, SECOND)
+    before = (opened - max(incident.started_at + rule.window, opened - _MOST_OPENING)) // STEP
+    ends = [opened + step * STEP for step in range(-max(before, 0), MINUTE // STEP + 1)]
+    return [(end - rule.window, end) for end in ends]
 
 
 def stands(rule: ThresholdRule, minutes: pd.DataFrame, seconds: pd.DataFrame, now: datetime, zone: ZoneInfo) -> bool:

@@ -5,7 +5,7 @@ wait for others of its cause. Each leaves its mark in the labels, so that a page
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -14,6 +14,7 @@ from alerts.inhibition import INHIBITED_BY, Source, inhibiting, selection
 from alerts.routing import group_wait, receivers_of_incident, repeat_interval
 from alerts.silences import SILENCED_BY, silencing
 from alerts.step import Cause, Step, end_is_news
+from core.config import Settings
 from core.series import Selector
 from core.types import Incident, IncidentState, NotifyReason, Severity
 
@@ -153,6 +154,16 @@ def _waited(step: Step, incident: Incident) -> bool:
     """Whether the wait is over; the distance counts, so that a clock set back does not make it last."""
     wait = group_wait(incident.severity, step.settings)
     return incident.opened_at is None or abs(step.now - incident.opened_at) >= wait - _EARLY
+
+
+def waits(incidents: Iterable[Incident], now: datetime, settings: Settings) -> Iterator[timedelta]:
+    """How much longer each of the open incidents waits for others of its cause; those that are told or muted do not."""
+    for one in incidents:
+        untold = one.last_notified_at is None and one.opened_at is not None and not one.anomaly_id
+        if untold and not any(mute in one.labels for mute in MUTES):
+            left = group_wait(one.severity, settings) - abs(now - (one.opened_at or now))
+            if left > timedelta(0):
+                yield left
 
 
 def _become_source(step: Step, incident_id: str, receivers: frozenset[str], sources: list[Source]) -> None:

@@ -7,8 +7,9 @@ from datetime import timedelta
 
 import numpy as np
 
-PERIOD = timedelta(days=30)
-"""What a budget is for, as in the SRE workbook."""
+from core.burning import PERIOD, burn_rate, exhausted_in
+
+__all__ = ["BURN_WINDOWS", "PERIOD", "SHARES", "Budget", "budget_of", "suggested_latency", "suggested_share"]
 
 BURN_WINDOWS = (timedelta(hours=1), timedelta(hours=6), timedelta(days=3))
 SHARES = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1)
@@ -40,8 +41,8 @@ class Budget:
 
 def budget_of(at_most: float, whole: float, windows: Sequence[float]) -> Budget:
     """The budget of `at_most` bad calls where `whole` was their share over the period, and `windows` over `BURN_WINDOWS`."""
-    left, burns = 1.0 - whole / at_most, tuple(share / at_most for share in windows)
-    lasts = left * PERIOD / burns[0] if burns[0] > 0 and left > 0 else None
+    left, burns = 1.0 - burn_rate(whole, at_most), tuple(burn_rate(share, at_most) for share in windows)
+    lasts = exhausted_in(burns[0], left) if burns[0] > 0 and left > 0 else None
     return Budget(left=left, burns=burns, exhausted=lasts if lasts is not None and lasts < PERIOD else None)
 
 

@@ -4,7 +4,8 @@ A process of its own produces the records, each with the time at which it is pro
 lets one service fail after the other, and says of each when the first failed record was produced and when the one that brought
 the errors of the service's last minute above the limit. The service runs in this process, as `tpscope serve` does: consumer,
 jobs on their schedule, delivery, over the embedded engine. Baselines are not learned for days but made of the first minutes, as
-constant expectations (`bench_tick`): what is timed does not depend on how good they are.
+constant expectations (`bench_tick`): what is timed does not depend on how good they are. One normal minute ends an anomaly
+(three as shipped), so that failures may follow one another sooner; when an anomaly opens does not depend on that.
 """
 
 import json
@@ -24,8 +25,10 @@ from benchmarks.bench_tick import learned
 from core.clock import floor_to
 from core.config import Settings
 from storage.contract import Store
+from storage.jobs import read_job
 from storage.migrate import migrate
 from storage.open import open_store
+from storage.watermarks import read_watermarks
 from tests.support.kafka_broker import KafkaBroker
 from tests.support.receiver import ReceivedRequest, Receiver
 from tpscope.memory import collect_less_often, give_memory_back
@@ -33,15 +36,17 @@ from tpscope.wiring import Role, Service
 
 SERVICES = 20
 LIMIT = 0.2
-WARM_UP_S = 260
-BREAK_S, CYCLE_S = 100, 371
-"""A failure ends well before the next one begins (an anomaly takes three normal minutes to end), which comes 11 s later in its
+WARM_UP_S = 200
+"""Two whole minutes to learn from, and the time to read them."""
+BREAK_S, CYCLE_S = 70, 193
+"""Between two failures lies a whole normal minute, which ends the anomaly of the first; the next one comes 13 s later in its
 minute.
 """
 
 TOPIC = "alerts"
 _TICK_S = 0.02
-_LAST_WAIT_S = 120
+_LAST_WAIT_S = 60
+_PROGRESS_S = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +69,11 @@ def measure(breaks: int, rate: int) -> Latencies:
         migrate(store, settings.retention)
         service = Service(settings, store, Role.ALL)
         service.start()
+        progress = Progress(store, receiver)
         try:
             command = [sys.executable, "-m", "benchmarks.alert_latency", broker.bootstrap, str(breaks), str(rate)]
-            said = _produced(command, store, breaks)
-            time.sleep(_LAST_WAIT_S)
+            said = _produced(command, store, breaks, progress)
+            progress.watch(_LAST_WAIT_S)
         finally:
             service.stop()
         arrived = _arrived(receiver.requests)
@@ -82,17 +88,24 @@ def measure(breaks: int, rate: int) -> Latencies:
     )
 
 
-def _produced(command: list[str], store: Store, breaks: int) -> str:
+def _produced(command: list[str], store: Store, breaks: int, progress: "Progress") -> str:
     """What the producer said; meanwhile, shortly before the first failure, baselines are made."""
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as producer:
         try:
-            time.sleep(WARM_UP_S - 20)
+            progress.watch(WARM_UP_S - 15)
             _learn(store)
-            said, _ = producer.communicate(timeout=WARM_UP_S + breaks * CYCLE_S + 120)
+            progress.say("baselines are made; the first failure is near")
+            progress.watch(length_s(breaks) - WARM_UP_S + 15)
+            said, _ = producer.communicate(timeout=120)
         except BaseException:
             producer.kill()
             raise
     return said
+
+
+def length_s(breaks: int) -> int:
+    """How long is produced: the last failure needs no normal time after it but what its messages take."""
+    return WARM_UP_S + (breaks - 1) * CYCLE_S + BREAK_S + _LAST_WAIT_S
 
 
 def _settings(folder: Path, brokers: str, url: str) -> Settings:
@@ -104,6 +117,7 @@ def _settings(folder: Path, brokers: str, url: str) -> Settings:
             "kafka": {"brokers": brokers, "topic": TOPIC, "start": "earliest"},
             "rules": [{**failing, "severity": "critical"}, anomaly],
             "receivers": [{"name": "hook", "url": url, "picture": False, "per_minute": 600}],
+            "detection": {"resolve_minutes": 1},
             "forecast": {"enabled": False},
             "web": {"port": 0},
         }
@@ -113,7 +127,35 @@ def _settings(folder: Path, brokers: str, url: str) -> Settings:
 def _learn(store: Store) -> None:
     """Constant expectations, from the whole minutes that have arrived."""
     end = floor_to(datetime.now(UTC) - timedelta(seconds=10), timedelta(minutes=1))
-    save(store, learned(read_minutes(store, end - timedelta(minutes=3), end), straying=0), 1)
+    save(store, learned(read_minutes(store, end - timedelta(minutes=2), end), straying=0), 1)
+
+
+class Progress:
+    """Says every quarter of a minute how far arrival, judging and telling have come."""
+
+    def __init__(self, store: Store, receiver: Receiver) -> None:
+        self._store, self._receiver, self._began = store, receiver, time.monotonic()
+
+    def watch(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            time.sleep(min(_PROGRESS_S, left))
+            self.say(", ".join([*self._arrival(), *self._jobs(), f"{len(self._receiver.requests)} messages"]))
+
+    def say(self, what: str) -> None:
+        print(f"{datetime.now(UTC):%H:%M:%S} {time.monotonic() - self._began:5.0f} s: {what}", flush=True)
+
+    def _arrival(self) -> list[str]:
+        behind = [(datetime.now(UTC) - mark.event_at).total_seconds() for mark in read_watermarks(self._store)]
+        return [f"calls are {max(behind):.1f} s behind"] if behind else ["no calls yet"]
+
+    def _jobs(self) -> list[str]:
+        found = (read_job(self._store, name) for name in ("alerts", "detection"))
+        return [
+            f"{job.name} took {job.duration_s:.2f} s, has judged until {job.cursor:%H:%M}"
+            for job in found
+            if job is not None and job.cursor is not None
+        ]
 
 
 def _arrived(requests: list[ReceivedRequest]) -> list[tuple[float, dict[str, Any]]]:
@@ -170,7 +212,7 @@ def produce(bootstrap: str, breaks: int, rate: int) -> None:
 
     producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 5, "queue.buffering.max.messages": 1_000_000})
     failures, began, sent = Failures(rate), time.monotonic(), 0
-    total = rate * (WARM_UP_S + breaks * CYCLE_S)
+    total = rate * length_s(breaks)
     while sent < total:
         elapsed, now = time.monotonic() - began, time.time()
         failing, due = failures.failing(elapsed), min(total, int(elapsed * rate))

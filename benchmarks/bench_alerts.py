@@ -7,10 +7,9 @@ record that brings the error rate of the last minute above the limit, that of th
 
 *Weeks*: the frozen fleet (`benchmarks/incident_fleet.py`: 189 selections, 10 calls a second), a week of learning and then
 `--days`, once without and once with 20 incidents a week of the seven kinds below, with the shipped rules. The service's own
-jobs judge minute by minute on a clock that does not wait (`tpscope/replay.py`). An incident counts as *opened* when a message
+code judges minute by minute on a clock that does not wait (`tpscope/replay.py`). An incident counts as *opened* when a message
 of an overlapping incident was made after its beginning; a *false* one is a message about an incident that overlaps none of
-them (15 minutes of aftermath allowed). References are what was aimed at. `--keep DIR` keeps the filled stores. A week takes an
-hour or two of one processor.
+them (15 minutes of aftermath allowed). References are what was aimed at. `--keep DIR` keeps the filled stores.
 """
 
 import argparse
@@ -48,7 +47,9 @@ _WEEK = timedelta(weeks=1)
 def main() -> None:
     parser = argparse.ArgumentParser(description="latency of alerts, false and missed incidents of a quiet and a bad week")
     parser.add_argument("--days", type=float, default=7.0, help="length of the quiet and of the bad week; 0: neither")
-    parser.add_argument("--breaks", type=int, default=20, help="failures whose messages are timed, 6 minutes each; 0: none")
+    parser.add_argument(
+        "--breaks", type=int, default=20, help="failures whose messages are timed, 193 s each and 5 minutes once; 0: none"
+    )
     parser.add_argument("--rate", type=int, default=5_000, help="calls a second while messages are timed")
     parser.add_argument("--seeds", "--seed", type=int, nargs="+", default=[JUDGING_SEEDS[0]])
     parser.add_argument("--keep", type=Path, help="folder for the stores as they are before the replay")
@@ -97,7 +98,13 @@ def lived(seed: int, plan: list[Planned], end: datetime, keep: Path | None) -> l
     """What the service would have told of the time from `START + LEARNED` to `end`."""
     with filled(seed, plan, end, RATE, keep) as store:
         began = time.perf_counter()
-        found = replay(store, shipped(), START + LEARNED, end)
+        print(f"seed {seed}, {len(plan)} incidents: judging", flush=True)
+
+        def say(at: datetime) -> None:
+            if at.hour % 12 == 0:
+                print(f"{time.perf_counter() - began:5.0f} s: judged until {at:%m-%d %H:%M}", flush=True)
+
+        found = replay(store, shipped(), START + LEARNED, end, say)
         took = time.perf_counter() - began
         result("replay_times_as_fast", (end - START - LEARNED).total_seconds() / took, "1", 1.0)
         for one in plan:

@@ -47,15 +47,16 @@ def read_spans(
     seconds = f"toInt64(toUnixTimestamp(t.{source.time}))"
     inside = f"{seconds} >= {{starts:Array(Int64)}}[nth + 1] AND {seconds} < {{ends:Array(Int64)}}[nth + 1]"
     # Said twice: this is what the primary key is searched by.
+    whole = _joined(spans)
     read = " OR ".join(
         f"(t.{source.time} >= {{start{number}:DateTime('UTC')}} AND t.{source.time} < {{end{number}:DateTime('UTC')}})"
-        for number in range(len(spans))
+        for number in range(len(whole))
     )
     params: dict[str, Value] = {
         "starts": [epoch_s(start) for start, _ in spans], "ends": [epoch_s(end) for _, end in spans],
         "count": len(spans), **labels,
     }  # fmt: skip
-    for number, (start, end) in enumerate(spans):
+    for number, (start, end) in enumerate(whole):
         params |= {f"start{number}": start, f"end{number}": end}
     sql = f"""SELECT toInt64(arrayJoin(arrayFilter(nth -> {inside}, range({{count:UInt64}})))) AS span{keys}{sums}
     FROM {source.table} AS t
@@ -65,3 +66,14 @@ def read_spans(
     found: Columns = {name: rows[name].to_numpy("float64") for name in columns}
     width_s = epoch_s(spans[0][1]) - epoch_s(spans[0][0])
     return rows[[*by, "span", "calls"]].assign(value=formula(metric).value(found, width_s))
+
+
+def _joined(spans: Sequence[Span]) -> list[Span]:
+    """The time that the spans cover, in order, each part once."""
+    found: list[Span] = []
+    for start, end in sorted(spans):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((start, end))
+    return found

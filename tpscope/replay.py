@@ -1,30 +1,27 @@
 """Stored history once more, as if it were live: the jobs' own code, minute by minute, on a clock that does not wait.
 
-What lies after the clock is in the store already, but nothing reads it: detection and rules ask for spans that end now.
+What lies after the clock is in the store already, but nothing that is decided depends on it: detection and rules ask for spans
+that end now, though several minutes' questions are read at once.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from alerts.jobs import UsageMemory, run_alerts
-from analytics.detector import Detector
-from analytics.jobs import run_baselines, run_detection
+from alerts.held import HeldRepository
+from alerts.jobs import AlertMemory
+from alerts.live import STEP, is_live
+from alerts.pipeline import AlertReport, evaluate
+from alerts.threshold_rules import ThresholdRules
 from core.clock import FakeClock, floor_to
-from core.config import Settings
-from core.types import Incident, NotifyReason, Watermark
+from core.config import Settings, ThresholdRule
+from core.types import Incident, NotifyReason
 from storage.contract import Store
-from storage.incidents import read_incidents
-from storage.notifications import read_notifications
-from storage.watermarks import write_watermarks
+from tpscope.replayed_detection import ReplayedDetection
 
 MINUTE = timedelta(minutes=1)
 AFTER = timedelta(seconds=5)
 """How long after a minute could be judged it is: half of what lies between two runs of detection."""
-
-_REBUILD = timedelta(days=1)
-_MOST = 100_000
-_TOPIC = "replay"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,41 +37,56 @@ def replay(
 ) -> list[Told]:
     """Judge every minute of [start, end) by detection and rules; returns what was told, in order.
 
-    Baselines are built at the start and after every day, from what lies before. The outbox is filled and not delivered: the
-    settings' receivers only say who would be told. Rules of seconds are asked once a minute, not every five seconds.
+    Baselines are built at the start and after every day, from what lies before. The settings' receivers only say who would be
+    told. Baselines and anomalies are written to the store, nothing else is.
     """
-    clock, detector, usage = FakeClock(start), Detector(), UsageMemory()
-    judged_after = settings.detection.delay + AFTER
-    wait = max(settings.routing.group_wait, settings.routing.group_wait_critical)
+    rules = _Rules(HeldRepository(store), settings, start)
+    first = floor_to(start, MINUTE)
+    detection = ReplayedDetection(store, settings, first, end) if settings.detection.enabled else None
     for number in range((end - start) // MINUTE):
-        minute = floor_to(start, MINUTE) + (number + 1) * MINUTE
-        if settings.detection.enabled and number % (_REBUILD // MINUTE) == 0:
-            clock.set(minute - MINUTE)
-            run_baselines(store, clock, settings, 0)
-        clock.set(minute + judged_after)
-        now = clock.now()
-        # Calls have arrived up to now: what history does not know of its own lateness is not made up.
-        write_watermarks(
-            store, [Watermark(topic=_TOPIC, partition=0, event_at=now, arrived_at=now, next_offset=0, delay_s=0.0)]
-        )
-        if settings.detection.enabled:
-            run_detection(store, clock, settings, 0, detector)
-        report = run_alerts(store, clock, settings, 0, usage)
-        if report.firing and wait < MINUTE - judged_after:
-            clock.advance(wait)
-            run_alerts(store, clock, settings, 0, usage)
+        minute = first + (number + 1) * MINUTE
+        if detection is not None:
+            rules.repository.put(detection.changed(minute))
+        rules.judge(minute + settings.detection.delay + AFTER)
         if progress is not None and number % 60 == 0:
             progress(minute)
-    return told(store, start, clock.now())
+    return told(rules.repository)
 
 
-def told(store: Store, start: datetime, end: datetime) -> list[Told]:
-    """Incidents whose opening was put into the outbox in a span, in order."""
-    rows = read_notifications(store, limit=_MOST)
+class _Rules:
+    """The rules over what is held, every minute and, where they are rules of seconds, as often as the job runs."""
+
+    def __init__(self, repository: HeldRepository, settings: Settings, start: datetime) -> None:
+        self.repository = repository
+        self._settings, self._clock, self._memory = settings, FakeClock(start), AlertMemory()
+        self._seconds = any(isinstance(rule, ThresholdRule) and is_live(rule) for rule in settings.rules)
+
+    def judge(self, at: datetime) -> None:
+        """All runs of the job from `at` to a minute later that can bring anything."""
+        report = self._run(at)
+        if self._seconds:
+            for number in range(1, MINUTE // STEP):
+                now = at + number * STEP
+                if report.again_in is not None or self._breached(now):
+                    report = self._run(now)
+        elif report.again_in is not None and report.again_in < MINUTE:
+            self._run(at + report.again_in)
+
+    def _run(self, now: datetime) -> AlertReport:
+        self._clock.set(now)
+        self.repository.now = now
+        return evaluate(self.repository, self._clock, self._settings, self._memory)
+
+    def _breached(self, now: datetime) -> bool:
+        return bool(ThresholdRules(self.repository, self._settings, now, lambda rules, error: None).live())
+
+
+def told(repository: HeldRepository) -> list[Told]:
+    """Incidents whose opening was put into the outbox, in order."""
     first: dict[str, datetime] = {}
-    for row in rows:
-        if row.reason is NotifyReason.OPENED and start <= row.created_at <= end:
+    for row in repository.all_notifications:
+        if row.reason is NotifyReason.OPENED:
             first[row.incident_id] = min(row.created_at, first.get(row.incident_id, row.created_at))
-    known = {incident.id: incident for incident in read_incidents(store, limit=_MOST)}
+    known = {incident.id: incident for incident in repository.all_incidents}
     found = [Told(incident=known[incident_id], at=at) for incident_id, at in first.items()]
     return sorted(found, key=lambda one: (one.at, one.incident.id))

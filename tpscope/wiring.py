@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import partial
 
 from alerts.heartbeat import Heartbeat
-from alerts.jobs import Deliverer, UsageMemory, run_alerts
+from alerts.jobs import AlertMemory, Deliverer, run_alerts
 from analytics.capacity import run_capacity
 from analytics.counting import JOB as TRANSACTIONS
 from analytics.counting import TransactionCounter
@@ -36,7 +36,7 @@ from tpscope.known import KnownValues
 from tpscope.leader import KafkaLeader, Leader, SoleLeader
 from tpscope.memory import MemoryKeeper
 from tpscope.scheduled_exports import LOOK_EVERY, job_name, run_scheduled_export
-from tpscope.scheduler import Job, JobScheduler
+from tpscope.scheduler import Hastens, Job, JobScheduler, nothing
 from tpscope.workers import Workers
 
 logger = logging.getLogger(__name__)
@@ -56,6 +56,9 @@ RELOADABLE = (
 """Parts of the settings that SIGHUP changes in a running process; the others take a restart."""
 
 _SLOW_JOBS = frozenset({"baselines", "capacity", "forecasts", "hours", RESCORING, TRANSACTIONS})
+
+_ALONE = frozenset({"alerts"})
+"""Rules of seconds wait for no judging of minutes."""
 
 _CAPACITY_EVERY = timedelta(minutes=5)
 """How often limits are judged: a quota of tokens a minute may be used up within the hour."""
@@ -141,7 +144,7 @@ class Service:
         self._workers.start("delivery", Deliverer(self._store, lambda: self._current.value, self._clock, leader.epoch).run)
         self._workers.start("heartbeat", Heartbeat(lambda: self._current.value, self._clock, self._evaluated_at(leader)).run)
         exports = {job_name(export) for export in self._current.value.exports}  # a bucket may take its time
-        self._scheduler = JobScheduler(self._jobs(), leader, _SLOW_JOBS | exports, self._pace)
+        self._scheduler = JobScheduler(self._jobs(), leader, _SLOW_JOBS | exports, self._pace, _ALONE)
         self._scheduler.start()
 
     def reload(self, settings: Settings) -> list[str]:
@@ -192,14 +195,20 @@ class Service:
     def _jobs(self) -> list[Job]:
         settings = self._current.value
         store, clock, current = self._store, self._clock, self._current
-        detector, rescorer, usage = Detector(), Detector(), UsageMemory()
+        detector, rescorer, memory = Detector(), Detector(), AlertMemory()
 
-        def job(name: str, every: timedelta, run: Callable[[int], object], after_s: float) -> Job:
-            return Job(name=name, every=every, run=run, first_after=timedelta(seconds=after_s))
+        def job(name: str, every: timedelta, run: Callable[[int], object], after_s: float, hastens: Hastens = nothing) -> Job:
+            return Job(name=name, every=every, run=run, first_after=timedelta(seconds=after_s), hastens=hastens)
 
         jobs = [
             job("hours", timedelta(minutes=5), lambda epoch: run_hours(store, clock, current.value, epoch), 2),
-            job("alerts", timedelta(seconds=5), lambda epoch: run_alerts(store, clock, current.value, epoch, usage), 3),
+            job(
+                "alerts",
+                timedelta(seconds=5),
+                lambda epoch: run_alerts(store, clock, current.value, epoch, memory),
+                3,
+                lambda report: {"alerts": report.again_in} if report.again_in is not None else {},
+            ),
         ]
         if settings.transactions:
             counter = TransactionCounter()
@@ -221,6 +230,7 @@ class Service:
                     timedelta(seconds=10),
                     lambda epoch: run_detection(store, clock, current.value, epoch, detector),
                     1,
+                    lambda report: {"alerts": timedelta(0)} if report.items else {},
                 ),
                 job(
                     RESCORING,

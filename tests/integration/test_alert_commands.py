@@ -12,8 +12,9 @@ from core.clock import FakeClock
 from core.config import Settings
 from core.errors import ConfigError
 from core.load import load_settings
-from tests.support.cli import one_line, run
+from tests.support.cli import run
 from tests.support.receiver import Receiver
+from tpscope.alert_commands import add, check, end, list_, try_receiver
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -27,14 +28,17 @@ silences:
 """
 
 
-def test_check_names_every_mistake_with_its_place(tmp_path: Path) -> None:
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands run in this process, as the user's folder would have them, but for the one that is asked how it exits."""
+    monkeypatch.chdir(tmp_path)
+
+
+def test_check_names_every_mistake_with_its_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "good.yaml").write_text("receivers: [{name: own, url: 'https://hooks.example.com/x'}]\n")
-    good = run(tmp_path, "alerts", "check", "--config", "good.yaml")
-    assert good.returncode == 0, good.stderr
-    assert (
-        "valid; rules: anomaly (anomaly), no-traffic (absence), limits (forecast), pipeline (pipeline); 1 receivers"
-        in good.stdout
-    )
+    assert check(Path("good.yaml")) == 0
+    rules = "valid; rules: anomaly (anomaly), no-traffic (absence), limits (forecast), pipeline (pipeline); 1 receivers"
+    assert rules in capsys.readouterr().out
     (tmp_path / "broken.j2").write_text('{"text": {{ nonsense | json }}}')
     (tmp_path / "bad.yaml").write_text(BAD)
     bad = run(tmp_path, "alerts", "check", "--config", "bad.yaml")
@@ -71,24 +75,29 @@ def test_a_mistake_is_named_by_file_and_line(tmp_path: Path, text: str, where: i
     assert problem in str(caught.value)
 
 
-def test_a_test_message_and_silences(tmp_path: Path) -> None:
+def test_a_test_message_says_whether_it_arrived(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "t.yaml"
     with Receiver() as receiver:
-        (tmp_path / "t.yaml").write_text(f"receivers: [{{name: own, url: '{receiver.url}/s3cret', timeout: 2s}}]\n")
-        sent = run(tmp_path, "alerts", "test", "own", "--config", "t.yaml", "--json")
-        assert (sent.returncode, json.loads(sent.stdout)["delivered"]) == (0, True)
+        config.write_text(f"receivers: [{{name: own, url: '{receiver.url}/s3cret', timeout: 2s}}]\n")
+        assert try_receiver("own", config, as_json=True) == 0
+        assert json.loads(capsys.readouterr().out)["delivered"]
         assert receiver.requests[0].json["reason"] == "test"
-    failed = run(tmp_path, "alerts", "test", "own", "--config", "t.yaml")
-    assert (failed.returncode, failed.stdout) == (1, "own: not delivered: the connection failed (ECONNREFUSED)\n")
-    assert "s3cret" not in failed.stdout + failed.stderr
-    added = run(tmp_path, "silences", "add", "service=chat", "route=~/v1/.*", "--for", "1h", "--comment", "a move", "--json")
-    silence = json.loads(added.stdout)
+    assert try_receiver("own", config) == 1
+    assert capsys.readouterr().out == "own: not delivered: the connection failed (ECONNREFUSED)\n"
+
+
+def test_silences_are_added_listed_and_ended(capsys: pytest.CaptureFixture[str]) -> None:
+    assert add(["service=chat", "route=~/v1/.*"], "1h", comment="a move", as_json=True) == 0
+    silence = json.loads(capsys.readouterr().out)
     assert (silence["match"], silence["active"]) == ({"service": "chat", "route": "~/v1/.*"}, True)
-    listed = run(tmp_path, "silences", "list").stdout
+    assert list_() == 0
+    listed = capsys.readouterr().out
     assert listed.startswith(f"{silence['id']}  active  ")
     assert "service=chat, route=~/v1/.*" in listed
-    assert run(tmp_path, "silences", "end", silence["id"]).returncode == 0
-    assert run(tmp_path, "silences", "list").stdout == "nothing is silenced\n"
-    assert f"no silence '{silence['id']}' to end" in one_line(run(tmp_path, "silences", "end", silence["id"]))
+    assert (end(silence["id"]), list_()) == (0, 0)
+    assert capsys.readouterr().out == f"silence {silence['id']} ended\nnothing is silenced\n"
+    with pytest.raises(ConfigError, match=f"no silence '{silence['id']}' to end"):
+        end(silence["id"])
 
 
 def test_the_heart_beats_only_while_rules_are_evaluated() -> None:

@@ -91,7 +91,7 @@ def test_every_type_has_a_sender_and_a_template() -> None:
 def test_a_message_arrives_and_says_what_where_how_bad_and_why(kind: str, receiver: Receiver, post: AnyPost) -> None:
     assert send(post, to(kind, receiver), message()).status == 200
     text = receiver.requests[0].body.decode()
-    for part in ("900 ms", "chat", "500 ms", "provider openai", "0.82" if kind == "webhook" else "82%", "incident=i1"):
+    for part in ("900 ms", "chat", "500 ms", "provider openai", "0.82" if kind == "webhook" else "82 %", "incident=i1"):
         assert part in text, (kind, part)
     assert receiver.requests[0].headers["idempotency-key"] == "key-1"
 
@@ -278,8 +278,11 @@ def test_pagerduty_gets_its_key_and_one_alert_an_incident(receiver: Receiver, po
     ended = incident(state=IncidentState.RESOLVED, resolved_at=NOW)
     send(post, to("pagerduty", receiver), message())
     send(post, to("pagerduty", receiver), message(ended, NotifyReason.RESOLVED))
-    first, last = (request.json for request in receiver.requests)
+    for reason in (NotifyReason.AMENDED, NotifyReason.WITHDRAWN):  # what is over pages nobody again
+        send(post, to("pagerduty", receiver), message(ended, reason))
+    first, last, *late = (request.json for request in receiver.requests)
     assert (first["event_action"], last["event_action"]) == ("trigger", "resolve")
+    assert [one["event_action"] for one in late] == ["resolve", "resolve"]
     assert first["dedup_key"] == last["dedup_key"] == "tpscope-i1"
     assert first["routing_key"] == "t0ken"
     assert first["payload"]["severity"] == "critical"
@@ -307,7 +310,7 @@ def test_a_mail_has_text_page_picture_and_conversation(post: AnyPost) -> None:
         first, second = server.wait_for(2)
     parsed: Any = message_from_bytes(first.as_bytes(), policy=email.policy.default)
     assert parsed["Subject"] == "[critical] Latency P95 above 500 ms: service chat (900 ms)"
-    assert "Cause: provider openai (82%); model gpt-4o (40%)" in parsed.get_body(("plain",)).get_content()
+    assert "Cause: provider openai (82 %); model gpt-4o (40 %)" in parsed.get_body(("plain",)).get_content()
     page = parsed.get_body(("html",)).get_content()
     assert 'src="cid:chart@tpscope"' in page
     assert [part.get_content_type() for part in parsed.walk()].count("image/png") == 1

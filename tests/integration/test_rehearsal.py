@@ -36,7 +36,6 @@ def steady(hours: int) -> list[dict[str, object]]:
     return [{**one, "ts": START + timedelta(seconds=5 * number)} for number in range(12 * 60 * hours)]
 
 
-@pytest.mark.soak
 def test_rules_are_rehearsed_on_a_copy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings, rows = settings_of(tmp_path), steady(5)
     with chdb_store(tmp_path) as store:
@@ -60,6 +59,19 @@ def test_a_replay_tells_what_the_rules_would_have_told(tmp_path: Path) -> None:
         (told,) = replay(store, settings, START + timedelta(minutes=27), START + timedelta(minutes=42))
     assert told.incident.rule == "few"
     assert timedelta(minutes=30) < told.at - START < timedelta(minutes=36)
+    assert told.incident.resolved_at is not None
+
+
+def test_a_replay_judges_seconds_as_often_as_the_service(tmp_path: Path) -> None:
+    failing = {"kind": "threshold", "name": "failing", "metric": "error_rate", "above": 0.5, "min_calls": 10}
+    broken, length = START + timedelta(minutes=30, seconds=20), timedelta(minutes=5)
+    rows = [{**row, "status": 500 if broken <= row["ts"] < broken + length else 200} for row in steady(1)]  # type: ignore[operator]
+    settings = Settings.model_validate({"rules": [failing], "routing": {"group_wait": "0s"}, "detection": {"enabled": False}})
+    with chdb_store(tmp_path) as store:
+        insert_calls(store, batch(rows))
+        heard = settings.model_copy(update={"receivers": (nobody(),)})
+        (told,) = replay(store, heard, START + timedelta(minutes=27), START + timedelta(minutes=42))
+    assert timedelta(seconds=30) <= told.at - broken <= timedelta(seconds=40), "more than half of a minute's calls"
     assert told.incident.resolved_at is not None
 
 

@@ -3,6 +3,9 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
+from alerts.memory import AlertMemory
 from alerts.pipeline import evaluate
 from core.clock import FakeClock
 from core.types import AnomalyVerdict, NotifyReason
@@ -60,6 +63,34 @@ def test_a_crash_between_the_verdict_and_its_message_loses_nothing() -> None:
         clock.advance(MINUTE)
     for _ in range(2):
         evaluate(repository, clock, ODD)
+    assert reasons(repository) == ["opened", "resolved", "withdrawn"]
+
+
+def test_a_crash_loses_no_verdict_however_old_the_incident_and_whatever_was_told_before() -> None:
+    repository, clock = told_and_ended()
+    for number, verdict in enumerate((AnomalyVerdict.AMENDED, AnomalyVerdict.AMENDED, AnomalyVerdict.WITHDRAWN)):
+        clock.advance(timedelta(hours=5))
+        evaluate(repository, clock, ODD)
+        clock.advance(MINUTE)
+        repository.stored_anomalies.update(judged_again(verdict, f"It was number {number}."))  # type: ignore[arg-type]
+        repository.kill_before = "notifications"
+        with pytest.raises(Killed):
+            evaluate(repository, clock, ODD)
+        for memory in (AlertMemory(), AlertMemory(sure=True)):
+            clock.advance(MINUTE)
+            evaluate(repository, clock, ODD, memory)
+    assert reasons(repository) == ["opened", "resolved", "amended", "amended", "withdrawn"]
+
+
+def test_verdicts_are_read_once_a_minute() -> None:
+    repository, clock = told_and_ended()
+    memory = AlertMemory()
+    repository.stored_anomalies.update(judged_again(AnomalyVerdict.WITHDRAWN, "It was nothing."))  # type: ignore[arg-type]
+    memory.verdicts_at = clock.now()
+    evaluate(repository, clock, ODD, memory)
+    assert reasons(repository) == ["opened", "resolved"]
+    clock.advance(MINUTE)
+    evaluate(repository, clock, ODD, memory)
     assert reasons(repository) == ["opened", "resolved", "withdrawn"]
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from alerts.budget import Period, judge_budget, period_at, used_up_at
+from alerts.memory import AlertMemory
 from alerts.pipeline import evaluate
 from alerts.usage import FRESH, UsageMemory
 from core.clock import FakeClock
@@ -60,12 +61,12 @@ def test_the_highest_step_that_is_passed_fires(spent: float, step: str | None) -
 def test_a_firing_says_how_much_of_what_and_when_it_is_used_up() -> None:
     period = period_at(rule(), START, BERLIN)
     (found,) = judge_budget(rule(), sums(shop=60), sums(shop=240), period, START, (), BERLIN).firings
-    assert found.title == "50% of the cost budget of the day is used up: tenant shop"
+    assert found.title == "50 % of the cost budget of the day is used up: tenant shop"
     assert "60 of 100 USD since 2026-03-02 00:00 CET" in found.summary
     assert "used up by 2026-03-02 17:00 CET" in found.summary, "40 USD are left, 10 an hour"
-    assert "170% of it at the end of the day" in found.summary
+    assert "170 % of it at the end of the day" in found.summary
     (slow,) = judge_budget(rule(), sums(shop=60), sums(shop=24), period, START, (), BERLIN).firings
-    assert "it lasts until the end of the day: 71% of it" in slow.summary
+    assert "it lasts until the end of the day: 71 % of it" in slow.summary
     assert used_up_at(60, 100, 0.0, START) is None
 
 
@@ -84,7 +85,7 @@ def test_steps_of_another_period_end_and_so_do_those_that_a_higher_one_follows()
 
 
 def test_each_step_is_told_once_a_period_and_its_end_is_not() -> None:
-    repository, usage, clock = MemoryRepository(), UsageMemory(), FakeClock(START)
+    repository, memory, clock = MemoryRepository(), AlertMemory(), FakeClock(START)
     repository.spending = {"shop": 10.0}
     settings = Settings.model_validate(
         {
@@ -95,7 +96,7 @@ def test_each_step_is_told_once_a_period_and_its_end_is_not() -> None:
     )
     for _ in range(4 * 24):
         clock.advance(timedelta(minutes=15))
-        evaluate(repository, clock, settings, usage)
+        evaluate(repository, clock, settings, memory)
     told = [(one.reason, one.created_at) for one in repository.latest_notifications()]
     assert told == [(NotifyReason.OPENED, START + hours * HOUR) for hours in (5, 10, 12 + 5, 12 + 10)]
     states = [one.state.value for one in sorted(repository.latest_incidents(), key=lambda one: one.started_at)]

@@ -13,6 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from alerts.delivery import Courier
+from alerts.memory import AlertMemory
 from alerts.pipeline import evaluate
 from core.clock import FakeClock
 from core.config import Settings
@@ -34,7 +35,7 @@ class World:
 
     def __init__(self, given_settings: Settings) -> None:
         self.repository, self.clock, self.post = MemoryRepository(), FakeClock(START + timedelta(seconds=20)), MemoryPost()
-        self.settings = given_settings
+        self.settings, self.memory = given_settings, AlertMemory()
         self.rules: tuple[Any, ...] = ()
         self.routing: dict[str, Any] = {}
 
@@ -51,8 +52,10 @@ class World:
 
     def evaluate(self, kill_before: str = "") -> None:
         self.repository.kill_before = kill_before
-        with contextlib.suppress(Killed):
-            evaluate(self.repository, self.clock, self.settings)
+        try:
+            evaluate(self.repository, self.clock, self.settings, self.memory)
+        except Killed:
+            self.memory = AlertMemory()  # another process
         self.repository.kill_before = ""
 
     def deliver(self, kill_before_write: bool = False) -> None:

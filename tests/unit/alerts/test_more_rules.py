@@ -1,6 +1,5 @@
 """Objectives, absence and tpscope's own pipeline; recovery conditions and no-data modes of thresholds."""
 
-import math
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,54 +9,22 @@ import pandas as pd
 import pytest
 
 from alerts.absence import judge_absence
-from alerts.burn import burn_rate, exhausted_in, judge_burn, lengths
+from alerts.burn import judge_burn
 from alerts.evaluate import judge_anomalies, judge_threshold, judge_windows
 from alerts.own_pipeline import judge_pipeline
 from alerts.pipeline import evaluate
+from core.burning import burn_rate, exhausted_in
 from core.clock import FakeClock
-from core.config import AbsenceRule, ObjectiveRule, ObjectiveSettings, PipelineRule, Settings, ThresholdRule
+from core.config import AbsenceRule, ObjectiveRule, PipelineRule, Settings, ThresholdRule
 from core.durations import parse_duration
 from core.types import JobState, Severity, Watermark
+from tests.support.error_rates import ERRORS, ErrorRate, fires, first
 from tests.unit.alerts.builders import anomaly, settings, slow, unusual
 from tests.unit.alerts.memory import MINUTE, START, MemoryRepository
 
 UTC = ZoneInfo("UTC")
 BURN = ObjectiveRule.model_validate({"kind": "objective", "name": "burn", "objective": "errors"})
-ERRORS = ObjectiveSettings.model_validate({"name": "errors", "metric": "error_rate", "at_most": 0.001})
 SECOND = timedelta(seconds=1)
-
-
-class ErrorRate:
-    """A share of errors that changes at given seconds, and its mean over any window before an instant."""
-
-    def __init__(self, *steps: tuple[float, float]) -> None:
-        self._steps = [*steps, (math.inf, 0.0)]
-
-    def over(self, at_s: float, length_s: float) -> float:
-        total = 0.0
-        for (start, share), (end, _) in zip(self._steps, self._steps[1:], strict=False):
-            total += share * max(0.0, min(at_s, end) - max(at_s - length_s, start))
-        return total / length_s
-
-    def frame(self, rule: ObjectiveRule, at_s: float) -> pd.DataFrame:
-        shares = [self.over(at_s, length.total_seconds()) for length in lengths(rule)]
-        return pd.DataFrame({"span": range(len(shares)), "calls": 1e6, "value": shares})
-
-
-def fires(rule: ObjectiveRule, errors: ErrorRate, at_s: float) -> Severity | None:
-    at = START + timedelta(seconds=at_s)
-    found = judge_burn(rule, ERRORS, errors.frame(rule, at_s), at, ())
-    return found.firings[0].severity if found.firings else None
-
-
-def first(rule: ObjectiveRule, errors: ErrorRate, wanted: bool, start_s: int, end_s: int, step_s: int = 1) -> int:
-    """The first second at which the rule fires, or does not."""
-    low, high = start_s, end_s
-    assert (fires(rule, errors, high) is not None) is wanted
-    while high - low > step_s:  # both change once only in these spans
-        middle = (low + high) // 2
-        low, high = (low, middle) if (fires(rule, errors, middle) is not None) is wanted else (middle, high)
-    return high
 
 
 @pytest.mark.parametrize("share", [1.0, 0.5, 0.1, 0.05, 0.02])
@@ -111,7 +78,7 @@ def test_a_burn_says_how_fast_and_how_long_the_budget_lasts() -> None:
     assert (found.fingerprint, found.threshold) == ("burn{}", 0.001)
     assert found.value == pytest.approx(0.05)
     assert burn_rate(0.05, 0.001) == pytest.approx(50)
-    assert exhausted_in(0.001, 0.001, timedelta(days=30)) == timedelta(days=30)
+    assert (exhausted_in(1.0), exhausted_in(6.0, 0.5)) == (timedelta(days=30), timedelta(days=2.5))
 
 
 def test_a_burn_that_is_over_clears_what_is_open() -> None:
@@ -251,7 +218,7 @@ def test_a_breach_within_a_minute_opens_at_once_and_whole_minutes_end_it() -> No
     repository.live = live(900.0)
     assert evaluate(repository, clock, given).opened == 1
     (opened,) = repository.latest_incidents()
-    assert (opened.started_at, opened.value) == (START - 40 * SECOND, 900.0)
+    assert (opened.started_at, opened.value) == (START - 38 * SECOND, 900.0)
     assert evaluate(repository, clock, given).opened == 0
     repository.live = live(100.0)
     ended = []

@@ -69,7 +69,7 @@ def test_a_firing_says_which_limit_how_likely_and_when() -> None:
     (found,) = judge_limits(rule(within="4d"), [outlook(*RISING)], START, (), UTC).firings
     assert found.fingerprint == 'limits{limit="gateway"}'
     assert found.title == "Limit gateway is likely to be reached within 4 d: service chat"
-    assert "500 calls/s will be reached within 4 d with a probability of 60%" in found.summary
+    assert "500 calls/s will be reached within 4 d with a probability of 60 %" in found.summary
     assert "As likely as not by 2026-03-07 12:00 UTC. Now it is 320 calls/s." in found.summary
 
 
