@@ -51,6 +51,7 @@ from dashboards.api import (
     status,
     tenants,
 )
+from dashboards.api.documented import describe_tokens
 from dashboards.context import Web
 from dashboards.guard import INTERNAL, Guard, content_security_policy
 from dashboards.hosts import AllowedHosts
@@ -111,6 +112,7 @@ def create_app(store: Store, settings: Settings, clock: Clock, *, token: str | N
         openapi_url="/api/v1/openapi.json",
         lifespan=lifespan,
     )
+    describe_tokens(app)
     problems.install(app)
     app.include_router(access_pages.router(web, workers, directory, identifier))
     app.include_router(docs.router())

@@ -64,6 +64,7 @@ def _act(path: str, *, tenants: bool = False) -> Decision:
     return Decision("POST", path, Need.OPERATE, tenants, audited=True)
 
 
+_NOWHERE = "/{path:path}"
 _PROMETHEUS = "/api/v1/prometheus/api/v1"
 
 DECISIONS: tuple[Decision, ...] = (
@@ -134,10 +135,13 @@ DECISIONS: tuple[Decision, ...] = (
     Decision("GET", "/internal/v1/tenants/deletions", Need.OWNER),
     Decision("POST", "/internal/v1/{action}", Need.OWNER),
     # what leads nowhere says so, to those who may know what does
-    _read("/{path:path}"),
+    _read(_NOWHERE),
 )
 
 _MOUNTS = frozenset({"/assets"})
+_NOTHING = Decision("GET", "/internal/", Need.OWNER)
+"""Below the owner's addresses there is nothing to read by GET, and its token is none of ours."""
+
 _UNDECIDED = Decision("", "", Need.REFUSED)
 
 
@@ -146,7 +150,7 @@ def decide(method: str, path: str) -> Decision:
     method = "GET" if method == "HEAD" else method
     for pattern, methods, decision in _compiled():
         if method in methods and pattern.match(path):
-            return decision
+            return _NOTHING if decision.path == _NOWHERE and path.startswith("/internal/") else decision
     return _UNDECIDED if method in UNSAFE else Decision(method, path, Need.READ)
 
 

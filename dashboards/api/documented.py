@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel
 from starlette.responses import Response
 
@@ -47,6 +47,20 @@ def described_body(model: type[BaseModel], *, required: bool = True) -> dict[str
     schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
     schema.pop("$defs", None)
     return {"requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}}
+
+
+def describe_tokens(app: FastAPI) -> None:
+    """Say in the description that a bearer token opens the API, so that its documentation can be tried with one."""
+    plain = app.openapi
+
+    def described_with_tokens() -> dict[str, Any]:
+        description = plain()
+        schemes = description.setdefault("components", {}).setdefault("securitySchemes", {})
+        schemes["token"] = {"type": "http", "scheme": "bearer", "description": "A token of `tpscope token create`."}
+        description["security"] = [{"token": []}, {}]
+        return description
+
+    app.openapi = described_with_tokens  # type: ignore[method-assign]
 
 
 def api_router(tag: str) -> APIRouter:

@@ -39,6 +39,7 @@ from storage.silences import read_silences
 from storage.tokens import read_sessions, read_tokens
 from tests.support.access import ADDRESS, OWNER_TOKEN, Site, site
 from tests.support.in_process import in_process
+from tpscope.wiring import Role, Service
 
 ROLES = ("nobody", "read", "operate", "admin", "tenant", "expired", "revoked")
 PROXY = {"trusted_proxies": ["203.0.113.0/24"], "proxy_user_header": "X-Forwarded-User", "proxy_users": {"ada": "operate"}}
@@ -337,6 +338,8 @@ def test_without_a_token_nothing_starts_that_others_can_reach(here: Site, monkey
     with pytest.raises(ConfigError, match=r"web\.host: '0\.0\.0\.0' can be reached .* run `tpscope token create") as refused:
         check_way_in(here.store, open_host, here.clock)
     assert "\n" not in str(refused.value)
+    with pytest.raises(ConfigError, match="tpscope token create"):
+        Service(here.settings, here.store, Role.WEB, here.clock).start_web()
     monkeypatch.setenv("WEB_TOKEN", "t" * 40)
     configured = WebSettings.model_validate({"host": "0.0.0.0", "admin_token": "env:WEB_TOKEN"})
     check_way_in(here.store, configured, here.clock)
