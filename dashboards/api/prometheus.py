@@ -45,6 +45,9 @@ _MOST_VALUES = 1000
 _FOLLOWED = timedelta(days=1)
 
 Fields = dict[str, str]
+Line = tuple[dict[str, str], np.ndarray, np.ndarray]
+"""Labels, starts of the steps (seconds since 1970) and values (NaN: unknown)."""
+
 Work = Callable[[Web, Fields, Principal], Any]
 
 
@@ -183,10 +186,8 @@ def values_of(web: Web, fields: Fields, who: Principal) -> list[str]:
     return sorted(found)
 
 
-def _lines(
-    web: Web, asked: VectorQuery, start: datetime, end: datetime, step_s: int, who: Principal
-) -> list[tuple[dict[str, str], np.ndarray, np.ndarray]]:
-    """Labels, starts of the steps (seconds since 1970) and values (NaN: unknown) of each line, steps that are over alone."""
+def _lines(web: Web, asked: VectorQuery, start: datetime, end: datetime, step_s: int, who: Principal) -> list[Line]:
+    """The lines of a question, of the steps that are over."""
     split = asked.split
     if len(split) > series.MAX_BY:
         raise BadQuery(f"lines are split by {series.MAX_BY} dimensions at most")
@@ -201,7 +202,7 @@ def _lines(
     if request.end <= request.start or (request.end - request.start).total_seconds() / step_s > MAX_STEPS + 2:
         raise BadQuery("the span is empty or has too many steps")
     frame = series.steps_of(web, request)
-    found = []
+    found: list[Line] = []
     for key, rows in frame.groupby(list(split), sort=True) if split else [((), frame)]:
         labels = dict(zip(split, map(str, key), strict=True))
         if all(not wanted or labels[name] in wanted for name, wanted in asked.one_of.items()):
