@@ -16,6 +16,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.failures import FailureGroup
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_headers_conformance,
@@ -207,7 +208,8 @@ def table(content: bytes, fmt: str) -> pd.DataFrame:
         case "json":
             return pd.DataFrame(json.loads(content)["rows"])
         case "parquet":
-            return pq.read_table(io.BytesIO(content)).to_pandas()
+            found: pd.DataFrame = pq.read_table(io.BytesIO(content)).to_pandas()
+            return found
         case _:
             rows = list(openpyxl.load_workbook(io.BytesIO(content))["data"].values)
             return pd.DataFrame(rows[1:], columns=list(rows[0]))
@@ -331,7 +333,7 @@ P = "prometheus/api/v1"
 def test_prometheus_lines_have_the_stores_numbers(here: Site) -> None:
     end = here.filled.end - timedelta(minutes=30)
     start = end - timedelta(hours=1)
-    query = {
+    query: dict[str, Any] = {
         "query": 'sum by (service) (tps{provider="openai"})',
         "start": start.timestamp(),
         "end": end.timestamp(),
@@ -398,6 +400,7 @@ def conforms(here: Site, examples: int) -> None:
     description = schemathesis.openapi.from_dict(here.client.get("/api/v1/openapi.json", headers=here.as_("admin")).json())
     failures: list[str] = []
     for result in description.get_all_operations():
+        assert isinstance(result, Ok), result
         operation = result.ok()
 
         @given(case=operation.as_strategy())

@@ -31,19 +31,19 @@ def test_a_token_is_made_listed_and_revoked(tmp_path: Path, capsys: pytest.Captu
         id_of(secret), "ada", "operate", ["shop"], "valid",
     )  # fmt: skip
     with chdb_store(tmp_path) as store:
-        now = [0.0]
-        directory = Directory(store, settings.web, SystemClock(), timer=lambda: now[0])
-        assert directory.token_of(secret) is not None
+        assert Directory(store, settings.web, SystemClock()).token_of(secret) is not None
     assert run_revoke(settings, id_of(secret)) == 0
     with chdb_store(tmp_path) as store:
         assert Directory(store, settings.web, SystemClock()).token_of(secret) is None
         assert not Directory(store, settings.web, FakeClock(SystemClock().now())).anybody()
         assert [one.action for one in read_audit(store)] == ["token.revoke", "token.create"]
-    for wrong in (
-        lambda: run_revoke(settings, "nosuch"),
-        lambda: run_create(settings, " ", Scope.READ, (), None, as_json=False),
-        lambda: run_create(settings, "x", Scope.ADMIN, ("shop",), None, as_json=False),
-        lambda: run_create(settings, "x", Scope.READ, ("",), None, as_json=False),
-    ):
+    with pytest.raises(ConfigError, match="there is no token 'nosuch'"):
+        run_revoke(settings, "nosuch")
+    wrong: list[tuple[str, Scope, tuple[str, ...]]] = [
+        (" ", Scope.READ, ()),
+        ("x", Scope.ADMIN, ("shop",)),
+        ("x", Scope.READ, ("",)),
+    ]
+    for name, scope, tenants in wrong:
         with pytest.raises(ConfigError):
-            wrong()
+            run_create(settings, name, scope, tenants, None, as_json=False)
