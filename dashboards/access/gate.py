@@ -6,6 +6,7 @@ that opens a page is sent to the login instead.
 
 import hmac
 import logging
+from typing import Any
 from urllib.parse import quote
 
 from starlette.datastructures import Headers
@@ -55,7 +56,10 @@ class AccessGate:
             await refusal(scope, receive, send)
             return
         scope.setdefault("state", {})["principal"] = who
-        await self._app(scope, receive, self._noting(scope, decision, who, send) if decision.audited else send)
+        if decision.audited:
+            await self._noting(scope, decision, who, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
     async def _principal(self, scope: AsgiScope, decision: Decision) -> Principal:
         if decision.need is Need.OWNER:
@@ -109,19 +113,30 @@ class AccessGate:
             raise Problem(403, words)
         return None
 
-    def _noting(self, scope: AsgiScope, decision: Decision, who: Principal, send: Send) -> Send:
-        """`send` that notes the deed before its answer goes out: who is told that it is done can find it in the audit."""
+    async def _noting(self, scope: AsgiScope, decision: Decision, who: Principal, receive: Receive, send: Send) -> None:
+        """Let the request go on, and note the deed before its answer goes out: who is told that it is done finds it noted.
+
+        One that ends without an answer (its time is up, its client has left) may be done all the same, and is noted too.
+        """
+        told = False
+
+        def noting(**detail: object) -> tuple[Any, ...]:
+            state = scope["state"]
+            action, subject = f"{scope['method']} {decision.path}", scope["path"][:_LONGEST_PATH]
+            return note, self._web, state.get("actor", who), action, subject, {**detail, **state.get("deed", {})}
 
         async def noted(message: Message) -> None:
+            nonlocal told
             if message["type"] == "http.response.start":
-                action = f"{scope['method']} {decision.path}"
-                actor = scope["state"].get("actor", who)
-                subject = scope["path"][:_LONGEST_PATH]
-                detail = {"status": message["status"], **scope["state"].get("deed", {})}
-                await self._workers.run(note, self._web, actor, action, subject, detail)
+                told = True
+                await self._workers.run(*noting(status=message["status"]))
             await send(message)
 
-        return noted
+        try:
+            await self._app(scope, receive, noted)
+        finally:
+            if not told:
+                self._web.pool.submit(*noting(answered=False))
 
 
 def _unknown(scope: AsgiScope) -> Response:

@@ -1,9 +1,11 @@
 """Who gets in where: every route by every role, logins, proxies, tenants' rows, and the attacks that must not work."""
 
 import asyncio
+import json
 import logging
 import re
 from collections.abc import AsyncIterator, Iterator
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 
-from core.access import LOCAL, Scope
+from core.access import LOCAL, Scope, hash_of, id_of
 from core.config import Settings, WebSettings
 from core.errors import ConfigError
 from core.links import ActionLink, sign
@@ -24,7 +26,7 @@ from core.types import Action
 from dashboards import problems, run
 from dashboards.access import pages as access_pages
 from dashboards.access.decisions import DECISIONS, Need, decide
-from dashboards.access.directory import Directory
+from dashboards.access.directory import KEEP_S, Directory
 from dashboards.access.gate import AccessGate
 from dashboards.access.identify import Identifier
 from dashboards.access.origins import own_path
@@ -39,6 +41,8 @@ from storage.silences import read_silences
 from storage.tokens import read_sessions, read_tokens
 from tests.support.access import ADDRESS, OWNER_TOKEN, Site, site
 from tests.support.in_process import in_process
+from tests.support.wait import wait_until
+from tpscope.tokens import run_create, run_list, run_revoke
 from tpscope.wiring import Role, Service
 
 ROLES = ("nobody", "read", "operate", "admin", "tenant", "expired", "revoked")
@@ -48,7 +52,7 @@ KEY = "k" * 32
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with site(tmp_path_factory.mktemp("access"), link_key=f"file:{_key(tmp_path_factory)}") as running:
+    with site(tmp_path_factory, "access", link_key=f"file:{_key(tmp_path_factory)}") as running:
         yield running
 
 
@@ -142,6 +146,41 @@ def test_a_wrong_token_is_refused_and_never_logged(here: Site, caplog: pytest.Lo
     assert right[20:] not in caplog.text
     stored = [one.hash for one in read_tokens(here.store)]
     assert not any(secret[16:] in hash_ for secret in here.tokens.values() for hash_ in stored)
+
+
+def test_a_token_is_made_listed_and_revoked(
+    here: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`tpscope token`: the secret is printed once, and opens what it says until it is revoked."""
+    monkeypatch.setattr("tpscope.tokens.reading", lambda settings: nullcontext(here.store))
+    assert run_create(here.settings, "shop's own", Scope.OPERATE, ("shop",), None, as_json=False) == 0
+    out, err = capsys.readouterr()
+    secret = out.strip()
+    assert out == f"{secret}\n"
+    assert secret not in err
+    assert run_list(here.settings, as_json=True) == 0
+    listed = capsys.readouterr().out
+    assert secret.rsplit("_", 1)[1] not in listed
+    assert hash_of(secret) not in listed
+    one = next(each for each in json.loads(listed)["tokens"] if each["id"] == id_of(secret))
+    assert (one["name"], one["scope"], one["tenants"], one["state"]) == ("shop's own", "operate", ["shop"], "valid")
+    now = [0.0]
+    directory = Directory(here.store, here.settings.web, here.clock, timer=lambda: now[0])
+    assert directory.token_of(secret) is not None
+    assert run_revoke(here.settings, id_of(secret)) == 0
+    now[0] = KEEP_S
+    assert directory.token_of(secret) is None, "another process knows of it after a few seconds"
+    assert {"token.revoke", "token.create"} <= {event.action for event in read_audit(here.store)}
+    with pytest.raises(ConfigError, match="there is no token 'nosuch'"):
+        run_revoke(here.settings, "nosuch")
+    wrong: list[tuple[str, Scope, tuple[str, ...]]] = [
+        (" ", Scope.READ, ()),
+        ("x", Scope.ADMIN, ("shop",)),
+        ("x", Scope.READ, ("",)),
+    ]
+    for name, scope, tenants in wrong:
+        with pytest.raises(ConfigError):
+            run_create(here.settings, name, scope, tenants, None, as_json=False)
 
 
 def log_in(here: Site, role: str = "operate", **data: str) -> httpx.Response:
@@ -278,6 +317,15 @@ def test_every_action_is_noted_with_who_did_it(here: Site, caplog: pytest.LogCap
     ended = here.client.post(f"/api/v1/silences/{made['id']}/end", headers=here.as_("operate"))
     assert ended.status_code == 200
     assert made["id"] not in str(here.client.get("/api/v1/silences", headers=here.as_("read")).json())
+
+
+def test_an_action_that_nobody_waited_for_is_noted_too(here: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("the engine broke after it had written")
+
+    monkeypatch.setattr("dashboards.api.silences.write_silence", broken)
+    assert silence(here, here.as_("admin")) == 500
+    wait_until(lambda: '"answered":false' in read_audit(here.store, 1)[0].detail, 10)
 
 
 def test_a_link_of_a_message_needs_no_login_and_is_noted(here: Site) -> None:

@@ -43,7 +43,7 @@ FORMATS = ("csv", "json", "parquet", "xlsx")
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with site(tmp_path_factory.mktemp("api_v1")) as running:
+    with site(tmp_path_factory, "api-v1") as running:
         yield running
 
 
@@ -387,7 +387,7 @@ def test_the_documentation_comes_from_this_host_alone(here: Site) -> None:
 
 
 def test_answers_keep_to_the_description(here: Site) -> None:
-    conforms(here, examples=3)
+    conforms(here, examples=2)
 
 
 @pytest.mark.soak

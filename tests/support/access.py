@@ -1,5 +1,6 @@
 """The application behind its login, in this process, with a token for every role."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from fastapi import FastAPI
 
 from core.access import ApiToken, Scope, hash_of, new_token
@@ -20,6 +22,7 @@ from storage.contract import Store
 from storage.tokens import write_token
 from tests.support.fill import Filled, fill
 from tests.support.in_process import InProcess, in_process
+from tests.support.shared import shared
 from tests.support.stores import chdb_store
 
 OWNER_TOKEN = "the-owner's-token"
@@ -45,13 +48,15 @@ class Site:
 
 
 @contextmanager
-def site(folder: Path, *, per_minute: int = 12, **web: Any) -> Iterator[Site]:
+def site(factory: pytest.TempPathFactory, name: str, **web: Any) -> Iterator[Site]:
     """The application over a day of traffic; its clock stands at `filled.now` until a test moves it."""
+    folder = factory.mktemp(name)
+    source, filled = shared(factory, "filled-day", lambda: _filled_day(factory))
+    shutil.copytree(Path(source) / "store", folder / "store", symlinks=True)
     given: dict[str, Any] = {"host": "0.0.0.0", "rate_limit": 1_000_000, **web}
     objectives = [{"name": "few errors", "metric": "error_rate", "at_most": 0.05}]
     settings = Settings.model_validate({"web": given, "objectives": objectives})
     with chdb_store(folder) as store:
-        filled = fill(store, days=1, per_minute=per_minute)
         clock = FakeClock(filled.now)
         tokens = _tokens(store, clock)
         intake = build_intake(settings, build_format(settings.kafka.format, {}))
@@ -59,6 +64,14 @@ def site(folder: Path, *, per_minute: int = 12, **web: Any) -> Iterator[Site]:
         app = create_app(store, settings, clock, token=OWNER_TOKEN, sink=sink)
         with in_process(app, ADDRESS) as client:
             yield Site(app=app, client=client, store=store, settings=settings, clock=clock, filled=filled, tokens=tokens)
+
+
+def _filled_day(factory: pytest.TempPathFactory) -> tuple[str, Filled]:
+    """A store that is filled once in a run of the tests, to be copied; where it is, and what is in it."""
+    folder = factory.mktemp("filled-day")
+    with chdb_store(folder) as store:
+        filled = fill(store, days=1, per_minute=12)
+    return str(folder), filled
 
 
 def _tokens(store: Store, clock: FakeClock) -> dict[str, str]:
