@@ -69,14 +69,14 @@ check-docs: $(VENV)/.installed-all  ## run the commands that README.md and docs/
 constraints:  ## resolve the newest versions and write constraints.txt
 	@PYTHON='$(PYTHON)' scripts/make-constraints.sh
 
-compose-secret: deploy/secrets/clickhouse_password  ## make ClickHouse's password for docker-compose, once
+compose-secret: deploy/secrets/clickhouse_password deploy/secrets/web_token  ## make the secrets of docker-compose, once
 
 clean:  ## remove .venv and what tools leave behind; data is kept
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The folder is closed to other users; the file in it is readable, since a container sees only the file, as another user.
-deploy/secrets/clickhouse_password:
+deploy/secrets/clickhouse_password deploy/secrets/web_token:
 	@umask 077 && mkdir -p deploy/secrets
 	@$(PYTHON) -c 'import secrets; print(secrets.token_hex(24))' > $@ && chmod 644 $@
 	@echo 'Written: $@'

@@ -1,8 +1,8 @@
 """Settings: one frozen tree, built and validated once at start from a YAML file and the environment.
 
 One idea, one module: every key, with its default, unit and meaning, is to be found here, or in `core/rules.py`,
-`core/alert_settings.py`, `core/price_settings.py` and `core/export_settings.py` for what opens an incident, who is told, what
-is paid, and what is exported.
+`core/alert_settings.py`, `core/price_settings.py`, `core/export_settings.py` and `core/web_settings.py` for what opens an
+incident, who is told, what is paid, what is exported, and who comes in.
 `load_settings` lives in `core/load.py`; `docs/configuration.md` is made from this tree.
 """
 
@@ -38,6 +38,7 @@ from core.secrets import Secret
 from core.series import JUDGED_METRICS, METRICS, Selector
 from core.transactions import DEFAULT_STATUSES, Transaction, patterns_of, status_ranges
 from core.types import Severity
+from core.web_settings import WebSettings as WebSettings
 
 TimeVerdict = Literal["keep", "dead_letter"]
 
@@ -603,18 +604,6 @@ class ObjectiveSettings(Part):
         if (self.at_most is None) == (self.at_least is None):
             raise ValueError("one of at_most or at_least must be given")
         return self
-
-
-class WebSettings(Part):
-    host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
-    public_url: str = Field("", description="Address that people reach the pages by; used in messages.")
-    link_key: Secret | None = Field(
-        None,
-        description="Key that links in messages are signed with, by which people acknowledge, snooze or explain an incident: "
-        "`env:NAME` or `file:/path`. Not given: messages have no such links. They need `public_url`.",
-    )
-    max_points: int = Field(5000, ge=100, description="Most points that one series request returns.")
 
 
 def _default_rules() -> tuple[Rule, ...]:

@@ -18,10 +18,18 @@ logger = logging.getLogger(__name__)
 MAX_BODY = 1 * 2**20
 """Bytes of a request to a page or to the API; Dash's callbacks send a few kilobytes."""
 
+MAX_CALLS_BODY = 16 * 2**20
+"""Bytes of a batch of calls that is posted: some ten thousand of them."""
+
 MAX_INTERNAL_BODY = 256 * 2**20
 """Bytes of a batch that another command of this machine writes through the owner's API."""
 
 INTERNAL = "/internal/"
+CALLS = "/api/v1/calls"
+EXPORTS = "/api/v1/exports/"
+EXPORT_LIMIT_S = 600.0
+"""How long a file may take to be sent: a slow client holds a thread and a read of the store for no longer."""
+
 _PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 """Asked under whatever name the platform has for us; they hold no call's data."""
 
@@ -81,14 +89,17 @@ class Guard:
 
     async def _answer(self, scope: Scope, receive: Receive, out: "_Outgoing") -> None:
         began = time.perf_counter()
+        limit_s = max(self._limit_s, EXPORT_LIMIT_S) if scope["path"].startswith(EXPORTS) else self._limit_s
+        incoming = _Incoming(scope, receive)
         try:
             if scope["path"] not in _PROBES and not self._hosts.allows(Headers(scope=scope).get("host", "")):
                 raise Problem(421, "Host: this name is not served here; set web.public_url to the address that people use.")
-            async with asyncio.timeout(self._limit_s):
-                await self._app(scope, _limited(scope, receive), out.send)
+            async with asyncio.timeout(limit_s):
+                incoming.check_announced()
+                await self._app(scope, incoming.receive, out.send)
         except TimeoutError:
-            logger.warning("request took too long", extra={"path": scope["path"], "limit_s": self._limit_s})
-            await out.refuse(Problem(503, f"The answer took more than {self._limit_s:g} s; ask for a shorter span."), receive)
+            logger.warning("request took too long", extra={"path": scope["path"], "limit_s": limit_s})
+            await out.refuse(incoming.too_slow(limit_s), receive)
         except Exception as error:  # noqa: BLE001  the last resort: nothing may reach the client but a sentence
             await out.refuse(problem_of(error), receive)
         finally:
@@ -122,23 +133,39 @@ class _Outgoing:
             await response(problem)(self._scope, receive, self.send)
 
 
-def _limited(scope: Scope, receive: Receive) -> Receive:
-    """`receive` that raises when the body is larger than it may be, whether or not it was announced."""
-    most = MAX_INTERNAL_BODY if scope["path"].startswith(INTERNAL) else MAX_BODY
-    announced = Headers(scope=scope).get("content-length", "")
-    if announced.isdigit() and int(announced) > most:
-        raise _too_large(most)
-    seen = 0
+class _Incoming:
+    """The way of the request's body: raises when it is larger than it may be, whether or not that was announced."""
 
-    async def counted() -> Message:
-        nonlocal seen
-        message = await receive()
-        seen += len(message.get("body", b""))
-        if seen > most:
-            raise _too_large(most)
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self._scope, self._receive = scope, receive
+        self._most = _most_bytes(scope)
+        self._seen = 0
+        self._whole = False
+
+    def check_announced(self) -> None:
+        announced = Headers(scope=self._scope).get("content-length", "")
+        if announced.isdigit() and int(announced) > self._most:
+            raise _too_large(self._most)
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._seen += len(message.get("body", b""))
+        self._whole = not message.get("more_body", False)
+        if self._seen > self._most:
+            raise _too_large(self._most)
         return message
 
-    return counted
+    def too_slow(self, limit_s: float) -> Problem:
+        """Who was too slow: the client that sends, or we who answer."""
+        if self._scope["method"] in ("POST", "PUT", "PATCH") and not self._whole:
+            return Problem(408, f"The body did not arrive within {limit_s:g} s.", headers={"Connection": "close"})
+        return Problem(503, f"The answer took more than {limit_s:g} s; ask for a shorter span.")
+
+
+def _most_bytes(scope: Scope) -> int:
+    if scope["path"].startswith(INTERNAL):
+        return MAX_INTERNAL_BODY
+    return MAX_CALLS_BODY if scope["path"] == CALLS else MAX_BODY
 
 
 def _too_large(most: int) -> Problem:

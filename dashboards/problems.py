@@ -25,10 +25,12 @@ _TITLES = {
     404: "Not found",
     405: "Method not allowed",
     408: "Request timeout",
+    409: "Conflict",
     413: "Request too large",
     415: "Unsupported media type",
     421: "Misdirected request",
     422: "Cannot be answered",
+    429: "Too many requests",
     500: "Internal error",
     503: "Unavailable",
 }

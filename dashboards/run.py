@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from core.errors import ConfigError
 
@@ -19,6 +20,44 @@ logger = logging.getLogger(__name__)
 START_S = 30.0
 STOP_S = 10.0
 _BACKLOG = 256
+
+
+HEADER_S = 20.0
+"""How long a client may take to send a request's head; its body has the time of the whole request."""
+
+
+class ImpatientProtocol(H11Protocol):
+    """Closes connections whose next request does not come to the end of its head: slow ones would hold them for ever."""
+
+    _patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._stop_waiting()
+        elif self._patience is None:
+            self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        self._stop_waiting()
+        self._patience = self.loop.call_later(HEADER_S, self._give_up)
+
+    def _stop_waiting(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _give_up(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
 
 
 class RunningServer:
@@ -82,6 +121,8 @@ def serve(app: FastAPI, host: str, port: int) -> RunningServer:
     config = uvicorn.Config(
         app,
         log_config=None,
+        http=ImpatientProtocol,
+        proxy_headers=False,  # who is behind a proxy is decided by `dashboards/access`, from the connection's own address
         access_log=False,
         lifespan="on",
         server_header=False,

@@ -9,6 +9,8 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,35 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.clock import Clock
 from core.config import Settings
+from core.posting import CallSink
 from dashboards import callbacks, problems
-from dashboards.api import acting, capacity, exports, health, internal, masks, results, series, tenants
+from dashboards.access import pages as access_pages
+from dashboards.access.directory import Directory
+from dashboards.access.gate import AccessGate
+from dashboards.access.identify import Identifier
+from dashboards.api import (
+    acting,
+    anomalies,
+    audit,
+    baselines,
+    calls,
+    capacity,
+    docs,
+    exports,
+    forecasts,
+    health,
+    incidents,
+    internal,
+    masks,
+    objectives,
+    posting,
+    prometheus,
+    series,
+    silences,
+    status,
+    tenants,
+)
+from dashboards.api.documented import describe_tokens
 from dashboards.context import Web
 from dashboards.guard import INTERNAL, Guard, content_security_policy
 from dashboards.hosts import AllowedHosts
@@ -34,12 +63,31 @@ from storage.contract import Store
 logger = logging.getLogger(__name__)
 
 API_TITLE = "tpscope"
+_PARTS = (
+    health.router,
+    series.router,
+    calls.router,
+    anomalies.router,
+    incidents.router,
+    forecasts.router,
+    objectives.router,
+    baselines.router,
+    silences.router,
+    masks.router,
+    capacity.router,
+    status.router,
+    exports.router,
+    prometheus.router,
+    audit.router,
+    acting.router,
+)
+
 ANSWER_MARGIN = timedelta(seconds=5)
 """How much longer than the store's time limit a request may take."""
 
 
-def create_app(store: Store, settings: Settings, clock: Clock, *, token: str | None) -> FastAPI:
-    """The application: pages, API, probes, and with a `token` the owner's API that other commands use.
+def create_app(store: Store, settings: Settings, clock: Clock, *, token: str | None, sink: CallSink | None = None) -> FastAPI:
+    """The application: pages, API, probes, with a `token` the owner's API that other commands use, with a `sink` POST of calls.
 
     Owns nothing but its threads, which end with the application; the store is closed by whoever opened it.
     """
@@ -53,22 +101,32 @@ def create_app(store: Store, settings: Settings, clock: Clock, *, token: str | N
         deletions.close()
         web.close()
 
-    # No interactive documentation: FastAPI's loads its scripts from other hosts.
-    app = FastAPI(title=API_TITLE, docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json", lifespan=lifespan)
+    directory = Directory(store, settings.web, clock)
+    identifier = Identifier(settings.web, directory)
+    # FastAPI's own documentation loads its scripts from other hosts; ours is in `api/docs.py`.
+    app = FastAPI(
+        title=API_TITLE,
+        version=metadata.version("tpscope"),
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+        lifespan=lifespan,
+    )
+    describe_tokens(app)
     problems.install(app)
-    app.include_router(health.router(web, workers))
-    app.include_router(series.router(web, workers))
-    app.include_router(results.router(web, workers))
-    app.include_router(capacity.router(web, workers))
-    app.include_router(exports.router(web, workers))
-    app.include_router(masks.router(web, workers))
-    app.include_router(acting.router(web, workers))
+    app.include_router(access_pages.router(web, workers, directory, identifier))
+    app.include_router(docs.router())
+    for part in _PARTS:
+        app.include_router(part(web, workers))
+    if sink is not None:
+        app.include_router(posting.router(sink, workers))
     if token is not None:
         app.include_router(tenants.router(deletions, workers, token))
         app.include_router(internal.router(web, workers, token))
     dash = _pages(app, web, workers)
     _page_routes(app, dash)
     app.add_middleware(PageCompression)
+    app.add_middleware(AccessGate, web=web, workers=workers, identifier=identifier)
     policy = content_security_policy(list(dash.csp_hashes()))
     app.add_middleware(
         Guard,
@@ -96,7 +154,7 @@ def _pages(app: FastAPI, web: Web, workers: Workers) -> Any:
         on_error=lambda error: logger.error("callback failed", exc_info=error),
     )
     dash.backend.websocket_capability = False  # else every page opens a WebSocket that nothing uses
-    dash.layout = shell.layout
+    dash.layout = partial(shell.layout, account=web.settings.web.login_needed)
     callbacks.register(dash, web, workers)
     dash._setup_server()
     return dash

@@ -8,7 +8,7 @@ import csv
 import io
 import os
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import import_module
 from importlib.util import find_spec
@@ -66,7 +66,12 @@ def encode_table(frame: pd.DataFrame, fmt: str, meta: Mapping[str, str], *, wher
     encoder = _ENCODERS.get(fmt.lower())
     if encoder is None:
         raise ConfigError(where, f"has no format that can be written ({fmt!r}); use .csv, .json, .parquet or .xlsx")
-    return encoder(frame, {"made_by": "tpscope", **meta, "time_zone": "UTC"})
+    return encoder(frame, table_meta(meta))
+
+
+def table_meta(meta: Mapping[str, str]) -> dict[str, str]:
+    """What stands beside the rows in every form: the given, and who made it."""
+    return {"made_by": "tpscope", **meta, "time_zone": "UTC"}
 
 
 def forecast_table(run: ForecastRun, frame: pd.DataFrame) -> pd.DataFrame:
@@ -110,20 +115,40 @@ def unit_header(name: str, unit: str) -> str:
     return f"{name} [{unit}]" if unit else name
 
 
-def _csv(frame: pd.DataFrame, meta: Mapping[str, str]) -> bytes:
+def csv_head(frame: pd.DataFrame, meta: Mapping[str, str]) -> bytes:
+    """The comments and the line of names that a CSV file begins with."""
     text = io.StringIO(newline="")
     for key, value in meta.items():
         text.write(f"# {key}: {' '.join(str(value).split())}\n")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(frame.columns)
-    columns = [_cells(frame[name], _csv_cell) for name in frame.columns]
-    writer.writerows(zip(*columns, strict=True))
+    csv.writer(text, lineterminator="\n").writerow(frame.columns)
     return text.getvalue().encode()
 
 
-def _json(frame: pd.DataFrame, meta: Mapping[str, str]) -> bytes:
+def csv_rows(frame: pd.DataFrame) -> bytes:
+    """The rows of a CSV file; a text that a spreadsheet would run as a formula is quoted."""
+    text = io.StringIO(newline="")
+    columns = [_cells(frame[name], _csv_cell) for name in frame.columns]
+    csv.writer(text, lineterminator="\n").writerows(zip(*columns, strict=True))
+    return text.getvalue().encode()
+
+
+def json_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows as JSON has them: unknown is null, times are RFC 3339."""
     columns = {str(name): _cells(frame[name], _json_cell) for name in frame.columns}
-    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def spreadsheet_rows(frame: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
+    """The rows as a spreadsheet has them: times without a zone, no formulas."""
+    return zip(*(_cells(frame[name], _xlsx_cell) for name in frame.columns), strict=True)
+
+
+def _csv(frame: pd.DataFrame, meta: Mapping[str, str]) -> bytes:
+    return csv_head(frame, meta) + csv_rows(frame)
+
+
+def _json(frame: pd.DataFrame, meta: Mapping[str, str]) -> bytes:
+    rows = json_rows(frame)
     return orjson.dumps({"meta": dict(meta), "rows": rows}, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
@@ -143,7 +168,7 @@ def _xlsx(frame: pd.DataFrame, meta: Mapping[str, str]) -> bytes:
     sheet = book.create_sheet("data")
     sheet.freeze_panes = "A2"
     sheet.append([str(name) for name in frame.columns])
-    for row in zip(*(_cells(frame[name], _xlsx_cell) for name in frame.columns), strict=True):
+    for row in spreadsheet_rows(frame):
         sheet.append(row)
     about = book.create_sheet("about")
     for key, value in meta.items():

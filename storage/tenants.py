@@ -11,8 +11,8 @@ In this order, so that an interrupted deletion is carried on by calling it again
    anew, and the job that counts them does it again.
 
 What stays: numbers of steps whose single calls retention has removed already (they name no tenant), calls that were counted as
-`__other__`, a detector's memory (a week at most), definitions of transactions that name it as the configuration does, and the
-audit's note that this was done.
+`__other__`, a detector's memory (a week at most), definitions of transactions that name it as the configuration does, tokens
+for it (revoke them), and the audit's note that this was done.
 """
 
 import json

@@ -23,6 +23,7 @@ from tpscope.objective_commands import objective_app
 from tpscope.options import ConfigOption, JsonOption, StoreOption, duration_option, print_json, settings_of, time_option
 from tpscope.run_commands import run_app
 from tpscope.tenant_commands import tenant_app
+from tpscope.token_commands import token_app
 
 app = typer.Typer(
     name="tpscope",
@@ -40,6 +41,7 @@ app.add_typer(dead_letter_app, name="dead-letters")
 app.add_typer(tenant_app, name="tenants")
 app.add_typer(baseline_app, name="baseline")
 app.add_typer(mask_app, name="masks")
+app.add_typer(token_app, name="token")
 app.add_typer(objective_app, name="objectives")
 app.add_typer(run_app, name="runs")
 

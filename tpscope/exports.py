@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import orjson
 import pandas as pd
 
 from core.config import Settings
@@ -14,6 +13,16 @@ from core.series import ALL_CALLS, METRICS, Selector
 from core.types import SeriesRequest
 from render.export import write_table, write_whole
 from render.forecast_export import ForecastItem, encode_forecasts
+from render.result_tables import (
+    ANOMALY_META,
+    INCIDENT_META,
+    Meta,
+    anomaly_table,
+    call_frame,
+    call_meta,
+    incident_table,
+    series_table,
+)
 from storage.anomalies import read_anomalies
 from storage.backtests import latest_backtests
 from storage.calls import read_calls
@@ -26,8 +35,6 @@ from tpscope.reading import reading
 _MAX_CALLS = 1_000_000
 _ALL = "all"
 """What `--selector` calls the selection of all calls; left out it is every forecast."""
-
-Meta = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,75 +96,21 @@ def _series(store: Store, request: ExportRequest, selector: Selector) -> tuple[p
         step_s=int(request.step.total_seconds()),
         selector=selector,
     )
-    frame = read_series(store, wanted).rename(columns={"ts": "timestamp_utc", "value": metric.name})
-    meta = {"content": metric.title, "unit": metric.unit, "selection": selector.words, "time zone": "UTC"}
-    return frame, {**meta, "step": f"{wanted.step_s} s"}
+    return series_table(read_series(store, wanted), metric.name, selector, wanted.step_s)
 
 
 def _calls(store: Store, request: ExportRequest, selector: Selector) -> tuple[pd.DataFrame, Meta]:
-    frame = read_calls(store, request.start, request.end, selector, limit=_MAX_CALLS).to_pandas()
-    frame["attributes"] = [orjson.dumps(dict(pairs)).decode() for pairs in frame["attributes"]]
-    meta = {"content": "calls", "selection": selector.words, "time zone": "UTC", "most rows": f"{_MAX_CALLS:,}"}
-    return frame, meta
+    calls = read_calls(store, request.start, request.end, selector, limit=_MAX_CALLS)
+    return call_frame(calls), call_meta(selector, _MAX_CALLS)
 
 
 def _anomalies(store: Store, request: ExportRequest, selector: Selector) -> tuple[pd.DataFrame, Meta]:
-    rows = [
-        {
-            "started_at_utc": entry.started_at,
-            "ended_at_utc": entry.ended_at,
-            "metric": entry.metric,
-            "unit": METRICS[entry.metric].unit if entry.metric in METRICS else "",
-            "selector": str(entry.selector),
-            "score": entry.score,
-            "severity": entry.severity,
-            "observed": entry.observed,
-            "expected": entry.expected,
-            "lower": entry.lower,
-            "upper": entry.upper,
-            "metrics": ", ".join(dict.fromkeys([entry.metric, *(part.metric for part in entry.contributions)])),
-            "unmoved": ", ".join(entry.unmoved),
-            "causes": "; ".join(f"{str(cause.selector) or 'all traffic'} ({cause.share:.0%})" for cause in entry.causes),
-            "first_cause": str(entry.causes[0].selector) if entry.causes else "",
-            "first_cause_share": entry.causes[0].share if entry.causes else None,
-            "hint": entry.hint,
-            "evidence": entry.evidence,
-            "opened_at_utc": entry.opened_at,
-            "verdict": entry.verdict.value,
-            "explanation": entry.explanation,
-            "model_version": entry.model_version,
-            "baseline_version": entry.baseline_version,
-            "mask_id": entry.mask_id,
-            "muted": entry.muted,
-        }
-        for entry in read_anomalies(store, request.start, request.end, selector if selector.pairs else None)
-        if request.metric in (None, entry.metric)
-    ]
-    return pd.DataFrame(rows), {
-        "content": "anomalies; observed, expected in `unit`; likeliest cause first",
-        "time zone": "UTC",
-    }
+    found = read_anomalies(store, request.start, request.end, selector if selector.pairs else None)
+    return anomaly_table(entry for entry in found if request.metric in (None, entry.metric)), dict(ANOMALY_META)
 
 
 def _incidents(store: Store, request: ExportRequest, selector: Selector) -> tuple[pd.DataFrame, Meta]:
-    rows = [
-        {
-            "id": entry.id,
-            "state": entry.state.value,
-            "rule": entry.rule,
-            "severity": entry.severity.value,
-            "title": entry.title,
-            "summary": entry.summary,
-            "started_at_utc": entry.started_at,
-            "resolved_at_utc": entry.resolved_at,
-            "metric": entry.metric,
-            "value": entry.value,
-            "threshold": entry.threshold,
-            "unit": entry.unit,
-        }
-        for entry in read_incidents(store, request.start, request.end)
-    ]
-    return pd.DataFrame(rows), {"content": "incidents", "time zone": "UTC"}
+    return incident_table(read_incidents(store, request.start, request.end)), dict(INCIDENT_META)
 
 
 _EXPORTS: dict[str, Callable[[Store, ExportRequest, Selector], tuple[pd.DataFrame, Meta]]] = {

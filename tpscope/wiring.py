@@ -20,13 +20,15 @@ from analytics.rescoring import run_rescoring
 from core.clock import Clock, SystemClock
 from core.config import Settings
 from core.errors import ConfigError, StoreError, TransientError
+from dashboards.access.way_in import check_way_in
 from dashboards.run import RunningServer, serve
 from dashboards.server import create_app
 from ingest.consumer import Consumer
 from ingest.formats import build_format
-from ingest.intake import build_intake
+from ingest.intake import Intake, build_intake
 from ingest.kafka_client import open_client
 from ingest.open_source import open_source
+from ingest.posted import PostedCalls
 from storage.contract import Store
 from storage.epochs import claim_epoch
 from storage.jobs import read_job
@@ -95,6 +97,8 @@ class Service:
         self._clock = clock or SystemClock()
         self._workers = Workers()
         self._web: RunningServer | None = None
+        self._made: Intake | None = None
+        self._making = threading.Lock()
         self._scheduler: JobScheduler | None = None
 
     @property
@@ -124,18 +128,15 @@ class Service:
 
     def start_web(self) -> None:
         settings = self._current.value
-        app = create_app(self._store, settings, self._clock, token=api_token(self._store) or None)
+        check_way_in(self._store, settings.web, self._clock)
+        sink = PostedCalls(self._intake, self._store, settings, self._clock)
+        app = create_app(self._store, settings, self._clock, token=api_token(self._store) or None, sink=sink)
         self._web = serve(app, settings.web.host, settings.web.port)
         publish_api(self._store, self._web.address)
 
     def start_ingest(self) -> None:
         settings = self._current.value
-        intake = build_intake(settings, build_format(settings.kafka.format, settings.formats, settings.kafka.schema_registry))
-        if intake.guard is not None:
-            known = KnownValues(intake.guard, self._store, settings, self._clock)
-            known.seed()
-            self._workers.start("known values", known.run)
-        consumer = Consumer(open_source(settings.kafka), intake, self._store, settings.kafka, self._clock)
+        consumer = Consumer(open_source(settings.kafka), self._intake(), self._store, settings.kafka, self._clock)
         self._workers.start("ingest", consumer.run)
 
     def start_jobs(self) -> None:
@@ -166,6 +167,20 @@ class Service:
         if self._web:
             self._web.stop()
         self._store.close()
+
+    def _intake(self) -> Intake:
+        """What becomes of calls, from Kafka and by POST alike; made when the first of them comes."""
+        with self._making:
+            if self._made is None:
+                settings = self._current.value
+                format_ = build_format(settings.kafka.format, settings.formats, settings.kafka.schema_registry)
+                made = build_intake(settings, format_)
+                if made.guard is not None:
+                    known = KnownValues(made.guard, self._store, settings, self._clock)
+                    known.seed()
+                    self._workers.start("known values", known.run)
+                self._made = made
+            return self._made
 
     def _has(self, role: Role) -> bool:
         return self._role in (Role.ALL, role)

@@ -9,16 +9,18 @@ from starlette.responses import Response
 from core.capacity import Fit, LimitOutlook, ServingCost
 from dashboards import queries
 from dashboards.api.answers import answer, utc
-from dashboards.api.results import NoQuery
+from dashboards.api.documented import api_router, described
+from dashboards.api.questions import NoQuery
+from dashboards.api.schemas import OpenAnswer
 from dashboards.context import Web
 from dashboards.threads import Workers
 from storage import capacity
 
 
 def router(web: Web, workers: Workers) -> APIRouter:
-    routes = APIRouter(prefix="/api/v1", tags=["results"])
+    routes = api_router("results")
 
-    @routes.get("/capacity", summary="Ceilings, limits and the time until they are reached", response_class=Response)
+    @routes.get("/capacity", summary="Ceilings, limits and the time until they are reached", **described(OpenAnswer))
     async def of_capacity(_query: Annotated[NoQuery, Query()]) -> Response:
         """Of each interval `lower` and `upper` hold 90 %; null is infinite or unknown. Times are UTC."""
         return answer(await workers.run(read_capacity, web))

@@ -6,8 +6,10 @@ from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 from starlette.responses import Response
 
+from core.access import Scope
 from core.errors import StoreError, StoreUnavailable
 from core.types import JobState
+from dashboards.access.caller import Who
 from dashboards.api.answers import answer, utc
 from dashboards.context import Web
 from dashboards.status import PERIODIC
@@ -27,9 +29,12 @@ def router(web: Web, workers: Workers) -> APIRouter:
         return answer({"status": "ok"})
 
     @routes.get("/readyz", summary="Whether the store answers, its schema is current and the jobs run", response_class=Response)
-    async def readyz() -> Response:
+    async def readyz(who: Who) -> Response:
+        """Why it is not is told to those who may read."""
         reasons = await workers.run(reasons_not_ready, web)
-        body = {"status": "ready" if not reasons else "not ready", "reasons": reasons, "at": utc(web.now())}
+        body: dict[str, object] = {"status": "ready" if not reasons else "not ready", "at": utc(web.now())}
+        if who.may(Scope.READ) and not who.tenants:
+            body["reasons"] = reasons
         return answer(body, 200 if not reasons else 503)
 
     @routes.get("/metrics", summary="Metrics about tpscope itself, for Prometheus", response_class=Response)

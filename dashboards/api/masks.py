@@ -1,20 +1,20 @@
-"""`GET` and `POST /api/v1/masks`, `POST /api/v1/masks/{id}/end`: what people say of spans of time.
-
-A page of another site cannot post here: the body must be JSON by its media type, which browsers ask leave for and never get,
-and an `Origin` must be our own host.
-"""
+"""`GET` and `POST /api/v1/masks`, `POST /api/v1/masks/{id}/end`: what people say of spans of time."""
 
 from datetime import datetime, timedelta
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from core.masks import Mask, MaskKind
 from core.series import Selector
+from dashboards.access.caller import Who, deed
+from dashboards.access.rows import sees
 from dashboards.api.answers import answer, utc
+from dashboards.api.bodies import json_body
+from dashboards.api.documented import api_router, described, described_body
+from dashboards.api.schemas import MasksAnswer, MaskShape, NewMaskAnswer
 from dashboards.context import Web
 from dashboards.problems import Problem
 from dashboards.threads import Workers
@@ -52,21 +52,33 @@ class EndOfMask(BaseModel):
 
 
 def router(web: Web, workers: Workers) -> APIRouter:
-    routes = APIRouter(prefix="/api/v1", tags=["masks"])
+    routes = api_router("masks")
 
-    @routes.get("/masks", summary="Masks that hold now or later", response_class=Response)
-    async def list_masks(query: Annotated[MasksQuery, Query()]) -> Response:
+    @routes.get("/masks", summary="Masks that hold now or later", **described(MasksAnswer))
+    async def list_masks(query: Annotated[MasksQuery, Query()], who: Who) -> Response:
         found = await workers.run(masks.read_masks, web.store, None if query.all else web.now())
-        return answer({"masks": [_json(one) for one in found]})
+        return answer({"masks": [_json(one) for one in found if sees(who, one.selector.labels)]})
 
-    @routes.post("/masks", summary="Leave a span out of training and mute it", response_class=Response)
+    @routes.post(
+        "/masks",
+        summary="Leave a span out of training and mute it",
+        openapi_extra=described_body(NewMask),
+        **described(NewMaskAnswer, 201, "The mask, and the anomalies that it speaks of."),
+    )
     async def add(request: Request) -> Response:
-        asked = await _body(request, NewMask)
-        return answer(await workers.run(add_mask, web, asked), 201)
+        asked = await json_body(request, NewMask)
+        made = await workers.run(add_mask, web, asked)
+        deed(request, mask=made["id"], said_by=asked.who)
+        return answer(made, 201)
 
-    @routes.post("/masks/{mask_id}/end", summary="End a mask", response_class=Response)
-    async def end(mask_id: str, request: Request) -> Response:
-        asked = await _body(request, EndOfMask)
+    @routes.post(
+        "/masks/{mask_id}/end",
+        summary="End a mask",
+        openapi_extra=described_body(EndOfMask, required=False),
+        **described(MaskShape),
+    )
+    async def end(mask_id: Annotated[str, Path(max_length=64)], request: Request) -> Response:
+        asked = await json_body(request, EndOfMask)
         return answer(await workers.run(end_mask, web, mask_id, asked))
 
     return routes
@@ -101,22 +113,6 @@ def end_mask(web: Web, mask_id: str, asked: EndOfMask) -> dict[str, Any]:
     if ended is None:
         raise Problem(404, f"There is no mask {mask_id[:40]!r}.")
     return _json(ended)
-
-
-async def _body(request: Request, model: type[BaseModel]) -> Any:
-    """The request's JSON as `model`. Raises Problem for another media type, another site's page, and what does not fit."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise Problem(415, "The body must be JSON, with the media type application/json.")
-    origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host", ""):
-        raise Problem(403, "A page of another site may not ask for this.")
-    try:
-        return model.model_validate_json(await request.body() or b"{}")
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        parameter = str(first["loc"][-1]) if first["loc"] else "body"
-        words = str(first["msg"])
-        raise Problem(400, f"{parameter}: {words[0].lower()}{words[1:]}.", parameter=parameter) from None
 
 
 def _span(web: Web, asked: NewMask) -> tuple[datetime, datetime | None, Selector]:

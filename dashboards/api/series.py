@@ -8,18 +8,23 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from starlette.responses import Response
 
+from core.access import LOCAL, Principal
 from core.durations import parse_duration
 from core.record import DIMENSIONS
 from core.series import METRICS
 from core.types import SeriesRequest
 from dashboards import queries
+from dashboards.access.caller import Who
+from dashboards.access.rows import narrowed, whole_only
 from dashboards.api import named_series
 from dashboards.api.answers import answer, utc
+from dashboards.api.documented import api_router, described
+from dashboards.api.schemas import SeriesAnswer
 from dashboards.context import Web
 from dashboards.problems import Problem
 from dashboards.selection import LONGEST, read_selector
 from dashboards.threads import Workers
-from dashboards.window import iso, read_window
+from dashboards.window import Window, iso, read_window
 from storage.series import read_series
 
 DEFAULT_LAST = "1h"
@@ -67,51 +72,70 @@ SeriesQuery: Any = with_dimensions(_SeriesBase, "SeriesQuery")
 
 
 def router(web: Web, workers: Workers) -> APIRouter:
-    routes = APIRouter(prefix="/api/v1", tags=["series"])
+    routes = api_router("series")
 
-    @routes.get("/series", summary="One metric over time", response_class=Response)
-    async def series(query: Annotated[SeriesQuery, Query()]) -> Response:
+    @routes.get("/series", summary="One metric over time", **described(SeriesAnswer))
+    async def series(query: Annotated[SeriesQuery, Query()], who: Who) -> Response:
         """Points are `[start of the step, value]`; null is unknown, 0 is a true zero. Steps that are not over are left out.
 
         From `complete_until` on null means that calls have not all arrived.
         """
-        return answer(await workers.run(read, web, query))
+        return answer(await workers.run(read, web, query, who))
 
     return routes
 
 
-def read(web: Web, query: Any) -> dict[str, Any]:
-    """Answer one question. Raises Problem, BadWindow and what the store raises."""
-    parameters = query.parameters()
-    named = query.transaction is not None or query.metric not in METRICS
-    metric = query.metric
-    by = _dimensions(query.by)
-    step_s = _step(query.step, metric)
-    window = read_window(parameters, web.now(), DEFAULT_LAST, step_s)
+def read(web: Web, query: Any, who: Principal = LOCAL) -> dict[str, Any]:
+    """Answer one question, of what the caller sees. Raises Problem, BadWindow and what the store raises."""
+    if getattr(query, "transaction", None) is not None or query.metric not in METRICS:
+        whole_only(who, "metric: a transaction, or a name of samples,")
+        window = _window(web, query)
+        selector, by = read_selector(query.parameters()), _dimensions(query.by)
+        return named_series.read(web, query.metric, query.transaction, window, selector, by)
+    asked = asked_series(web, query, who)
+    return {
+        "metric": asked.metric,
+        "unit": METRICS[asked.metric].unit,
+        "step_s": asked.step_s,
+        "from": iso(asked.start),
+        "to": iso(asked.end),
+        "time_zone": "UTC",
+        "complete_until": utc(queries.freshness(web).complete_until),
+        "series": named_series.points_of(steps_of(web, asked), asked.by),
+    }
+
+
+def asked_series(web: Web, query: Any, who: Principal) -> SeriesRequest:
+    """What is asked of the calls, within what the caller sees. Raises Problem and BadWindow."""
+    if query.metric not in METRICS:
+        words = f"metric: {query.metric!r} is no metric; choose from {', '.join(METRICS)}."
+        raise Problem(400, words, parameter="metric")
+    by, window = _dimensions(query.by), _window(web, query)
+    selector = narrowed(who, read_selector(query.parameters()))
+    return SeriesRequest(
+        metric=query.metric, start=window.start, end=window.end, step_s=window.step_s, selector=selector, by=by
+    )
+
+
+def steps_of(web: Web, request: SeriesRequest) -> pd.DataFrame:
+    """`ts`, `*by`, `value` of the steps that are over; raises Problem where they are too many."""
+    frame = _frame(web, request)
+    most = web.settings.web.max_points
+    if len(frame) > most:
+        words = f"by: {len(frame):,} points are more than {most:,} (web.max_points); ask for fewer dimensions or a longer step."
+        raise Problem(422, words, parameter="by")
+    return frame[["ts", *request.by, "value"]]
+
+
+def _window(web: Web, query: Any) -> Window:
+    window = read_window(query.parameters(), web.now(), DEFAULT_LAST, _step(query.step, query.metric))
     most = web.settings.web.max_points
     if window.points > most:
         words = (
             f"step: {window.points:,} points are more than {most:,} (web.max_points); ask for a longer step or a shorter span."
         )
         raise Problem(422, words, parameter="step")
-    selector = read_selector(parameters)
-    if named:
-        return named_series.read(web, metric, query.transaction, window, selector, by)
-    request = SeriesRequest(metric=metric, start=window.start, end=window.end, step_s=window.step_s, selector=selector, by=by)
-    frame = _frame(web, request)
-    if len(frame) > most:
-        words = f"by: {len(frame):,} points are more than {most:,} (web.max_points); ask for fewer dimensions or a longer step."
-        raise Problem(422, words, parameter="by")
-    return {
-        "metric": metric,
-        "unit": METRICS[metric].unit,
-        "step_s": window.step_s,
-        "from": iso(window.start),
-        "to": iso(window.end),
-        "time_zone": "UTC",
-        "complete_until": utc(queries.freshness(web).complete_until),
-        "series": named_series.points_of(frame, by),
-    }
+    return window
 
 
 def _frame(web: Web, request: SeriesRequest) -> pd.DataFrame:

@@ -123,3 +123,18 @@
         }
     };
 })();
+
+// A login that has ended: what a page asks for is refused, and the page leads to the login instead of standing still.
+(function () {
+    "use strict";
+    var send = window.fetch;
+    window.fetch = function () {
+        return send.apply(this, arguments).then(function (answer) {
+            if (answer.status === 401 && answer.url.indexOf(window.location.origin + "/") === 0) {
+                var here = window.location.pathname + window.location.search;
+                window.location.assign("/login?next=" + encodeURIComponent(here));
+            }
+            return answer;
+        });
+    };
+})();

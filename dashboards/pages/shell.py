@@ -32,8 +32,8 @@ INDEX = """<!DOCTYPE html>
 """`early.js` sets the theme before anything is painted."""
 
 
-def layout() -> Any:
-    """The frame that stays while pages change."""
+def layout(*, account: bool = False) -> Any:
+    """The frame that stays while pages change; with a way to the account where people log in."""
     return html.Div(
         [
             dcc.Location(id="url", refresh="callback-nav"),
@@ -51,6 +51,7 @@ def layout() -> Any:
                         **extra(aria_label="Pages"),
                     ),
                     html.Div(id="status", className="status", **extra(aria_live="polite")),
+                    *([html.A("Account", href="/account", className="button quiet")] if account else []),
                     html.Button(
                         "Theme", id="theme-button", className="button quiet", title="Switch between light, dark and automatic"
                     ),

@@ -117,12 +117,13 @@ def test_the_password_comes_from_a_file_and_stands_nowhere(project: dict[str, An
     for name, service in services.items():
         held = [variable for variable in service.get("environment", {}) if re.search("PASS|SECRET|TOKEN|KEY", variable.upper())]
         assert held == [], name
-    for name in ("clickhouse", "tpscope"):
-        assert services[name]["secrets"] == [{"source": "clickhouse_password"}]
+    assert project["secrets"]["web_token"]["file"] == str(REPOSITORY / "deploy" / "secrets" / "web_token")
+    assert services["clickhouse"]["secrets"] == [{"source": "clickhouse_password"}]
+    assert services["tpscope"]["secrets"] == [{"source": "clickhouse_password"}, {"source": "web_token"}]
     for line in COMPOSE.read_text("utf-8").splitlines():
         value = re.search(r"(?i)passw(?:or)?d\s*[:=]\s*(\S+)", line.split(" #")[0])
         assert value is None or "/run/secrets/" in value[1] or value[1].startswith(('"$$', '"$${')), line
-    kept_out = ["deploy/secrets/clickhouse_password", ".env"]
+    kept_out = ["deploy/secrets/clickhouse_password", "deploy/secrets/web_token", ".env"]
     ignored = subprocess.run(
         ["git", "check-ignore", *kept_out], cwd=REPOSITORY, capture_output=True, text=True, timeout=30, check=False
     )
@@ -149,6 +150,7 @@ def test_kafka_is_the_version_that_the_tests_use(services: dict[str, Any]) -> No
 
 def test_the_mounted_configuration_fits_the_services(services: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "clickhouse_password").write_text("from-the-file\n", "utf-8")
+    (tmp_path / "web_token").write_text("0123456789abcdef" * 3, "utf-8")
     text = (REPOSITORY / "deploy" / "tpscope.yaml").read_text("utf-8")
     assert f"file:{SECRETS}clickhouse_password" in text
     here = tmp_path / "tpscope.yaml"
@@ -163,7 +165,8 @@ def test_the_mounted_configuration_fits_the_services(services: dict[str, Any], t
     assert [f"PLAINTEXT://{broker}" for broker in settings.kafka.brokers] == [
         services["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
     ]
-    assert (settings.web.host, settings.web.port) == ("0.0.0.0", 8080)
+    assert (settings.web.host, settings.web.port, settings.web.login_needed) == ("0.0.0.0", 8080, True)
+    assert settings.web.admin_token is not None
     mounts = [volume for volume in services["tpscope"]["volumes"] if volume.endswith(":ro")]
     assert [mount.split(":")[1] for mount in mounts] == ["/etc/tpscope/tpscope.yaml"]
     assert '"/etc/tpscope/tpscope.yaml"' in (REPOSITORY / "Dockerfile").read_text("utf-8")
