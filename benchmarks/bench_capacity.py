@@ -56,9 +56,9 @@ def print_all(stated: Floats, independent: Floats, crossed: Floats) -> None:
     for (low, mean, share, count), other in zip(ours, reference, strict=True):
         print(f"stated {low:.0%} to {low + 1 / _BINS:.0%}: {count} times, {mean:.3f} on average; crossed {share:.3f}", end="")
         print(f" (hours drawn independently: {other[3]} times, {other[1]:.3f}; {other[2]:.3f})")
-    parts = {"wandering growth": np.s_[::2], "steady growth": np.s_[1::2]}
-    parts |= {f"{days} days": np.s_[:, :, at] for at, days in enumerate(_DAYS)}
-    for name, part in parts.items():
+    by_growth = {"wandering growth": np.s_[::2, :, :], "steady growth": np.s_[1::2, :, :]}
+    by_horizon = {f"{days} days": np.s_[:, :, at : at + 1] for at, days in enumerate(_DAYS)}
+    for name, part in (*by_growth.items(), *by_horizon.items()):
         fifths = ", ".join(f"{mean:.2f}/{share:.2f}" for _, mean, share, _ in reliability(stated[part], crossed[part]))
         print(f"{name}: stated/crossed {fifths}")
     print(f"RESULT name=time_to_limit_worst_bin value={worst(ours):.4g} unit=points reference={worst(reference):.4g}")

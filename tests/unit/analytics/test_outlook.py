@@ -28,7 +28,7 @@ def said(crossed_from_day: list[int | None], kind: str = "tps", minutes: Estimat
     return outlook(limit, measured, ahead(limit, crossing(paths, np.array([5.0])), FIRST, ZoneInfo("UTC"))).words
 
 
-NEVER = [None] * 100
+NEVER: list[int | None] = [None] * 100
 CASES = [
     (NEVER, "The limit of 5 calls/s for gateway edge is unlikely to be reached within 28 days (probability below 1%)."),
     ([*NEVER[:93], *[3] * 7], "The limit of 5 calls/s for gateway edge may be reached within 28 days (probability 7%)."),
