@@ -28,7 +28,7 @@ from storage.contract import Store
 from storage.jobs import read_job
 from storage.migrate import migrate
 from storage.open import open_store
-from storage.watermarks import read_watermarks
+from storage.watermarks import measured_until, read_watermarks
 from tests.support.kafka_broker import KafkaBroker
 from tests.support.receiver import ReceivedRequest, Receiver
 from tpscope.memory import collect_less_often, give_memory_back
@@ -125,8 +125,14 @@ def _settings(folder: Path, brokers: str, url: str) -> Settings:
 
 
 def _learn(store: Store) -> None:
-    """Constant expectations, from the whole minutes that have arrived."""
-    end = floor_to(datetime.now(UTC) - timedelta(seconds=10), timedelta(minutes=1))
+    """Constant expectations, from the last two minutes of which all calls have arrived.
+
+    Half a minute taken for a whole one would make all that follows an anomaly, which the failures then only join.
+    """
+    arrived = measured_until(store, datetime.now(UTC))
+    if arrived is None:
+        raise RuntimeError("no calls have arrived; is the machine too busy?")
+    end = floor_to(arrived, timedelta(minutes=1))
     save(store, learned(read_minutes(store, end - timedelta(minutes=2), end), straying=0), 1)
 
 
