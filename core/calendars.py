@@ -56,10 +56,16 @@ class Calendar:
         return number, np.asarray(local.hour, dtype=np.int64), day_kinds(every_day, self.days_off)
 
     def _local(self, times: pd.DatetimeIndex) -> pd.DatetimeIndex:
-        """Clock times, moved so that whole hours of UTC are whole hours here too."""
-        shown = times.tz_convert(self.time_zone).tz_localize(None)
-        beside = (shown - times.tz_convert("UTC").tz_localize(None)) % pd.Timedelta(hours=1)
-        return pd.DatetimeIndex(shown - beside)
+        """Clock times, moved so that whole hours of UTC are whole hours here too.
+
+        Of an hour in which the clock is changed (Lord Howe Island's, by half an hour) the time before the change goes on to
+        its end: hours are counted, and cannot be divided.
+        """
+        utc = times.tz_convert("UTC")
+        begun = utc.floor("h")
+        shown = begun.tz_convert(self.time_zone).tz_localize(None)
+        beside = (shown - begun.tz_localize(None)) % pd.Timedelta(hours=1)
+        return pd.DatetimeIndex(shown - beside + (utc - begun))
 
     def _slots_of(self, local: pd.DatetimeIndex) -> npt.NDArray[np.int64]:
         return day_kinds(local, self.days_off) * 24 + np.asarray(local.hour, dtype=np.int64)
