@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from tests.support.engines import EngineMissing
 
@@ -59,6 +59,7 @@ class BrowserPage:
         self.requested: list[str] = []
         self._context = browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce")
         self._context.set_default_timeout(timeout_s * 1000)
+        expect.set_options(timeout=timeout_s * 1000)  # else 5 s, which a page that waits for a processor may take
         self.page: Page = self._context.new_page()
         self.page.on("console", self._hear)
         self.page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
