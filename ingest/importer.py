@@ -25,6 +25,7 @@ from ingest.formats import Format, Reject
 from ingest.import_report import FileReport, ImportReport
 from ingest.readers import READERS, Damaged, Reader, blocks_of, reader_of
 from ingest.writer import BatchWriter, located
+from storage.bulk import HeldMerges, bulk_insert
 from storage.contract import Store
 from storage.ranges import IngestRange, read_ranges, write_ranges
 
@@ -36,6 +37,8 @@ CHUNK_ROWS = 100_000
 WRITERS = 3
 """Chunks decoded and written at the same time: one more than two processors, since a write waits for the disk now and then."""
 
+_LOOK_EVERY = 20
+"""Chunks between two looks at how many parts there are."""
 _SAMPLE_ROWS = 1_000
 _HASH_DIGITS = 16
 _DONE = "done"
@@ -69,10 +72,10 @@ def import_files(
     readers = [(Path(path), _checked(Path(path))) for path in paths]
     writer = BatchWriter(store=store, clock=clock, dead_letter_bytes=dead_letter_bytes, watermarks=False)
     reports = []
-    with ThreadPoolExecutor(writers, thread_name_prefix="import") as pool:
+    with bulk_insert(store) as merges, ThreadPoolExecutor(writers, thread_name_prefix="import") as pool:
         for path, reader in readers:
             chunk_writer = _ChunkWriter(store, writer, format, guard, path.name)
-            reports.append(_File(path, reader, chunk_writer, pool, writers, chunk_rows).run(progress))
+            reports.append(_File(path, reader, chunk_writer, pool, writers, chunk_rows, merges).run(progress))
     return ImportReport(files=tuple(reports))
 
 
@@ -119,10 +122,17 @@ class _File:
     """The import of one file."""
 
     def __init__(
-        self, path: Path, reader: Reader, writer: _ChunkWriter, pool: ThreadPoolExecutor, writers: int, chunk_rows: int
+        self,
+        path: Path,
+        reader: Reader,
+        writer: _ChunkWriter,
+        pool: ThreadPoolExecutor,
+        writers: int,
+        chunk_rows: int,
+        merges: HeldMerges,
     ) -> None:
         self._path, self._reader, self._writer = path, reader, writer
-        self._pool, self._at_once = pool, writers
+        self._pool, self._at_once, self._merges = pool, writers, merges
         self._chunk_rows = chunk_rows
         self._rows = self._skipped = self._written = 0
         self._reasons: Counter[str] = Counter()
@@ -172,7 +182,9 @@ class _File:
         under_way: deque[Future[_Written]] = deque()
         problem = ""
         try:
-            for chunk in self._chunks(raw, self._chunk_rows):
+            for number, chunk in enumerate(self._chunks(raw, self._chunk_rows), 1):
+                if number % _LOOK_EVERY == 0:
+                    self._merges.look()
                 missing = chunk.without(done) if done else chunk
                 under_way.append(self._pool.submit(self._writer.write, topic, chunk, missing, raw.tell()))
                 # One more than can be written waits, so that no writer has to: this bounds the memory.

@@ -6,23 +6,64 @@ from contextlib import contextmanager
 from storage.contract import Store
 
 MERGED_TABLES = ("calls", "route_1m", "model_1m", "tenant_1m", "calls_1s")
+MOST_PARTS = """
+SELECT toInt64(max(parts)) AS parts
+FROM (SELECT count() AS parts FROM system.parts
+    WHERE active AND database = currentDatabase() AND has({tables:Array(String)}, table)
+    GROUP BY table, partition)
+"""
+_TOO_MANY, _FEW = 300, 100
+
+
+class HeldMerges:
+    """Holds back merges while much is written, and lets them go on for a while wherever parts become too many.
+
+    ClickHouse slows inserts down from 1,000 parts in a partition on. Used by one thread.
+    """
+
+    def __init__(self, store: Store, too_many: int = _TOO_MANY, few: int = _FEW) -> None:
+        self._store, self._too_many, self._few = store, too_many, few
+        self._mine, self._held = store.capabilities.owner, False
+
+    def look(self) -> None:
+        """Hold them back or let them go on, as the number of parts asks for; to be called every few dozen batches."""
+        if not self._mine:
+            return
+        parts = self._store.arrow(MOST_PARTS, {"tables": list(MERGED_TABLES)}).column("parts")[0].as_py()
+        if self._held and parts > self._too_many:
+            self.release()
+        elif not self._held and parts < self._few:
+            self.hold()
+
+    def hold(self) -> None:
+        """No merge begins any more."""
+        if self._mine:
+            self._held = True
+            self._each("STOP")
+
+    def release(self) -> None:
+        """Merges go on."""
+        if self._mine:
+            self._each("START")
+            self._held = False
+
+    def _each(self, what: str) -> None:
+        for table in MERGED_TABLES:
+            self._store.command(f"SYSTEM {what} MERGES {table}")
 
 
 @contextmanager
-def bulk_insert(store: Store) -> Iterator[None]:
+def bulk_insert(store: Store) -> Iterator[HeldMerges]:
     """Hold back the merges of the calls and their rollups while history is written; they catch up after the block.
 
     Merging while batches still arrive merges the same rows again and again: 6 million sparse calls then cost 1.7 times as much
-    processor time. For some hundred batches: ClickHouse slows inserts down from 1,000 parts in a partition on. Only in the
-    process that owns the data (`capabilities.owner`); elsewhere it does nothing. Ends with the process, however that ends.
+    processor time, and the merges of quantile states most of the memory. Whoever writes more than some hundred batches calls
+    `look` in between. Only in the process that owns the data (`capabilities.owner`); elsewhere it does nothing. Ends with the
+    process, however that ends.
     """
-    if not store.capabilities.owner:
-        yield
-        return
+    merges = HeldMerges(store)
     try:
-        for table in MERGED_TABLES:
-            store.command(f"SYSTEM STOP MERGES {table}")
-        yield
+        merges.hold()
+        yield merges
     finally:
-        for table in MERGED_TABLES:
-            store.command(f"SYSTEM START MERGES {table}")
+        merges.release()

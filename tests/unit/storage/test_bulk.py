@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from benchmarks.sparse_calls import sparse_calls
-from storage.bulk import bulk_insert
+from storage.bulk import HeldMerges, bulk_insert
 from storage.calls import insert_calls
 from storage.contract import Store
 from tests.support.wait import wait_until
@@ -41,3 +41,19 @@ def test_merges_go_on_after_a_failure(store: Store) -> None:
     with pytest.raises(RuntimeError, match="broken off"):
         broken_off()
     wait_until(lambda: parts(store) < BATCHES, 30, "a merge")
+
+
+def test_where_parts_become_too_many_merges_go_on_until_they_are_few(store: Store) -> None:
+    wait_until(lambda: parts(store) < BATCHES, 30, "merges of what was there before")
+    merges = HeldMerges(store, too_many=BATCHES - 1, few=BATCHES // 2)
+    merges.look()
+    try:
+        fill(store, "many")
+        assert parts(store) >= BATCHES
+        merges.look()
+        wait_until(lambda: parts(store) < BATCHES // 2, 30, "a merge")
+        merges.look()
+        fill(store, "more")
+        assert parts(store) >= BATCHES
+    finally:
+        merges.release()
