@@ -55,7 +55,7 @@ def run_serve(config: Path | None, store: str | None, role: str, log_level: str)
         service.start()
         collect_less_often()
         if not settings.kafka.brokers and role in (Role.ALL, Role.INGEST):
-            logger.warning("kafka.brokers is empty: calls come only by import; set it to consume a topic")
+            logger.warning("kafka.brokers is empty: calls come only by import and by POST; set it to consume a topic")
         logger.info("role %s is up%s", role, f", pages at {service.address}" if service.address else "")
         return _run(service, stop, reload, config)
     finally:
