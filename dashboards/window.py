@@ -14,7 +14,8 @@ POINTS = 400
 STEPS_S = (60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 14_400, 21_600, 43_200, 86_400)
 
 MIN_SPAN = timedelta(minutes=1)
-MAX_SPAN = timedelta(days=366 * 5)
+_YEAR = timedelta(days=366)
+MAX_SPAN = 5 * _YEAR
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -101,14 +102,15 @@ def read_time(parameter: str, text: str) -> datetime:
     return moment
 
 
-def read_span(parameter: str, text: str) -> timedelta:
-    """A duration such as `6h`. Raises BadWindow."""
+def read_span(parameter: str, text: str, least: timedelta = MIN_SPAN, most: timedelta = MAX_SPAN) -> timedelta:
+    """A duration such as `6h`, from `least` to `most`. Raises BadWindow."""
     try:
         span = parse_duration(text[:40])
     except (ValueError, OverflowError):
         raise BadWindow(parameter, f"{text[:40]!r} is no duration; write for example 15m, 6h or 14d", readable=False) from None
-    if not MIN_SPAN <= span <= MAX_SPAN:
-        raise BadWindow(parameter, f"{text[:40]!r} must lie between 1m and 5 years")
+    if not least <= span <= most:
+        longest = f"{most // _YEAR} years" if most >= 2 * _YEAR else format_duration(most)
+        raise BadWindow(parameter, f"{text[:40]!r} must lie between {format_duration(least)} and {longest}")
     return span
 
 

@@ -37,8 +37,6 @@ CHUNK_ROWS = 100_000
 WRITERS = 3
 """Chunks decoded and written at the same time: one more than two processors, since a write waits for the disk now and then."""
 
-_LOOK_EVERY = 20
-"""Chunks between two looks at how many parts there are."""
 _SAMPLE_ROWS = 1_000
 _HASH_DIGITS = 16
 _DONE = "done"
@@ -182,9 +180,7 @@ class _File:
         under_way: deque[Future[_Written]] = deque()
         problem = ""
         try:
-            for number, chunk in enumerate(self._chunks(raw, self._chunk_rows), 1):
-                if number % _LOOK_EVERY == 0:
-                    self._merges.look()
+            for chunk in self._chunks(raw, self._chunk_rows):
                 missing = chunk.without(done) if done else chunk
                 under_way.append(self._pool.submit(self._writer.write, topic, chunk, missing, raw.tell()))
                 # One more than can be written waits, so that no writer has to: this bounds the memory.
@@ -209,6 +205,7 @@ class _File:
         self._skipped += one.skipped
         self._written += one.written
         self._reasons.update(one.reasons)
+        self._merges.wrote()
         return one.position
 
 

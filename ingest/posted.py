@@ -20,7 +20,7 @@ from core.posting import ForeignTenant, KeyUsed, Posted, RefusedLine
 from core.record import POST_TOPIC_PREFIX
 from core.telemetry import INGEST_RECORDS, INGEST_REJECTED
 from ingest.batch import Batch, Partition, Slice
-from ingest.formats import build_format
+from ingest.formats import Format, build_format
 from ingest.intake import Intake
 from ingest.writer import BatchWriter, Prepared
 from storage.contract import Store
@@ -42,6 +42,7 @@ class PostedCalls:
             store=store, clock=clock, dead_letter_bytes=settings.kafka.dead_letter_bytes, watermarks=False
         )
         self._locks = [threading.Lock() for _ in range(_STRIPES)]
+        self._formats: dict[str, Format] = {}
 
     def take(self, name: str, body: bytes, *, format: str = "", tenants: Sequence[str] = ()) -> Posted:
         topic, digest = POST_TOPIC_PREFIX + name, hashlib.sha256(body).hexdigest()
@@ -65,7 +66,9 @@ class PostedCalls:
     def _intake_of(self, format_: str) -> Intake:
         intake = self._intake()
         name = format_ or self._settings.kafka.format
-        return replace(intake, format=build_format(name, self._settings.formats), samples_topic="")
+        if name not in self._formats:  # `auto` takes milliseconds to make, and remembers what it has recognised
+            self._formats[name] = build_format(name, self._settings.formats)
+        return replace(intake, format=self._formats[name], samples_topic="")
 
 
 def _prepared(intake: Intake, post: Post, body: bytes, tenants: Sequence[str]) -> Prepared:

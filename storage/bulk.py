@@ -13,6 +13,7 @@ FROM (SELECT count() AS parts FROM system.parts
     GROUP BY table, partition)
 """
 _TOO_MANY, _FEW = 300, 100
+_LOOK_EVERY = 20
 
 
 class HeldMerges:
@@ -24,9 +25,16 @@ class HeldMerges:
     def __init__(self, store: Store, too_many: int = _TOO_MANY, few: int = _FEW) -> None:
         self._store, self._too_many, self._few = store, too_many, few
         self._mine, self._held = store.capabilities.owner, False
+        self._batches = 0
+
+    def wrote(self) -> None:
+        """A further batch is there, of whatever file; how many parts there are is looked at every so many batches."""
+        self._batches += 1
+        if self._batches % _LOOK_EVERY == 0:
+            self.look()
 
     def look(self) -> None:
-        """Hold them back or let them go on, as the number of parts asks for; to be called every few dozen batches."""
+        """Hold them back or let them go on, as the number of parts asks for."""
         if not self._mine:
             return
         parts = self._store.arrow(MOST_PARTS, {"tables": list(MERGED_TABLES)}).column("parts")[0].as_py()
@@ -57,8 +65,8 @@ def bulk_insert(store: Store) -> Iterator[HeldMerges]:
     """Hold back the merges of the calls and their rollups while history is written; they catch up after the block.
 
     Merging while batches still arrive merges the same rows again and again: 6 million sparse calls then cost 1.7 times as much
-    processor time, and the merges of quantile states most of the memory. Whoever writes more than some hundred batches calls
-    `look` in between. Only in the process that owns the data (`capabilities.owner`); elsewhere it does nothing. Ends with the
+    processor time, and the merges of quantile states most of the memory. Whoever writes more than some hundred batches tells
+    of each (`wrote`). Only in the process that owns the data (`capabilities.owner`); elsewhere it does nothing. Ends with the
     process, however that ends.
     """
     merges = HeldMerges(store)

@@ -41,8 +41,9 @@ def give_memory_back() -> bool:
 class MemoryKeeper:
     """Gives back what is free but kept, while batches come and go: in the allocators of Python's libraries and of the engine.
 
-    Both keep freed pages in case they are wanted again. After ten million calls these were more than half of the process's
-    memory (benchmarks/bench_ingest.py). Looking costs nothing, giving back some milliseconds, so it is done only after growth.
+    Both keep freed pages in case they are wanted again, and cycles hold what Kafka's answers were read into. After five million
+    calls that was more than half of the process's memory (benchmarks/bench_ingest.py). Looking costs nothing, giving back some
+    milliseconds, so it is done only after growth.
     """
 
     def __init__(self, store: Store) -> None:
@@ -65,7 +66,7 @@ class MemoryKeeper:
             self._low = min(self._low, now)
 
     def _give_back(self) -> None:
-        gc.collect()  # what Kafka's answers were read into is in cycles: few objects, of megabytes each
+        gc.collect()  # few objects, of megabytes each
         if self._libc is not None:
             self._libc.malloc_trim(0)
         if self._store is not None:
@@ -80,7 +81,7 @@ class MemoryKeeper:
 
 @contextmanager
 def lean_memory(store: Store) -> Iterator[None]:
-    """Both of the above, for a command that handles batches: until the block ends."""
+    """What the service does about its memory, for a command that handles batches: until the block ends."""
     give_memory_back()
     stop = threading.Event()
     thread = threading.Thread(target=MemoryKeeper(store).run, args=(stop,), name="memory", daemon=True)

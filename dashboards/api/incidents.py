@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from core.access import Principal
-from core.durations import parse_duration
 from core.types import Action, Incident, IncidentAction, Notification
 from dashboards import queries
 from dashboards.access.caller import Who, deed
@@ -24,7 +23,7 @@ from dashboards.api.schemas import ActionAnswer, IncidentAnswer, IncidentsAnswer
 from dashboards.context import Web
 from dashboards.problems import Problem
 from dashboards.threads import Workers
-from dashboards.window import iso, read_window
+from dashboards.window import iso, read_span, read_window
 from storage.incidents import incident_history, read_incidents
 from storage.silences import write_actions
 
@@ -99,12 +98,12 @@ def one_of(web: Web, incident_id: str, who: Principal) -> dict[str, Any]:
 
 
 def acted(web: Web, incident_id: str, asked: NewAction, who: Principal) -> dict[str, Any]:
-    """Note what is said; returns it. Raises Problem for an incident that is over or not there."""
+    """Note what is said; returns it. Raises Problem for an incident that is over or not there, and BadWindow."""
     latest = _history(web, incident_id, who)[-1]
     if not latest.state.is_open:
         raise Problem(409, f"Incident {incident_id!r} is {latest.state.value}; there is nothing to say of it any more.")
     now = web.now()
-    until = now + _snooze(asked.for_) if asked.action is Action.SNOOZE else None
+    until = now + read_span("for", asked.for_, most=_LONGEST_SNOOZE) if asked.action is Action.SNOOZE else None
     said = IncidentAction(
         id=f"{_BY_API}-{secrets.token_hex(12)}",
         incident_id=incident_id,
@@ -174,13 +173,3 @@ def _message(one: Notification) -> dict[str, Any]:
         "attempts": one.attempts,
         "error": one.error or None,
     }
-
-
-def _snooze(text: str) -> timedelta:
-    try:
-        span = parse_duration(text)
-    except (ValueError, OverflowError):
-        raise Problem(400, f"for: {text!r} is no duration; write for example 30m or 2h.", parameter="for") from None
-    if not timedelta(minutes=1) <= span <= _LONGEST_SNOOZE:
-        raise Problem(422, "for: must lie between 1m and 7d.", parameter="for")
-    return span

@@ -11,7 +11,6 @@ from starlette.responses import Response
 
 from core.access import Principal
 from core.alert_settings import checked_match
-from core.durations import parse_duration
 from core.types import Silence
 from dashboards.access.caller import Who, deed
 from dashboards.api.answers import answer, utc
@@ -22,10 +21,10 @@ from dashboards.api.schemas import SilencesAnswer, SilenceShape
 from dashboards.context import Web
 from dashboards.problems import Problem
 from dashboards.threads import Workers
-from dashboards.window import read_time
+from dashboards.window import read_span, read_time
 from storage.silences import read_silences, write_silence
 
-_LONGEST = timedelta(days=366)
+_SHORTEST, _LONGEST = timedelta(seconds=1), timedelta(days=366)
 _MOST_LABELS = 20
 _LONGEST_VALUE = 200
 
@@ -74,7 +73,7 @@ def added(web: Web, asked: NewSilence, who: Principal) -> Silence:
     """Write the silence. Raises Problem and BadWindow."""
     now = web.now()
     start = read_time("from", asked.from_) if asked.from_ else now
-    end = start + _span(asked.for_)
+    end = start + read_span("for", asked.for_, _SHORTEST, _LONGEST)
     if end <= now:
         raise Problem(422, "for: the silence would be over before now; give a longer one or a later from.", parameter="for")
     if any(len(text) > _LONGEST_VALUE for pair in asked.match.items() for text in pair):
@@ -117,13 +116,3 @@ def shape(one: Silence) -> dict[str, Any]:
         "created_by": one.created_by,
         "comment": one.comment,
     }
-
-
-def _span(text: str) -> timedelta:
-    try:
-        span = parse_duration(text)
-    except (ValueError, OverflowError):
-        raise Problem(400, f"for: {text!r} is no duration; write for example 30m, 2h or 7d.", parameter="for") from None
-    if not timedelta(seconds=1) <= span <= _LONGEST:
-        raise Problem(422, "for: must lie between 1s and 366d.", parameter="for")
-    return span

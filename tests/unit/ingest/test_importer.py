@@ -18,6 +18,7 @@ from core.errors import ConfigError, StoreUnavailable
 from ingest.cardinality import build_guard
 from ingest.formats import Format, build_format
 from ingest.importer import FileReport, ImportReport, import_files
+from storage.bulk import HeldMerges
 from storage.calls import count_by, count_calls, read_calls
 from storage.contract import Store
 from storage.dead_letters import count_dead_letters, read_dead_letters
@@ -327,3 +328,15 @@ def test_a_chunk_may_span_hundreds_of_days(store: Store, tmp_path: Path) -> None
     path.write_bytes(b"".join(one + b"\n" for one in encoded(*(record(ts=day.isoformat()) for day in days))))
     assert only(imported(store, path)).written == 400
     assert count_calls(store) == 400
+
+
+def test_many_small_files_are_watched_like_a_large_one(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each file is one part: unwatched, a folder of hourly files would have more than the engine takes."""
+    looks: list[HeldMerges] = []
+    monkeypatch.setattr(HeldMerges, "look", lambda merges: looks.append(merges))
+    files = [tmp_path / f"{number}.ndjson" for number in range(40)]
+    for number, path in enumerate(files):
+        path.write_bytes(lines(1, first=number))
+    imported(store, *files)
+    assert len(looks) == 2
+    assert count_calls(store) == 40
