@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from core.record import DIMENSIONS
-from core.series import Selector
+from core.series import TRANSACTION, VERSION, Selector
 from core.types import Incident, Severity
 
 INHIBITED_BY = "inhibited_by"
@@ -61,5 +61,7 @@ def overlap(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
 
 
 def selection(labels: Mapping[str, str]) -> dict[str, str]:
-    """The labels that are dimensions of a call."""
+    """The labels that say which calls: the transaction with its version, else those that are dimensions of a call."""
+    if labels.get(TRANSACTION) and labels.get(VERSION):
+        return {name: labels[name] for name in (TRANSACTION, VERSION)}
     return {name: value for name, value in labels.items() if name in DIMENSIONS}

@@ -44,7 +44,7 @@ class TransactionCounter:
 
     def run(self, store: Store, clock: Clock, settings: Settings, epoch: int) -> JobReport:
         """Count what is due; `items` counts rows (minutes x transactions). The cursor is the end of what has arrived."""
-        transactions = [one.definition for one in settings.transactions]
+        transactions = list(settings.definitions)
 
         def body(cursor: datetime | None) -> JobReport:
             now = clock.now()

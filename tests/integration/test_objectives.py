@@ -48,7 +48,7 @@ def test_objectives_are_listed_shown_and_suggested(tmp_path: Path, capsys: pytes
     assert found["errors"]["value"] == pytest.approx(0.0201, abs=0.001)
     assert found["errors"]["budget_left"] == pytest.approx(0.6, abs=0.02)
     assert run_show(settings, "errors", as_json=False) == 0
-    assert "60% left; burn rates:" in capsys.readouterr().out
+    assert "60% left (29 bad of 72.0 allowed so far); burn rates: 0 over 1 h, 0 over 5 min, " in capsys.readouterr().out
     assert run_suggest(settings, as_json=True) == 0
     suggested = json.loads(capsys.readouterr().out)
     assert [(one["metric"], one["at_most"]) for one in suggested] == [("error_rate", 0.05), ("latency_p99", 250.0)]
