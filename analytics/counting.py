@@ -92,6 +92,12 @@ class TransactionCounter:
         return rows
 
 
+def count_minutes(store: Store, settings: Settings, start: datetime, end: datetime, now: datetime, epoch: int) -> int:
+    """Count what is due of [start, end) at once, for whoever is about to read it; returns how many rows were written."""
+    transactions = settings.definitions
+    return _count(store, transactions, start, end, now - settings.retention.calls, epoch) if transactions and end > start else 0
+
+
 @dataclass(slots=True, kw_only=True)
 class _Due:
     """A span to count in one pass, for the transactions that need it."""

@@ -165,5 +165,12 @@ class Selector:
 ALL_CALLS = Selector()
 
 
+def selection_of(labels: Mapping[str, str]) -> Selector:
+    """The selection that labels name among others: a transaction with its version, else dimensions of a call."""
+    if labels.get(TRANSACTION) and labels.get(VERSION):
+        return Selector.of({name: labels[name] for name in (TRANSACTION, VERSION)})
+    return Selector.of({name: value for name, value in labels.items() if name in DIMENSIONS})
+
+
 def _escape(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"')

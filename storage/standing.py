@@ -47,9 +47,9 @@ class Standing:
 
     @property
     def budget_calls(self) -> float | None:
-        """How many bad calls (or minutes) the budget allows of what was counted so far."""
+        """How many bad calls (or minutes) the budget of the whole window allows, by traffic that goes on as it came."""
         allowed = self.objective.allowed
-        return None if allowed is None or math.isnan(self.bad) else allowed * self.calls
+        return None if allowed is None or math.isnan(self.bad) else allowed * self.calls / self.window.elapsed
 
     @property
     def low_traffic(self) -> bool:

@@ -10,11 +10,12 @@ from core.errors import VersionsDiffer
 from core.series import METRICS, Selector
 from core.transactions import TRANSACTION_METRICS as TRANSACTION_METRICS
 from core.transactions import Transaction, check_comparable
-from storage.contract import Store, Value
+from storage.contract import Params, Store, Value
 from storage.data_span import MAX_POINTS, data_span
 from storage.frames import Ints, at_epoch_s, epoch_s, times_of
 from storage.rollups import QUANTILE_LEVELS_SQL, Floats
-from storage.transactions import read_definitions
+from storage.selection import matching
+from storage.transactions import read_definitions, verdict_of
 
 COUNTS: tuple[str, ...] = ("seen", "total", "known", "good", "rate_limited", "timed")
 PERCENTILES: tuple[str, ...] = ("latency_p50", "latency_p90", "latency_p95", "latency_p99")
@@ -109,6 +110,14 @@ def selected(store: Store, selector: Selector) -> Transaction:
     return found
 
 
+def calls_matching(store: Store, selector: Selector) -> tuple[str, Params]:
+    """As `storage.selection.matching`, over the single calls (alias `t`), for selections that are transactions as well."""
+    if not selector.transaction:
+        return matching(selector, "t")
+    condition, _, params = verdict_of(selected(store, selector), "t0")
+    return f" AND ({condition})", params
+
+
 def definition_of(store: Store, name: str, version: str = "") -> Transaction | None:
     """A definition that was counted: of that version, by default the one in force; None where there is none."""
     for stored in read_definitions(store, name):
@@ -143,12 +152,14 @@ def _rows(store: Store, transaction: Transaction, start: datetime, end: datetime
     return unpacked(table, transaction)
 
 
-def unpacked(table: pa.Table, transaction: Transaction) -> pd.DataFrame:
-    """Rows with the columns of `SUMS`, a column for each percentile and each threshold instead of lists."""
+def unpacked(table: pa.Table, transaction: Transaction | None) -> pd.DataFrame:
+    """Rows with the columns of `SUMS`, a column for each percentile, and for each of the thresholds, instead of lists."""
     rows: pd.DataFrame = table.drop_columns(["good_under", "latency_q"]).to_pandas()
-    under, quantiles = table.column("good_under").to_pylist(), table.column("latency_q").to_pylist()
-    for place, name in enumerate(_under(transaction)):
-        rows[name] = np.array([one[place] for one in under], dtype=np.int64)
+    quantiles = table.column("latency_q").to_pylist()
+    if transaction is not None:
+        under = table.column("good_under").to_pylist()
+        for place, name in enumerate(_under(transaction)):
+            rows[name] = np.array([one[place] for one in under], dtype=np.int64)
     for place, name in enumerate(PERCENTILES):
         rows[name] = np.array([one[place] for one in quantiles], dtype=np.float64)
     return rows
@@ -160,7 +171,8 @@ def _under(transaction: Transaction) -> list[str]:
 
 def values_of(dense: pd.DataFrame, metric: str, step_s: int) -> Floats:
     """A metric of each row of sums over `step_s`, NaN where unknown."""
-    columns = {name: dense[name].to_numpy("float64") for name in dense.columns}
+    needed = (*COUNTS, "latency_known", "latency_ms_sum", *PERCENTILES)
+    columns = {name: dense[name].to_numpy("float64") for name in needed}
     match metric:
         case "tps":
             return columns["total"] / step_s

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import pandas as pd
 
-from core.series import METRICS, Selector
+from core.series import METRICS, TRANSACTION, VERSION, Selector
 from core.transactions import TRANSACTION_METRICS, Transaction
 from storage.contract import Params, Store, Value
 from storage.data_span import MAX_POINTS, data_span
@@ -90,6 +90,37 @@ def transaction_panel(
 ) -> pd.DataFrame:
     """As `storage.series.read_panel`: only steps with calls; metrics that transactions have not are unknown."""
     return panel_of(read_counts(store, selected(store, selector), start, end, step_s), metrics, step_s)
+
+
+def read_transactions(
+    store: Store, start: datetime, end: datetime, transactions: Sequence[Transaction], metrics: Sequence[str]
+) -> pd.DataFrame:
+    """Minutes of many transactions in one read, sparse: only minutes with calls.
+
+    Returns
+    -------
+    DataFrame with `ts`, `transaction` and `version` (`str`), `calls` (`int64`) and one `float64` column per metric, NaN where
+    unknown; those that transactions have not are unknown.
+    """
+    sql = f"""SELECT toString(t.transaction) AS name, toString(t.version) AS name_version,
+        toInt64(toUnixTimestamp(t.minute)) AS step_at, {SUMS}
+    FROM transactions_1m AS t FINAL
+    WHERE t.transaction IN {{names:Array(String)}} AND t.version IN {{versions:Array(String)}} AND {_BOUNDS.format(alias="t")}
+    GROUP BY name, name_version, step_at ORDER BY name, name_version, step_at"""
+    params: dict[str, Value] = {
+        "names": [one.name for one in transactions],
+        "versions": [one.version for one in transactions],
+        "first": start,
+        "last": end,
+    }
+    rows = unpacked(store.arrow(sql, params), None)
+    known = {(one.name, one.version) for one in transactions}
+    mine = np.array([key in known for key in zip(rows["name"], rows["name_version"], strict=True)], dtype=bool)
+    rows = rows[mine].reset_index(drop=True)
+    rows["ts"] = times_of(rows.pop("step_at"))
+    labels = rows.loc[rows["total"] > 0, ["name", "name_version"]].reset_index(drop=True)
+    labels = labels.rename(columns={"name": TRANSACTION, "name_version": VERSION})
+    return pd.concat([panel_of(rows, metrics, _MINUTE_S), labels], axis=1)
 
 
 def panel_of(counts: pd.DataFrame, metrics: Sequence[str], step_s: int) -> pd.DataFrame:

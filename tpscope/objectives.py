@@ -144,7 +144,7 @@ def _details(found: Standing) -> list[str]:
     if budget is None:
         return lines
     allowed = found.budget_calls
-    counted = f" ({found.bad:,.0f} bad of {allowed:,.1f} allowed so far)" if allowed is not None else ""
+    counted = f" ({found.bad:,.0f} bad of {format_number(allowed)} allowed)" if allowed is not None else ""
     rates = zip(BURN_WINDOWS, budget.burns, strict=True)
     burns = ", ".join(f"{format_number(rate)} over {format_span(span)}" for span, rate in rates if math.isfinite(rate))
     lines.append(

@@ -130,7 +130,7 @@ def test_silence_of_each_transaction_is_judged_as_far_as_it_is_counted() -> None
     repository.in_spans = pd.DataFrame({"span": [0, 1, 2], "calls": [5.0, 500.0, 400.0], "value": 1.0})
     assert judged(repository, settings, 2) == []
     repository.in_spans = repository.in_spans.iloc[1:]
-    nothing = {"last_success_at": None, "last_error_at": None, "last_error": "", "duration_s": 0.0}
+    nothing: dict[str, Any] = {"last_success_at": None, "last_error_at": None, "last_error": "", "duration_s": 0.0}
     repository.jobs["transactions"] = JobState(name="transactions", cursor=START - timedelta(hours=1), **nothing)
     found = {one.rule: one for one in judged(repository, settings, 2)}
     assert found["transaction-silent"].started_at == START - timedelta(hours=1, minutes=10)

@@ -51,7 +51,7 @@ def filled(store: Store, rows: list[dict[str, Any]]) -> None:
 def by_hand(rows: list[dict[str, Any]], objective: ObjectiveSettings) -> list[tuple[float, float]]:
     """What was counted and what of it was bad, over each of `SPANS`."""
     mine = [row for row in rows if row["service"] == "chat"]
-    found = []
+    found: list[tuple[float, float]] = []
     for start, end in SPANS:
         inside = [row for row in mine if start <= row["ts"] < end]
         known = [row for row in inside if row["status"] is not None or row["error_type"]]
@@ -94,10 +94,10 @@ def test_a_transaction_is_read_like_the_service_that_it_is(store: Store, rows: l
 
 
 def test_a_minute_is_good_by_its_calls_and_an_empty_one_is_bad(store: Store) -> None:
-    rows = [{"ts": at(60 * minute), "service": "chat" if minute % 3 else "mail", "status": 200} for minute in range(60)]
-    filled(store, [row for row in rows if row["ts"] < START + 30 * MINUTE or row["ts"] >= START + 40 * MINUTE])
+    minutes = [minute for minute in range(60) if not 30 <= minute < 40]
+    filled(store, [{"ts": at(60 * n), "service": "chat" if n % 3 else "mail", "status": 200} for n in minutes])
     found = read_shares(store, TPS, CHAT, [(START, START + HOUR), (START + HOUR - MINUTE, START + HOUR)])
-    held = sum(minute % 3 > 0 for minute in range(60) if not 30 <= minute < 40)
+    held = sum(minute % 3 > 0 for minute in minutes)
     assert found["calls"].tolist() == [60.0, 1.0]
     assert found["bad"].tolist() == [60.0 - held, 0.0]
     later = read_shares(store, TPS, CHAT, [(START + HOUR, START + 2 * HOUR)])
