@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from analytics.counting import count_minutes
 from analytics.detector import Detector, DetectorState, judge_span
 from analytics.diagnosing import diagnosing
 from analytics.features import Panel
@@ -88,7 +89,9 @@ def run_detection(store: Store, clock: Clock, settings: Settings, epoch: int, de
             state = DetectorState()
         start, note = _start_of_detection(cursor, end)
         for at in _steps(start, end, _CHUNK):
-            panel = detector.look_back.read(store, at, min(at + _CHUNK, end))
+            # What is not counted yet would look silent.
+            count_minutes(store, settings, at - LEAD * _MINUTE, min(at + _CHUNK, end), clock.now(), epoch)
+            panel = detector.look_back.read(store, at, min(at + _CHUNK, end), settings.definitions)
             state = _judge(store, trained, state, settings, epoch, panel)
         minutes = max((end - start) // _MINUTE, 0)
         return JobReport(name="detection", cursor=max(start, end), items=minutes, note=note)
@@ -117,7 +120,7 @@ def run_forecasts(store: Store, clock: Clock, settings: Settings, epoch: int) ->
 
     def body(cursor: datetime | None) -> JobReport:
         now = clock.now()
-        done, note = make_forecasts(store, settings.forecast, now, epoch, load_calendars(settings))
+        done, note = make_forecasts(store, settings.forecast, now, epoch, load_calendars(settings), settings.definitions)
         return JobReport(name="forecasts", cursor=floor_to(now, _HOUR), items=done, note=note)
 
     return run_job("forecasts", store, clock, epoch, body)
@@ -160,6 +163,8 @@ def analyze(
     start, end = floor_to(start, _MINUTE), floor_to(end, _MINUTE)
     if end <= start:
         raise ValueError(f"nothing to analyze from {start} to {end}; the end must be a minute or more after the start")
+    if keep:
+        count_minutes(store, settings, start - settings.detection.history, end, end, epoch)
     trainer, look_back, state = Trainer(store, settings), LookBack(), DetectorState()
     every = max(settings.detection.rebuild_every, _LEAST_REBUILD)
     found: dict[str, Anomaly] = {}
@@ -170,7 +175,7 @@ def analyze(
         if trained is not None:
             builds += 1
             for at in _steps(rebuilt_at, until, _CHUNK):
-                panel = look_back.read(store, at, min(at + _CHUNK, until))
+                panel = look_back.read(store, at, min(at + _CHUNK, until), settings.definitions)
                 ask = diagnosing(store, trained, panel)
                 state, changed = judge_span(trained, panel, state, settings.detection, ask, LEAD)
                 found.update({anomaly.id: anomaly for anomaly in changed})

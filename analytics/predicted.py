@@ -91,7 +91,9 @@ def _reconciled(
     whole = (metric, ALL_CALLS)
     if whole not in made:
         return {}
-    dimensions = sorted({key[1].dimensions for key in made if key[0] == metric and key[1].pairs})
+    # Transactions may have calls in common: they add up to nothing.
+    parts_of_all = [key for key in made if key[0] == metric and key[1].pairs and not key[1].transaction]
+    dimensions = sorted({key[1].dimensions for key in parts_of_all})
     groups = [[key for key in made if key[0] == metric and key[1].dimensions == each] for each in dimensions]
     rests = [_rest(histories[whole], [histories[key] for key in keys], hours) for keys in groups]
     frames = [

@@ -8,8 +8,7 @@ from datetime import datetime, timedelta
 import plotly.graph_objects as go
 
 from core.clock import floor_to
-from core.record import DIMENSIONS
-from core.series import METRICS, Selector
+from core.series import METRICS, Selector, selection_of
 from core.types import Anomaly, Incident, Notification
 from dashboards import queries
 from dashboards.context import Web
@@ -85,7 +84,7 @@ def load_detail(web: Web, incident: Incident, look: Look) -> IncidentDetail:
 
 def selector_of(incident: Incident) -> Selector:
     """The selection that an incident's labels name."""
-    return Selector.of({name: value for name, value in incident.labels.items() if name in DIMENSIONS})
+    return selection_of(incident.labels)
 
 
 def without_urls(text: str) -> str:
