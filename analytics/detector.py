@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from analytics.detect import LINGERING, SHARP_MINUTES, Verdicts, judge, with_silence, with_steady, with_sustained
+from analytics.earlier import Earlier
 from analytics.features import Panel, align
 from analytics.look_back import LookBack
 from analytics.run_state import RunSettings, RunState, Versions
@@ -106,7 +107,7 @@ class Detector:
         self._trained: Trained | None = None
         self._asked: object = None
         self._calendars = in_zone("UTC")
-        self.look_back = LookBack()
+        self.look_back, self.earlier = LookBack(), Earlier()
 
     def trained(self, store: Store, settings: Settings) -> Trained | None:
         """The latest version; None while there is none. Calendars are read when it is loaded."""

@@ -399,7 +399,9 @@ class DetectionSettings(Part):
     )
     confirm_within: int = Field(3, ge=1, le=30, description="Minutes in which these are counted, at least as many as they.")
     instant_score: float = Field(1.5, ge=1.0, description="A single minute with this score opens an anomaly at once.")
-    resolve_minutes: int = Field(3, ge=1, le=120, description="Normal minutes in a row that end an anomaly.")
+    resolve_minutes: int = Field(
+        3, ge=1, le=120, description="Normal minutes in a row that end an anomaly; longer or faint ones need up to 12."
+    )
     trees: int = Field(200, ge=10, le=2000, description="Trees of the isolation forest.")
     seed: int = Field(7, description="Seed of everything random in detection.")
     rebuild_every: Duration = Field(timedelta(hours=6), description="How often baselines and the forest are built anew.")
