@@ -14,7 +14,7 @@ _CHRISTMAS = (12, 25)
 _KEPT = 0.7
 """How likely the turn of the year is kept where no calendar says whether."""
 _OFF = {
-    "day off, working day": General(low=0.4, factor=0.75, high=1.15),
+    "day off, working day": General(low=0.25, factor=0.75, high=1.15),
     "day off, weekend": General(low=0.6, factor=0.9, high=1.2),
 }
 _BETWEEN_THE_YEARS = General(low=0.5, factor=0.85, high=1.2)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from analytics.forecasting import growth
 from analytics.forecasting.candidates import NAMES, paths
 from analytics.forecasting.choice import blend, weights, words
 from analytics.forecasting.history import History, prepare
@@ -140,7 +141,10 @@ def forecast(
     special = effects(np.asarray(values, dtype=np.float64), horizon, occasions, season)
     # What an occasion is like is known less well than a usual day: it makes intervals wider, never narrower.
     path, width = path[history.ends :] * special.factor, width[history.ends :] * np.maximum(special.factor, 1.0)
-    away = doubted(width[:, None] * chosen.spread.quantiles, path, special.below, special.above)
+    grown = growth.doubt(history.values, reach, season)[history.ends :]
+    away = doubted(
+        width[:, None] * chosen.spread.quantiles, path, np.hypot(special.below, grown), np.hypot(special.above, grown)
+    )
     points = np.column_stack([path + width * chosen.spread.mean, path[:, None] + away])
     if non_negative or (non_negative is None and history.values.min() >= 0):
         points = np.maximum(points, 0.0)

@@ -105,31 +105,33 @@ def driven_by_people(values: Floats, season: Season) -> float:
 def _expected(one: Occasion, past: Sequence[Seen], driven: float) -> _Belief:
     """About the logarithm of the factor of a point."""
     own = [each.log_factor for each in past if each.name == one.name]
-    kind = [each.log_factor for each in past if one.kind and each.kind == one.kind]
-    if one.general is None and not own and not kind:
-        return _Belief(mean=0.0, variance=0.0)
-    belief, between, again = _in_general(one.general, driven), _between(kind, driven), _AGAIN**2
     others = [each.log_factor for each in past if one.kind and each.kind == one.kind and each.name != one.name]
-    if kind:
-        belief = belief.after(others, between + again)
+    if not own and not others:
+        if one.general is None:
+            return _Belief(mean=0.0, variance=0.0)
+        belief = _in_general(one.general, driven)
+        return replace(belief, variance=driven**2 * (belief.variance + _WITHIN**2))
+    belief, between = _in_general(one.general, driven), _between([*own, *others])
+    if others:
+        belief = belief.after(others, between + _AGAIN**2)
         belief = replace(belief, variance=belief.variance + between)
-    belief = belief.after(own, again)
-    repeated = driven**2 * again if own or kind else 0.0
+    belief = belief.after(own, _AGAIN**2)
     scatter = [each.scatter for each in past if each.name == one.name or (one.kind and each.kind == one.kind)]
-    within = (_WITHIN_COUNT * (driven * _WITHIN) ** 2 + sum(scatter)) / (_WITHIN_COUNT + len(scatter))
-    return replace(belief, variance=belief.variance + repeated + within)
+    within = (_WITHIN_COUNT * _WITHIN**2 + sum(scatter)) / (_WITHIN_COUNT + len(scatter))
+    return replace(belief, variance=belief.variance + _AGAIN**2 + within)
 
 
 def _in_general(general: General | None, driven: float) -> _Belief:
+    """Machines are not expected to change, but may be found to."""
     if general is None:
         return _Belief(mean=0.0, variance=_NOTHING_KNOWN**2)
     mean = math.log(general.factor)
-    below, above = (driven * abs(math.log(rare) - mean) / _ONE_IN_TWENTY for rare in (general.low, general.high))
+    below, above = (abs(math.log(rare) - mean) / _ONE_IN_TWENTY for rare in (general.low, general.high))
     average = max(math.hypot(below, above) / math.sqrt(2.0), 1e-6)
     return _Belief(mean=driven * mean, variance=average**2, below=below / average, above=above / average)
 
 
-def _between(found: Sequence[float], driven: float) -> float:
+def _between(found: Sequence[float]) -> float:
     """Variance between occasions of a kind."""
-    apart = float(((np.array(found) - np.median(found)) ** 2).sum()) if len(found) > 1 else 0.0
-    return (_BETWEEN_COUNT * (driven * _BETWEEN) ** 2 + apart) / (_BETWEEN_COUNT + max(len(found) - 1, 0))
+    apart = float(((np.array(found) - np.median(found)) ** 2).sum())
+    return (_BETWEEN_COUNT * _BETWEEN**2 + apart) / (_BETWEEN_COUNT + len(found) - 1)
