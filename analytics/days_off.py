@@ -55,7 +55,8 @@ def says_nothing(calendar: Calendar) -> bool:
 def _special_days(calendar: Calendar, first: date, last: date) -> Iterator[tuple[date, str, str, General]]:
     """Day, name, kind and what is expected in general.
 
-    Working days and weekends are of kinds of their own: a holiday on a Sunday tells nothing of one on a Monday.
+    Holidays that have a name are known by it, others by their date. Working days and weekends are of kinds of their own: a
+    holiday on a Sunday tells nothing of one on a Monday.
     """
     turn = _turn_of_the_year(calendar)
     for number in range((last - first).days + 1):
@@ -63,7 +64,7 @@ def _special_days(calendar: Calendar, first: date, last: date) -> Iterator[tuple
         general = turn.get((day.month, day.day))
         if day in calendar.days_off:
             kind = "day off, weekend" if day.weekday() >= _WEEKEND else "day off, working day"
-            yield day, f"{day:%d %B}", kind, general or _OFF[kind]
+            yield day, calendar.names.get(day, f"{day:%d %B}"), kind, general or _OFF[kind]
         elif general is not None:
             yield day, f"{day:%d %B}", "turn of the year", general
 
