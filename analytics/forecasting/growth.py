@@ -8,6 +8,8 @@ from analytics.forecasting.season import Season
 
 _WEEKS, _DAMPING = 8, 0.9
 """Growth is damped as by Gardner and McKenzie (1985)."""
+_USUAL = 0.1
+"""Growth a week, as a logarithm, up to which it is not doubted; from twice as much on it is doubted whole."""
 _SMALL = 0.1
 """Added, as a share of the median, so that zeros have a logarithm."""
 
@@ -31,11 +33,14 @@ def damped(weeks: Floats) -> Floats:
 def doubt(values: Floats, horizon: int, season: Season) -> Floats:
     """Standard deviation of the logarithms of the `horizon` points after `values` that comes of growth, shape (horizon,).
 
-    Growth may stop or double: it is known to no more than itself. Nought where it cannot be told (gaps must have been filled,
-    negative values have no logarithm).
+    An unusual growth may as well stop or double: it is known to no more than itself. Of usual growth the replays show how it is
+    missed. Nought where growth cannot be told (gaps must have been filled, negative values have no
+    logarithm).
     """
     middle = median(values)
     if len(values) < 3 * season.week or values.min() < 0 or middle <= 0:
         return np.zeros(horizon)
     days = decompose(np.log(values[-MOST_WEEKS * season.week :] + _SMALL * middle), season).days
-    return abs(growth_per_week(days, season)) * damped((np.arange(horizon) + 0.5) / season.week)
+    growth = abs(growth_per_week(days, season))
+    share = min(max(growth / _USUAL - 1.0, 0.0), 1.0)
+    return share * growth * damped((np.arange(horizon) + 0.5) / season.week)

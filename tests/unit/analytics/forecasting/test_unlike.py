@@ -80,9 +80,10 @@ def test_days_off_that_just_were_are_set_right_and_older_ones_left_out() -> None
     np.testing.assert_array_equal(learned[: 60 * 24], values[: 60 * 24])
 
 
-def test_growth_is_doubted_the_more_the_stronger_it_is_and_the_further_ahead() -> None:
-    none, some, much = (doubt(weekly(8, noise=0.02, wander=0.0, growth=rate), 4 * WEEK, HOURLY) for rate in (0.0, 0.1, 0.3))
-    assert none.max() < 0.03 < some.max() < much.max()
+def test_unusual_growth_is_doubted_the_more_the_stronger_it_is_and_the_further_ahead() -> None:
+    usual, some, much = (doubt(weekly(8, noise=0.02, wander=0.0, growth=rate), 4 * WEEK, HOURLY) for rate in (0.08, 0.16, 0.4))
+    np.testing.assert_array_equal(usual, 0.0)
+    assert 0.0 < some.max() < much.max()
     assert (np.diff(much) > 0).all()
-    np.testing.assert_array_equal(doubt(weekly(2, growth=0.3), WEEK, HOURLY), 0.0)
-    np.testing.assert_array_equal(doubt(weekly(8) - 1000.0, WEEK, HOURLY), 0.0)
+    np.testing.assert_array_equal(doubt(weekly(2, growth=0.4), WEEK, HOURLY), 0.0)
+    np.testing.assert_array_equal(doubt(weekly(8, growth=0.4) - 10_000.0, WEEK, HOURLY), 0.0)
