@@ -8,7 +8,7 @@ import pandas as pd
 from analytics.choices import KIND, Choices, SeriesKey, from_model, to_model
 from analytics.forecasting import HOURLY, Choice, Forecast, NothingKnown, choose
 from analytics.forecasting.backtest import backtest
-from analytics.predicted import Known, Wanted, hours_since_1970, occasions_of, predict
+from analytics.predicted import NO_DAYS_OFF, Known, Wanted, hours_since_1970, occasions_of, predict
 from analytics.predicting import SeriesToForecast, series_to_forecast
 from core.calendars import Calendars
 from core.clock import floor_to
@@ -36,7 +36,7 @@ def make_forecasts(
     settings: ForecastSettings,
     now: datetime,
     epoch: int,
-    calendars: Calendars | None = None,
+    calendars: Calendars = NO_DAYS_OFF,
     transactions: Sequence[Transaction] = (),
 ) -> tuple[int, str]:
     """Forecast and write every series; returns how many, and what is to be said of those that are left out."""
