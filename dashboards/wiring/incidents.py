@@ -1,0 +1,43 @@
+"""The incidents page: its layout and its callback."""
+
+from typing import Any
+
+from dash import Input, Output, State
+
+from dashboards.context import Web
+from dashboards.incidents import load_incidents
+from dashboards.look import read_look
+from dashboards.pages import incidents
+from dashboards.pages.words import notice
+from dashboards.threads import Workers
+from dashboards.wiring.asking import attempt, on_page, read_query
+
+PATH = "/incidents"
+
+
+def layout(_web: Web, _query: dict[str, str]) -> Any:
+    """The page before its data."""
+    return incidents.layout()
+
+
+def register(app: Any, web: Web, workers: Workers) -> None:
+    """Read the list and the opened incident whenever the address, the reader's look or the clock asks for it."""
+
+    async def refresh(search: str | None, _ticks: int, look: Any, _there: Any, path: str) -> Any:
+        on_page(path, PATH, look)
+        found = await workers.run(attempt, lambda: load_incidents(web, read_query(search), read_look(look)))
+        if isinstance(found, str):
+            return notice(found, tone="bad"), [], []
+        return incidents.listing(found, web.zone), incidents.detail(found, web.zone), incidents.summary(found, web.zone)
+
+    app.callback(
+        Output("incidents-list", "children"),
+        Output("incident-detail", "children"),
+        Output("incidents-span", "children"),
+        Input("url", "search"),
+        Input("tick", "n_intervals"),
+        Input("look", "data"),
+        Input("incidents-list", "id"),
+        State("url", "pathname"),
+        optional=True,
+    )(refresh)
