@@ -169,7 +169,7 @@ def _figure(
     start = frame["ts"].iloc[0] - HISTORY
     if not history.empty and history["value"].notna().any():
         start = max(start, history.loc[history["value"].notna(), "ts"].iloc[0])
-    span = Span(start=start.to_pydatetime(), end=(frame["ts"].iloc[-1] + step).to_pydatetime(), zone=web.settings.time_zone)
+    span = Span(start=start.to_pydatetime(), end=(frame["ts"].iloc[-1] + step).to_pydatetime(), zone=web.zone.key)
     figure = forecast_fan(
         Line(name="observed", frame=history),
         frame,

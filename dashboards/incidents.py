@@ -118,7 +118,7 @@ def _figure(
         limits.append(Limit(name="threshold", value=incident.threshold, at_most=incident.value >= incident.threshold))
     figure = timeseries(
         [Line(name="observed", frame=frame)],
-        Span(start=window.start, end=window.end, zone=web.settings.time_zone),
+        Span(start=window.start, end=window.end, zone=web.zone.key),
         METRICS[metric].unit,
         theme_of(look.mode),
         band=Band(name="expected range" if window.step_s == 60 else "expected range by the minute", frame=expected)

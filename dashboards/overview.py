@@ -109,7 +109,7 @@ def _card(
         return CardData(chart=chart, subtitle=subtitle, words="The store did not answer. This page tries again by itself.")
     figure = timeseries(
         lines,
-        Span(start=window.start, end=window.end, zone=web.settings.time_zone),
+        Span(start=window.start, end=window.end, zone=web.zone.key),
         chart.unit,
         theme_of(look.mode),
         band=band,

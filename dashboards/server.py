@@ -154,7 +154,7 @@ def _pages(app: FastAPI, web: Web, workers: Workers) -> Any:
         on_error=lambda error: logger.error("callback failed", exc_info=error),
     )
     dash.backend.websocket_capability = False  # else every page opens a WebSocket that nothing uses
-    dash.layout = partial(shell.layout, account=web.settings.web.login_needed)
+    dash.layout = partial(shell.layout, account=web.settings.web.login_needed, zone=web.settings.time_zone)
     wiring.register(dash, web, workers)
     dash._setup_server()
     return dash

@@ -12,7 +12,8 @@ from core.series import METRICS
 from core.types import ForecastBacktest
 from dashboards.catalogue import METRIC_WORDS
 from dashboards.forecast import EVERYTHING, ForecastData, quality_words
-from dashboards.pages.overview import GRAPH_CONFIG
+from dashboards.pages.cards import GRAPH_CONFIG
+from dashboards.pages.controls import choice, updated
 from dashboards.pages.words import extra, facts, notice, table, tile_value, when
 from render.units import format_span, unit_words
 
@@ -30,8 +31,8 @@ def layout() -> Any:
             html.Div([html.H1("Capacity forecast"), html.Div(id="forecast-span", className="muted")], className="heading"),
             html.Div(
                 [
-                    _choice("metric", "metric"),
-                    _choice("selector", "selection"),
+                    choice("metric", "metric", [], None),
+                    choice("selector", "selection", [], None),
                 ],
                 className="controls filters",
             ),
@@ -56,16 +57,6 @@ def layout() -> Any:
             html.Section(id="forecast-capacity", className="panel"),
         ]
     )  # fmt: skip
-
-
-def _choice(name: str, words: str) -> Any:
-    return html.Label(
-        [
-            html.Span(words, className="label"),
-            dcc.Dropdown(id={"type": "choice", "part": name}, options=[], clearable=False, optionHeight=32, maxHeight=320),
-        ],
-        className="filter wide",
-    )
 
 
 def metric_options(data: ForecastData) -> list[dict[str, str]]:
@@ -176,4 +167,4 @@ def _ratio(value: float) -> str:
 def span_words(data: ForecastData, zone: ZoneInfo, now: datetime) -> list[Any]:
     """Time zone, and when this was read."""
     made = [html.Span(["made ", when(data.run.made_at, zone)])] if data.run is not None else []
-    return [*made, html.Span(f"time zone {zone.key}"), html.Span(f"updated {now.astimezone(zone):%H:%M:%S}")]
+    return [*made, *updated(zone, now)]

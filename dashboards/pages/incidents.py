@@ -10,7 +10,8 @@ from core.series import METRICS
 from core.types import Anomaly, DeliveryState, Incident, Notification, NotifyReason
 from dashboards.catalogue import METRIC_WORDS
 from dashboards.incidents import IncidentDetail, IncidentsData, without_urls
-from dashboards.pages.overview import GRAPH_CONFIG
+from dashboards.pages.cards import drawn
+from dashboards.pages.controls import updated
 from dashboards.pages.shell import with_query
 from dashboards.pages.words import extra, facts, legend, notice, severity_badge, state_badge, table, when
 from render.units import UNKNOWN, format_range, format_span, format_value, unit_words
@@ -49,7 +50,7 @@ def layout() -> Any:
 def summary(data: IncidentsData, zone: ZoneInfo) -> list[Any]:
     firing = sum(1 for one in data.incidents if one.state.is_open)
     words = f"{firing} firing, {len(data.incidents) - firing} resolved" if data.incidents else "none so far"
-    return [html.Span(words), html.Span(f"time zone {zone.key}"), html.Span(f"updated {data.now.astimezone(zone):%H:%M:%S}")]
+    return [html.Span(words), *updated(zone, data.now)]
 
 
 def listing(data: IncidentsData, zone: ZoneInfo) -> Any:
@@ -130,14 +131,12 @@ def _value(incident: Incident) -> str:
 
 def _chart(one: IncidentDetail) -> Any:
     unit = unit_words(METRICS[one.metric].unit) if one.metric in METRICS else ""
-    heading = html.H2(f"{METRIC_WORDS.get(one.metric, one.metric)} of {one.selector.words} ({unit})")
+    title = f"{METRIC_WORDS.get(one.metric, one.metric)} of {one.selector.words} ({unit})"
     if one.figure is None:
         return html.Section(
-            [heading, notice("No calls of this selection were recorded around this incident.")], className="card"
+            [html.H2(title), notice("No calls of this selection were recorded around this incident.")], className="card"
         )
-    graph = dcc.Graph(id="incident-graph", figure=one.figure, config=GRAPH_CONFIG, className="graph")
-    head = html.Div(heading, className="card-head")
-    return html.Section([head, html.Div(legend(one.legend), className="legend"), graph], className="card")
+    return drawn("incident", title, one.figure, legend(one.legend))
 
 
 def _contributions(anomaly: Anomaly) -> Any:

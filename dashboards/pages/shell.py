@@ -32,12 +32,12 @@ INDEX = """<!DOCTYPE html>
 """`early.js` sets the theme before anything is painted."""
 
 
-def layout(*, account: bool = False) -> Any:
-    """The frame that stays while pages change; with a way to the account where people log in."""
+def layout(*, account: bool = False, zone: str = "UTC") -> Any:
+    """The frame that stays while pages change; with a way to the account where people log in; `zone` is the configured one."""
     return html.Div(
         [
             dcc.Location(id="url", refresh="callback-nav"),
-            dcc.Store(id="look", data={"mode": "light", "narrow": False, "ready": False}),
+            dcc.Store(id="look", data={"mode": "light", "narrow": False, "zone": "", "ready": False}),
             dcc.Store(id="zoom"),
             dcc.Interval(id="tick", interval=REFRESH_MS),
             html.Header(
@@ -52,6 +52,9 @@ def layout(*, account: bool = False) -> Any:
                     ),
                     html.Div(id="status", className="status", **extra(aria_live="polite")),
                     *([html.A("Account", href="/account", className="button quiet")] if account else []),
+                    html.Button(
+                        "Time", id="zone-button", name=zone, className="button quiet", title="Switch the zone of all clocks"
+                    ),
                     html.Button(
                         "Theme", id="theme-button", className="button quiet", title="Switch between light, dark and automatic"
                     ),

@@ -9,6 +9,8 @@ from dash import ctx
 from dash.exceptions import PreventUpdate
 
 from core.errors import TpscopeError
+from dashboards.context import Web
+from dashboards.look import read_look
 from dashboards.window import BadWindow
 
 logger = logging.getLogger(__name__)
@@ -38,6 +40,11 @@ def attempt(work: Callable[[], T]) -> T | str:
     except Exception:
         logger.exception("page failed")
         return "Something went wrong here; the service's log says what."
+
+
+def seen(web: Web, look: Any) -> Web:
+    """The collaborators with the clock of the reader's choice."""
+    return web.in_zone(read_look(look).zone)
 
 
 def on_page(path: str | None, wanted: str, look: Any) -> None:

@@ -11,7 +11,10 @@ def register(app: Any) -> None:
         ClientsideFunction("tpscope", "theme"),
         Output("look", "data"),
         Output("theme-button", "children"),
+        Output("zone-button", "children"),
         Input("theme-button", "n_clicks"),
+        Input("zone-button", "n_clicks"),
+        State("zone-button", "name"),
     )
     app.clientside_callback(
         ClientsideFunction("tpscope", "nav"),

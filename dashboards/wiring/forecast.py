@@ -12,7 +12,7 @@ from dashboards.pages import capacity as capacity_page
 from dashboards.pages import forecast
 from dashboards.pages.words import legend, notice
 from dashboards.threads import Workers
-from dashboards.wiring.asking import attempt, on_page, read_query
+from dashboards.wiring.asking import attempt, on_page, read_query, seen
 
 PATH = "/forecast"
 
@@ -27,12 +27,13 @@ def register(app: Any, web: Web, workers: Workers) -> None:
 
     async def refresh(search: str | None, look: Any, _ticks: Any, _there: Any, path: str) -> Any:
         on_page(path, PATH, look)
-        found = await workers.run(attempt, lambda: load_forecast(web, read_query(search), read_look(look)))
+        here = seen(web, look)
+        found = await workers.run(attempt, lambda: load_forecast(here, read_query(search), read_look(look)))
         if isinstance(found, str):
             return ([no_update] * 2, [no_update] * 2, notice(found, tone="bad"), "gone", *[no_update] * 8)
         selector = found.selector
-        capacity = await workers.run(attempt, lambda: load_capacity(web, selector, read_look(look)))
-        return (*_outputs(found, web), _capacity(capacity, web))
+        capacity = await workers.run(attempt, lambda: load_capacity(here, selector, read_look(look)))
+        return (*_outputs(found, here), _capacity(capacity, here))
 
     app.callback(
         Output({"type": "choice", "part": ALL}, "options"),

@@ -10,7 +10,7 @@ from dashboards.pages import shell
 from dashboards.pages.status import status_foot, status_line
 from dashboards.status import load_status
 from dashboards.threads import Workers
-from dashboards.wiring.asking import attempt, page_of, read_query
+from dashboards.wiring.asking import attempt, page_of, read_query, seen
 
 Layout = Callable[[Web, dict[str, str]], Any]
 """A page before its data, for the query of its address. Runs on a thread: it may ask the store."""
@@ -25,10 +25,13 @@ def register(app: Any, web: Web, workers: Workers, layouts: Mapping[str, Layout]
 
     app.callback(Output("page", "children"), Input("url", "pathname"), State("url", "search"))(page)
 
-    async def status(_ticks: int | None) -> Any:
+    async def status(_ticks: int | None, look: Any) -> Any:
         found = await workers.run(attempt, lambda: load_status(web))
         if isinstance(found, str):
             return html.Span("The store does not answer", className="verdict verdict-bad"), no_update
-        return status_line(found, web.zone), status_foot(found, web.zone)
+        zone = seen(web, look).zone
+        return status_line(found, zone), status_foot(found, zone)
 
-    app.callback(Output("status", "children"), Output("foot", "children"), Input("tick", "n_intervals"))(status)
+    app.callback(Output("status", "children"), Output("foot", "children"), Input("tick", "n_intervals"), Input("look", "data"))(
+        status
+    )

@@ -10,7 +10,7 @@ from dashboards.look import read_look
 from dashboards.pages import incidents
 from dashboards.pages.words import notice
 from dashboards.threads import Workers
-from dashboards.wiring.asking import attempt, on_page, read_query
+from dashboards.wiring.asking import attempt, on_page, read_query, seen
 
 PATH = "/incidents"
 
@@ -25,10 +25,11 @@ def register(app: Any, web: Web, workers: Workers) -> None:
 
     async def refresh(search: str | None, _ticks: int, look: Any, _there: Any, path: str) -> Any:
         on_page(path, PATH, look)
-        found = await workers.run(attempt, lambda: load_incidents(web, read_query(search), read_look(look)))
+        here = seen(web, look)
+        found = await workers.run(attempt, lambda: load_incidents(here, read_query(search), read_look(look)))
         if isinstance(found, str):
             return notice(found, tone="bad"), [], []
-        return incidents.listing(found, web.zone), incidents.detail(found, web.zone), incidents.summary(found, web.zone)
+        return incidents.listing(found, here.zone), incidents.detail(found, here.zone), incidents.summary(found, here.zone)
 
     app.callback(
         Output("incidents-list", "children"),

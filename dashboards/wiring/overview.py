@@ -11,9 +11,10 @@ from dashboards.context import Web
 from dashboards.look import read_look
 from dashboards.overview import OverviewData, load_overview
 from dashboards.pages import overview
+from dashboards.pages.controls import span_words
 from dashboards.pages.words import legend, notice
 from dashboards.threads import Workers
-from dashboards.wiring.asking import attempt, on_page, only_ticked, read_query
+from dashboards.wiring.asking import attempt, on_page, only_ticked, read_query, seen
 
 PATH = "/"
 
@@ -33,11 +34,12 @@ def register(app: Any, web: Web, workers: Workers) -> None:
         on_page(path, PATH, look)
         if only_ticked() and "from" in query and "to" in query:
             raise PreventUpdate  # a window that stands still
-        found = await workers.run(attempt, lambda: load_overview(web, query, read_look(look)))
+        here = seen(web, look)
+        found = await workers.run(attempt, lambda: load_overview(here, query, read_look(look)))
         if isinstance(found, str):
             words = ["Nothing to show; see the message above."] * count
             return [no_update] * count, [no_update] * count, [no_update] * count, words, [], [notice(found, tone="bad")], [], []
-        return _outputs(found, query, web)
+        return _outputs(found, query, here)
 
     app.callback(
         Output({"type": "graph", "chart": ALL}, "figure"),
@@ -66,5 +68,5 @@ def _outputs(data: OverviewData, query: dict[str, str], web: Web) -> Any:
         overview.tiles(data, web.zone),
         overview.notes(data, query, web.zone),
         overview.anomaly_list(data, web.zone),
-        overview.span_words(data.window, web.zone, web.now()),
+        span_words(data.window, web.zone, web.now()),
     )

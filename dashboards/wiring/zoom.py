@@ -10,7 +10,7 @@ from dash.exceptions import PreventUpdate
 
 from dashboards.context import Web
 from dashboards.window import iso
-from dashboards.wiring.asking import read_query
+from dashboards.wiring.asking import read_query, seen
 
 SHORTEST_ZOOM = timedelta(minutes=5)
 
@@ -18,8 +18,8 @@ SHORTEST_ZOOM = timedelta(minutes=5)
 def register(app: Any, web: Web) -> None:
     """Follow the charts that are dragged."""
 
-    async def zoom(change: Any, search: str | None) -> Any:
-        span = zoomed(change, web.zone)
+    async def zoom(change: Any, search: str | None, look: Any) -> Any:
+        span = zoomed(change, seen(web, look).zone)
         if span is None:
             raise PreventUpdate
         kept = {name: value for name, value in read_query(search).items() if name not in ("last", "from", "to")}
@@ -29,6 +29,7 @@ def register(app: Any, web: Web) -> None:
         Output("url", "search", allow_duplicate=True),
         Input("zoom", "data"),
         State("url", "search"),
+        State("look", "data"),
         prevent_initial_call=True,
     )(zoom)
 
