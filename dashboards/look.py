@@ -6,7 +6,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import plotly.graph_objects as go
 
-ANOMALY = "anomaly"
 MAX_HIDDEN = 50
 
 
@@ -72,8 +71,7 @@ def for_page(figure: go.Figure, chart: str, look: Look) -> tuple[go.Figure, tupl
     hidden = {entry.name for entry in entries if entry.hidden}
     for trace in figure.data:
         trace.visible = "legendonly" if trace.name in hidden or trace.legendgroup in hidden else True
-    if ANOMALY in hidden:
-        figure.layout.shapes = ()
+    figure.layout.shapes = [shape for shape in figure.layout.shapes if shape.name not in hidden]
     figure.update_layout(showlegend=False)
     if look.narrow:
         figure.update_layout(dragmode=False, xaxis_nticks=4, margin={"l": 40, "r": 8})

@@ -11,8 +11,19 @@ import pandas as pd
 from core.capacity import Fit, LimitOutlook, ServingCost
 from core.clock import floor_to
 from core.config import ObjectiveSettings
+from core.masks import Mask
 from core.series import ALL_CALLS, METRICS, Selector
-from core.types import Anomaly, BaselineVersion, ForecastBacktest, ForecastRun, Incident, JobState, Notification, SeriesRequest
+from core.types import (
+    Anomaly,
+    BaselineVersion,
+    ForecastBacktest,
+    ForecastRun,
+    Incident,
+    JobState,
+    Notification,
+    SeriesRequest,
+    Silence,
+)
 from dashboards.context import Web
 from dashboards.expected import expected_range
 from dashboards.selection import FILTERS
@@ -28,9 +39,11 @@ from storage import (
     hours,
     incidents,
     jobs,
+    masks,
     notifications,
     prices,
     series,
+    silences,
     watermarks,
 )
 
@@ -178,6 +191,24 @@ def anomaly_of(web: Web, incident: Incident) -> Anomaly | None:
     start = incident.started_at - timedelta(days=1)
     end = max(incident.updated_at, incident.resolved_at or incident.updated_at) + timedelta(hours=1)
     return next((one for one in anomalies_in(web, start, end) if one.id == incident.anomaly_id), None)
+
+
+def incidents_in(web: Web, start: datetime, end: datetime) -> list[Incident]:
+    """Incidents that lasted at some time of the span, newest first."""
+    key = ("incidents in", iso(start), iso(end))
+    return web.cache.get(key, FRESH_S, lambda: incidents.read_incidents(web.store, start, end))
+
+
+def masks_in(web: Web, start: datetime, end: datetime) -> list[Mask]:
+    """What people said of spans that touch this one."""
+    key = ("masks", iso(start), iso(end))
+    return web.cache.get(key, FRESH_S, lambda: masks.read_masks(web.store, start, end))
+
+
+def silences_in(web: Web, start: datetime, end: datetime) -> list[Silence]:
+    """Silences that held at some time of the span."""
+    found = web.cache.get(("silences", iso(start)), FRESH_S, lambda: silences.read_silences(web.store, start))
+    return [one for one in found if one.starts_at < end and one.starts_at < one.ends_at]
 
 
 def notifications_of(web: Web, incident_id: str) -> list[Notification]:

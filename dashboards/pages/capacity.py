@@ -23,7 +23,7 @@ def section(data: CapacityData, zone: ZoneInfo) -> list[Any]:
         found.append(notice(f"No limit is known for this selection; name it under limits in the configuration.{more}"))
     found.append(notice(data.words) if data.words else html.P(data.ceiling))
     if data.figure is not None:
-        found.append(drawn("ceiling", "Throughput against concurrency (calls/s)", data.figure, legend(data.legend)))
+        found.append(drawn("forecast", "ceiling", "Throughput against concurrency (calls/s)", data.figure, legend(data.legend)))
     found += [html.P([html.B(f"{name}: "), text]) for name, text in data.transactions]
     if data.scaling:
         found.append(html.P(data.scaling))

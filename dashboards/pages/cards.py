@@ -42,8 +42,8 @@ def card(chart_id: str, title: str) -> Any:
     )
 
 
-def drawn(chart_id: str, title: str, figure: Any, legend: list[Any], *, remark: str = "") -> Any:
-    """A chart whose figure is known when the page is made."""
+def drawn(page: str, chart_id: str, title: str, figure: Any, legend: list[Any], *, remark: str = "") -> Any:
+    """A chart whose figure is known when its part of the page is made."""
     return html.Section(
         [
             html.Div(
@@ -51,7 +51,9 @@ def drawn(chart_id: str, title: str, figure: Any, legend: list[Any], *, remark: 
                 className="card-head",
             ),
             html.Div(legend, className="legend"),
-            dcc.Graph(id={"type": "graph", "chart": chart_id}, figure=figure, config=GRAPH_CONFIG, className="graph"),
+            dcc.Graph(
+                id={"type": "chart", "page": page, "chart": chart_id}, figure=figure, config=GRAPH_CONFIG, className="graph"
+            ),
         ],
         className="card",
     )

@@ -24,6 +24,8 @@ WINDOWS: tuple[tuple[str, str], ...] = (
     ("56d", "8 w"),
 )
 
+SLOW_REFRESH_MS = 60_000
+
 
 def windows(path: str, default: str) -> Any:
     """Links that set the window of the page at `path`; `default` is what it shows without one."""
@@ -91,6 +93,11 @@ def span_words(window: Window, zone: ZoneInfo, now: datetime) -> list[Any]:
 def updated(zone: ZoneInfo, now: datetime) -> list[Any]:
     """The page's time zone, and when it was read."""
     return [html.Span(f"time zone {zone.key}"), html.Span(f"updated {now.astimezone(zone):%H:%M:%S}")]
+
+
+def slow_tick(page: str) -> Any:
+    """A clock of a page's own, for what changes by the hour or costs more to read."""
+    return dcc.Interval(id={"type": "slow-tick", "page": page}, interval=SLOW_REFRESH_MS)
 
 
 def _length(last: timedelta) -> str:

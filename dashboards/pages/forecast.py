@@ -13,11 +13,10 @@ from core.types import ForecastBacktest
 from dashboards.catalogue import METRIC_WORDS
 from dashboards.forecast import EVERYTHING, ForecastData, quality_words
 from dashboards.pages.cards import GRAPH_CONFIG
-from dashboards.pages.controls import choice, updated
-from dashboards.pages.words import extra, facts, notice, table, tile_value, when
+from dashboards.pages.controls import choice, slow_tick, updated
+from dashboards.pages.words import extra, facts, notice, table, tile, tile_value, when
 from render.units import format_span, unit_words
 
-REFRESH_MS = 60_000
 FORMATS = (
     ("csv", "CSV"), ("xlsx", "XLSX"), ("json", "JSON"), ("parquet", "Parquet"), ("html", "HTML"), ("png", "PNG")
 )  # fmt: skip
@@ -27,7 +26,7 @@ def layout() -> Any:
     """The page before its data."""
     return html.Div(
         [
-            dcc.Interval(id={"type": "slow-tick", "page": "forecast"}, interval=REFRESH_MS),
+            slow_tick("forecast"),
             html.Div([html.H1("Capacity forecast"), html.Div(id="forecast-span", className="muted")], className="heading"),
             html.Div(
                 [
@@ -75,14 +74,7 @@ def title(data: ForecastData) -> str:
 
 def tiles(data: ForecastData) -> list[Any]:
     """The summary's numbers."""
-    return [
-        html.Div(
-            [html.Div(one.title, className="tile-title"), tile_value(*one.value.split(" ", 1)),
-             html.Div(html.Span(one.remark, className="muted"), className="tile-foot")],
-            className="tile",
-        )
-        for one in data.summary
-    ]  # fmt: skip
+    return [tile(one.title, tile_value(*one.value.split(" ", 1)), one.remark) for one in data.summary]
 
 
 def words(data: ForecastData) -> list[Any]:

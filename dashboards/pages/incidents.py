@@ -136,7 +136,7 @@ def _chart(one: IncidentDetail) -> Any:
         return html.Section(
             [html.H2(title), notice("No calls of this selection were recorded around this incident.")], className="card"
         )
-    return drawn("incident", title, one.figure, legend(one.legend))
+    return drawn("incidents", "incident", title, one.figure, legend(one.legend))
 
 
 def _contributions(anomaly: Anomaly) -> Any:

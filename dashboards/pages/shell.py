@@ -7,7 +7,13 @@ from dash import dcc, html
 
 from dashboards.pages.words import extra
 
-PAGES: tuple[tuple[str, str], ...] = (("/", "Overview"), ("/forecast", "Forecast"), ("/incidents", "Incidents"))
+PAGES: tuple[tuple[str, str], ...] = (
+    ("/", "Overview"),
+    ("/objectives", "Objectives"),
+    ("/incidents", "Incidents"),
+    ("/forecast", "Forecast"),
+    ("/pipeline", "Pipeline"),
+)
 REFRESH_MS = 10_000
 
 INDEX = """<!DOCTYPE html>
@@ -62,7 +68,7 @@ def layout(*, account: bool = False, zone: str = "UTC") -> Any:
                 className="top",
             ),
             html.Main(html.Div("Loading …", className="notice notice-quiet"), id="page", tabIndex=-1),
-            html.Div(id="foot", className="foot"),
+            html.Footer(id="foot", className="foot"),
         ],
         className="shell",
     )

@@ -7,9 +7,9 @@ from typing import Any
 
 from dashboards.context import Web
 from dashboards.threads import Workers
-from dashboards.wiring import clientside, forecast, frame, incidents, overview, zoom
+from dashboards.wiring import clientside, forecast, frame, incidents, objectives, overview, pipeline, zoom
 
-_PAGES = (overview, forecast, incidents)
+_PAGES = (overview, objectives, incidents, forecast, pipeline)
 
 
 def register(app: Any, web: Web, workers: Workers) -> None:

@@ -38,6 +38,7 @@ def register(app: Any) -> None:
         ClientsideFunction("tpscope", "dragged"),
         Output("zoom", "data"),
         Input({"type": "graph", "chart": ALL}, "relayoutData"),
+        Input({"type": "chart", "page": ALL, "chart": ALL}, "relayoutData"),
         prevent_initial_call=True,
     )
     app.clientside_callback(
