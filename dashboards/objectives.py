@@ -162,9 +162,10 @@ def _hours(web: Web, one: ObjectiveSettings, end: datetime) -> pd.DataFrame:
 
 
 def _met(values: pd.Series, one: ObjectiveSettings) -> pd.Series:
-    """1 where the target was met, 0 where it was not, NaN where nothing is known."""
-    met = values <= one.at_most if one.at_most is not None else values >= one.at_least
-    return met.astype(float).where(values.notna())
+    """1 where the target was met, 0 where it was not, NaN where nothing is known: so of a rate that must only be possible."""
+    if one.at_most is None:
+        return pd.Series(math.nan, index=values.index)
+    return (values <= one.at_most).astype(float).where(values.notna())
 
 
 def _budget(web: Web, one: ObjectiveSettings, hours: pd.DataFrame, end: datetime) -> pd.DataFrame:

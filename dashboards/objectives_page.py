@@ -114,5 +114,8 @@ def _transaction(web: Web, one: Counted, window: Window, look: Look) -> tuple[Dr
 def _drawn(chart: str, line: Line, span: Span, unit: str, look: Look, **parts: Any) -> Drawn:
     if is_empty(line.frame):
         return NOTHING
-    figure, legend = for_page(timeseries([line], span, unit, theme_of(look.mode), **parts), chart, look)
+    figure = timeseries([line], span, unit, theme_of(look.mode), **parts)
+    if chart == "attained":
+        figure.layout.yaxis.range = (0, 102)  # in per cent; a day that met it always lies below the edge
+    figure, legend = for_page(figure, chart, look)
     return Drawn(figure=figure, legend=legend)

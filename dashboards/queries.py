@@ -180,8 +180,14 @@ def incident_by_id(web: Web, incident_id: str) -> Incident | None:
     known = next((one for one in recent_incidents(web) if one.id == incident_id), None)
     if known is not None:
         return known
-    history = incidents.incident_history(web.store, incident_id)
+    history = incident_states(web, incident_id)
     return max(history, key=lambda one: one.updated_at) if history else None
+
+
+def incident_states(web: Web, incident_id: str) -> list[Incident]:
+    """Every state of one incident, oldest first."""
+    key = ("incident", incident_id)
+    return web.cache.get(key, FRESH_S, lambda: incidents.incident_history(web.store, incident_id))
 
 
 def anomaly_of(web: Web, incident: Incident) -> Anomaly | None:

@@ -27,3 +27,8 @@ def within(inner: Selector, outer: Selector) -> bool:
     """Whether every call of `inner` is in `outer`."""
     labels = inner.labels
     return all(labels.get(name) == value for name, value in outer.pairs)
+
+
+def selector_of(labels: Mapping[str, str]) -> Selector:
+    """The selection that the labels of an incident name; those that are no dimensions are passed over."""
+    return Selector.of({name: value for name, value in labels.items() if name in DIMENSIONS})

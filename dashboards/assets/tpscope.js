@@ -218,3 +218,13 @@
         window.setTimeout(function () { window.URL.revokeObjectURL(link.href); }, 1000);
     });
 })();
+
+// Dash's dropdowns carry an input that is hidden from screen readers; the keyboard must not come upon it either.
+(function () {
+    "use strict";
+    function mend() {
+        document.querySelectorAll("input[aria-hidden='true']:not([tabindex='-1'])").forEach(function (one) { one.tabIndex = -1; });
+    }
+    new window.MutationObserver(mend).observe(document.documentElement, {childList: true, subtree: true});
+    mend();
+})();

@@ -76,7 +76,7 @@ def _row(one: Standing, data: ObjectivesData) -> list[Any]:
         _target(one),
         format_value(one.value, one.unit),
         html.Span(words, className=f"verdict verdict-{tone}"),
-        _percent(one.attained),
+        _percent(one.attained) if one.objective.at_most is not None else "–",
         "–" if one.left is None else html.Span(_percent(one.left), className=_budget_class(one.left)),
         format_number(one.burns[0].long) if one.burns and one.burns[0].long == one.burns[0].long else "–",
     ]
@@ -94,8 +94,9 @@ def _objective(one: Standing) -> Any:
     tiles = [
         tile("Target", tile_value(_target(one)), one.objective.description or METRIC_WORDS[one.objective.metric]),
         tile(f"Over {format_span(PERIOD)}", tile_value(format_value(one.value, one.unit)), f"{one.calls:,} calls"),
-        tile("Hours that met it", tile_value(_percent(one.attained)), "of the hours with calls"),
     ]
+    if one.objective.at_most is not None:
+        tiles.append(tile("Hours that met it", tile_value(_percent(one.attained)), "of the hours with calls"))
     if one.left is not None:
         tiles.append(tile("Budget left", tile_value(_percent(one.left)), _lasts(one)))
     return html.Section(
@@ -112,7 +113,10 @@ def _lasts(one: Standing) -> str:
 
 def _burns(one: Standing) -> list[Any]:
     if not one.burns:
-        return [html.P("Only a share of bad calls has an error budget that can burn.", className="muted")]
+        words = "Only a share of bad calls has an error budget that can burn."
+        if one.objective.at_least is not None:
+            words = f"{words} Whether so much would be possible is told by the forecast page: here it was never asked for."
+        return [html.P(words, className="muted")]
     rows = [
         [
             f"{format_span(burn.pair.long)} and {format_span(burn.pair.short)}",
@@ -137,10 +141,9 @@ def _charts(data: ObjectivesData) -> Any:
     one = data.objective
     assert one is not None
     what = f"{METRIC_WORDS[one.objective.metric]} of {one.selector.words}"
-    cards = [
-        _card("objective", f"{what} ({unit_words(one.unit)})", data.value, "every hour"),
-        _card("attained", "Hours that met the target (%)", data.attained, "every day"),
-    ]
+    cards = [_card("objective", f"{what} ({unit_words(one.unit)})", data.value, "every hour")]
+    if one.objective.at_most is not None:
+        cards.append(_card("attained", "Hours that met the target (%)", data.attained, "every day"))
     if one.left is not None:
         cards.append(_card("budget", "Error budget left (% of the period's)", data.budget, "every hour"))
     return html.Div(cards, className="grid")

@@ -4,6 +4,7 @@ from typing import Any
 
 from dash import Input, Output, State
 
+from dashboards import queries
 from dashboards.context import Web
 from dashboards.incidents import load_incidents
 from dashboards.look import read_look
@@ -15,9 +16,10 @@ from dashboards.wiring.asking import attempt, on_page, read_query, seen
 PATH = "/incidents"
 
 
-def layout(_web: Web, _query: dict[str, str]) -> Any:
-    """The page before its data."""
-    return incidents.layout()
+def layout(web: Web, query: dict[str, str]) -> Any:
+    """The page before its data, with the values that can be chosen."""
+    values = attempt(lambda: queries.choices(web, queries.freshness(web).complete_until))
+    return incidents.layout(query, values if isinstance(values, dict) else {})
 
 
 def register(app: Any, web: Web, workers: Workers) -> None:
@@ -28,13 +30,21 @@ def register(app: Any, web: Web, workers: Workers) -> None:
         here = seen(web, look)
         found = await workers.run(attempt, lambda: load_incidents(here, read_query(search), read_look(look)))
         if isinstance(found, str):
-            return notice(found, tone="bad"), [], []
-        return incidents.listing(found, here.zone), incidents.detail(found, here.zone), incidents.summary(found, here.zone)
+            return notice(found, tone="bad"), [], [], [], []
+        return (
+            incidents.listing(found, here.zone),
+            incidents.detail(found, here.zone),
+            incidents.summary(found, here.zone),
+            incidents.what_happened(found),
+            incidents.anomaly_list(found, here.zone),
+        )
 
     app.callback(
         Output("incidents-list", "children"),
         Output("incident-detail", "children"),
         Output("incidents-span", "children"),
+        Output("incidents-timeline", "children"),
+        Output("incidents-anomalies", "children"),
         Input("url", "search"),
         Input("tick", "n_intervals"),
         Input("look", "data"),

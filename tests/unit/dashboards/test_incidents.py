@@ -8,8 +8,10 @@ from plotly.utils import PlotlyJSONEncoder
 
 from core.series import Selector
 from core.types import DeliveryState, IncidentState, Notification, NotifyReason
-from dashboards.incidents import IncidentDetail, IncidentsData, around, selector_of, without_urls
+from dashboards.incidents import IncidentDetail, IncidentsData, without_urls
 from dashboards.pages import incidents as page
+from dashboards.selection import selector_of
+from dashboards.series_chart import around
 from tests.unit.dashboards.builders import NOON, a_contribution, an_anomaly, an_incident
 
 UTC = ZoneInfo("UTC")
@@ -54,19 +56,19 @@ def opened(**changed: Any) -> IncidentsData:
 
 def test_the_chart_begins_an_hour_before_and_ends_soon_after() -> None:
     ended = an_incident(state=IncidentState.RESOLVED, resolved_at=NOON + timedelta(minutes=10))
-    window = around(ended, NOON + 10 * HOUR)
+    window = around(ended.started_at, ended.resolved_at, NOON + 10 * HOUR)
     assert (window.start, window.end) == (NOON - HOUR, NOON + timedelta(minutes=41))
     assert window.step_s == 60
 
 
 def test_the_chart_of_a_firing_incident_ends_now_and_a_long_one_begins_earlier() -> None:
-    window = around(an_incident(), NOON + 5 * HOUR)
+    window = around(NOON, None, NOON + 5 * HOUR)
     assert window.end >= NOON + 5 * HOUR
     assert window.start <= NOON - 5 * HOUR
 
 
 def test_labels_that_are_dimensions_select_calls() -> None:
-    assert selector_of(an_incident(labels={"provider": "openai", "team": "x"})) == Selector.of(provider="openai")
+    assert selector_of({"provider": "openai", "team": "x"}) == Selector.of(provider="openai")
 
 
 def test_addresses_are_left_out_of_errors() -> None:
