@@ -8,7 +8,7 @@ from core.masks import Mask
 from core.types import Anomaly, AnomalyVerdict, Incident
 from dashboards.context import Web
 from dashboards.look import Entry, Look, for_page
-from dashboards.overview import headline
+from dashboards.marking import headline
 from dashboards.selection import selector_of
 from dashboards.series_chart import SeriesChart, draw_around
 from dashboards.window import Window

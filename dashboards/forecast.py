@@ -14,7 +14,7 @@ from dashboards.capacity import drawn_limits
 from dashboards.catalogue import METRIC_WORDS
 from dashboards.context import Web
 from dashboards.look import Entry, Look, for_page
-from dashboards.overview import limits_for
+from dashboards.marking import limits_for
 from render.figures import forecast_fan
 from render.parts import Line, Span
 from render.theme import theme_of

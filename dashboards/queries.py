@@ -24,6 +24,7 @@ from core.types import (
     SeriesRequest,
     Silence,
 )
+from core.windows import CallWindow
 from dashboards.context import Web
 from dashboards.expected import expected_range
 from dashboards.selection import FILTERS
@@ -36,6 +37,7 @@ from storage import (
     capacity,
     dead_letters,
     forecasts,
+    frozen,
     hours,
     incidents,
     jobs,
@@ -157,6 +159,16 @@ def expected_frame(web: Web, metric: str, selector: Selector, starts: pd.Series,
 def latest_baseline(web: Web) -> BaselineVersion | None:
     """The baseline that is in force; None while the service is still learning."""
     return web.cache.get("baseline", 30.0, lambda: baselines.latest_baseline(web.store))
+
+
+def frozen_names(web: Web) -> list[str]:
+    """Names of the baselines that were kept."""
+    return web.cache.get("frozen names", SLOW_S, lambda: [str(name) for name in frozen.list_frozen(web.store)["name"]])
+
+
+def frozen_baseline(web: Web, name: str) -> CallWindow | None:
+    """The baseline that was kept under a name; None where there is none."""
+    return web.cache.get(("frozen", name), SLOW_S, lambda: frozen.read_frozen(web.store, name))
 
 
 def anomalies_in(web: Web, start: datetime, end: datetime) -> list[Anomaly]:

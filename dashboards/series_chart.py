@@ -10,7 +10,7 @@ from core.series import METRICS, Selector
 from dashboards import queries
 from dashboards.context import Web
 from dashboards.look import Entry, Look, for_page
-from dashboards.overview import limits_for
+from dashboards.marking import limits_for
 from dashboards.quiet import quiet_marks
 from dashboards.window import Window, step_for
 from render.figures import is_empty, timeseries

@@ -11,7 +11,7 @@ from core.series import METRICS
 from core.types import Anomaly, AnomalyVerdict, Cause, Related
 from dashboards.anomalies import AnomalyDetail
 from dashboards.catalogue import METRIC_WORDS
-from dashboards.overview import headline
+from dashboards.marking import headline
 from dashboards.pages import acting
 from dashboards.pages.cards import drawn
 from dashboards.pages.shell import with_query

@@ -26,6 +26,12 @@ WINDOWS: tuple[tuple[str, str], ...] = (
 
 SLOW_REFRESH_MS = 60_000
 
+WORDS = {"compare": "compare with"}
+"""What filters are called that are not called by their parameter."""
+
+NOTHING = {"compare": "nothing"}
+"""What stands where such a filter is empty."""
+
 
 def windows(path: str, default: str) -> Any:
     """Links that set the window of the page at `path`; `default` is what it shows without one."""
@@ -41,22 +47,22 @@ def windows(path: str, default: str) -> Any:
     return html.Div(buttons, className="segments", role="group", **extra(aria_label="Time window", data_default=default))
 
 
-def filters(query: Mapping[str, str], choices: Mapping[str, list[str]], names: tuple[str, ...] = FILTERS) -> Any:
+def filters(query: Mapping[str, str], choices: Mapping[str, list[Any]], names: tuple[str, ...] = FILTERS) -> Any:
     """A choice a dimension, tied to the parameter of its name in the address."""
     return html.Div([_filter(name, query.get(name), choices.get(name, [])) for name in names], className="filters")
 
 
-def _filter(name: str, chosen: str | None, options: list[str]) -> Any:
-    if chosen and chosen not in options:
+def _filter(name: str, chosen: str | None, options: list[Any]) -> Any:
+    if chosen and chosen not in (one["value"] if isinstance(one, dict) else one for one in options):
         options = [chosen, *options]
     return html.Label(
         [
-            html.Span(name, className="label"),
+            html.Span(WORDS.get(name, name), className="label"),
             dcc.Dropdown(
                 id={"type": "filter", "dim": name},
                 options=options,
                 value=chosen,
-                placeholder=f"all {name}s",
+                placeholder=NOTHING.get(name, f"all {name}s"),
                 clearable=True,
                 optionHeight=32,
                 maxHeight=320,

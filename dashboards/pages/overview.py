@@ -9,11 +9,14 @@ from dash import dcc, html
 
 from core.types import Anomaly, Incident
 from dashboards.catalogue import CHARTS
-from dashboards.overview import DEFAULT_LAST, OverviewData, TileData, headline
+from dashboards.comparing import PARAMETER
+from dashboards.marking import headline
+from dashboards.overview import DEFAULT_LAST, OverviewData, TileData
 from dashboards.pages.cards import card
 from dashboards.pages.controls import filters, windows
 from dashboards.pages.shell import with_query
 from dashboards.pages.words import notice, severity_badge, table, tile_value, when
+from dashboards.selection import FILTERS
 from render.units import format_span
 
 MAX_ROWS = 8
@@ -21,12 +24,12 @@ MAX_ROWS = 8
 _TONES = {"above": "▲", "below": "▼", "as expected": "●"}
 
 
-def layout(query: Mapping[str, str], choices: Mapping[str, list[str]]) -> Any:
+def layout(query: Mapping[str, str], choices: Mapping[str, list[Any]]) -> Any:
     """The page before its data; `query` sets what is chosen."""
     return html.Div(
         [
             html.Div([html.H1("Overview"), html.Div(id="overview-span", className="muted")], className="heading"),
-            html.Div([windows("/", DEFAULT_LAST), filters(query, choices)], className="controls"),
+            html.Div([windows("/", DEFAULT_LAST), filters(query, choices, (*FILTERS, PARAMETER))], className="controls"),
             html.Div(id="overview-notes"),
             html.Div(id="tiles"),
             html.Div([card(chart.id, chart.title) for chart in CHARTS], className="grid"),
@@ -73,6 +76,8 @@ def notes(data: OverviewData, query: Mapping[str, str], zone: ZoneInfo) -> list[
         )  # fmt: skip
     elif fresh.newest < window.start or (fresh.first is not None and fresh.first >= window.end):
         found.append(_elsewhere(data, query, zone))
+    if data.comparison is not None and data.comparison.words:
+        found.append(notice(data.comparison.words))
     if data.generated:
         found.append(notice("This window holds generated history: simulated calls, not your gateways' traffic."))
     return found

@@ -5,8 +5,9 @@ from typing import Any
 from dash import ALL, Input, Output, State, no_update
 from dash.exceptions import PreventUpdate
 
-from dashboards import queries
+from dashboards import comparing, queries
 from dashboards.catalogue import CHARTS
+from dashboards.comparing import PARAMETER
 from dashboards.context import Web
 from dashboards.look import read_look
 from dashboards.overview import OverviewData, load_overview
@@ -21,8 +22,12 @@ PATH = "/"
 
 def layout(web: Web, query: dict[str, str]) -> Any:
     """The page before its data, with the values that can be chosen."""
-    values = attempt(lambda: queries.choices(web, queries.freshness(web).complete_until))
+    values = attempt(lambda: _choices(web))
     return overview.layout(query, values if isinstance(values, dict) else {})
+
+
+def _choices(web: Web) -> dict[str, list[Any]]:
+    return {**queries.choices(web, queries.freshness(web).complete_until), PARAMETER: comparing.options(web)}
 
 
 def register(app: Any, web: Web, workers: Workers) -> None:

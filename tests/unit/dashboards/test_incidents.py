@@ -10,6 +10,7 @@ from core.series import Selector
 from core.types import DeliveryState, IncidentState, Notification, NotifyReason
 from dashboards.incidents import IncidentDetail, IncidentsData, without_urls
 from dashboards.pages import incidents as page
+from dashboards.pages.anomalies import MAX_PARTS
 from dashboards.selection import selector_of
 from dashboards.series_chart import around
 from tests.unit.dashboards.builders import NOON, a_contribution, an_anomaly, an_incident
@@ -130,6 +131,6 @@ def test_a_value_is_told_with_the_edge_that_it_crossed(changed: dict[str, Any], 
 
 
 def test_a_long_ranking_is_cut_and_says_so() -> None:
-    parts = tuple(a_contribution("error_rate") for _ in range(page.MAX_PARTS + 3))
+    parts = tuple(a_contribution("error_rate") for _ in range(MAX_PARTS + 3))
     html = written(page.detail(opened(anomaly=an_anomaly(contributions=parts)), UTC))
     assert "and 3 more with smaller shares" in html
