@@ -82,7 +82,7 @@ def earlier(web: Web, comparison: Comparison | None, metric: str, window: Window
 
 
 def _line(comparison: Comparison, frame: pd.DataFrame) -> Line:
-    return Line(name=comparison.name, frame=frame, dash="dash", quiet=True)
+    return Line(name=comparison.name, frame=frame, dash="solid", quiet=True)
 
 
 def level(window: CallWindow, metric: str) -> float:

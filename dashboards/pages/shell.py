@@ -28,11 +28,11 @@ INDEX = """<!DOCTYPE html>
     <body>
         <a class="skip" href="#page">Skip to content</a>
         {%app_entry%}
-        <footer>
+        <div hidden>
             {%config%}
             {%scripts%}
             {%renderer%}
-        </footer>
+        </div>
     </body>
 </html>"""
 """`early.js` sets the theme before anything is painted."""
