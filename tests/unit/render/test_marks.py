@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pandas as pd
 
@@ -13,32 +14,32 @@ SPAN = Span(start=NOON, end=NOON + 6 * HOUR)
 THEME = theme_of("light")
 
 
-def marked(*marks: Mark) -> dict[str, object]:
+def marked(*marks: Mark) -> tuple[dict[str, Any], list[Any]]:
+    """Traces by name, and shapes, of a chart with these marks."""
     frame = pd.DataFrame({"ts": pd.date_range(NOON, periods=6, freq="1h"), "value": [1.0] * 6})
     figure = timeseries([Line(name="observed", frame=frame)], SPAN, "calls/s", THEME, marks=marks)
-    return {"traces": {trace.name: trace for trace in figure.data}, "shapes": list(figure.layout.shapes)}
+    return {trace.name: trace for trace in figure.data}, list(figure.layout.shapes)
 
 
 def test_each_kind_has_a_trace_and_shapes_of_its_name() -> None:
-    found = marked(
+    traces, drawn = marked(
         Mark(start=NOON + HOUR, end=None, text="slow"),
         Mark(start=NOON + HOUR, end=NOON + 2 * HOUR, text="told", kind=MarkKind.INCIDENT, strong=False),
         Mark(start=NOON - HOUR, end=NOON + HOUR, text="moved", kind=MarkKind.QUIET),
         Mark(start=NOON + 3 * HOUR, end=NOON + 4 * HOUR, text="v2", kind=MarkKind.CHANGE),
     )
-    assert {"anomaly", "incident", "maintenance or silence", "new version"} <= set(found["traces"])  # type: ignore[arg-type]
-    shapes = {shape.name: shape for shape in found["shapes"]}  # type: ignore[attr-defined]
+    assert {"anomaly", "incident", "maintenance or silence", "new version"} <= set(traces)
+    shapes = {shape.name: shape for shape in drawn}
     assert shapes["maintenance or silence"].x0 == "2026-03-02T12:00:00"  # cut where the chart begins
     assert shapes["new version"].x0 == shapes["new version"].x1
-    assert found["traces"]["incident"].marker.symbol == ("diamond-open",)  # type: ignore[index]
+    assert traces["incident"].marker.symbol == ("diamond-open",)
 
 
 def test_what_lies_outside_is_not_drawn() -> None:
-    found = marked(
-        Mark(start=NOON - 2 * HOUR, end=NOON - HOUR, text="before"), Mark(start=NOON + 7 * HOUR, end=None, text="after")
-    )
-    assert list(found["traces"]) == ["observed"]  # type: ignore[call-overload]
-    assert found["shapes"] == []
+    before = Mark(start=NOON - 2 * HOUR, end=NOON - HOUR, text="before")
+    traces, shapes = marked(before, Mark(start=NOON + 7 * HOUR, end=None, text="after"))
+    assert list(traces) == ["observed"]
+    assert shapes == []
 
 
 def test_a_lane_is_a_selection_and_the_rarest_share_one() -> None:
