@@ -51,6 +51,7 @@ from storage import (
 
 FRESH_S = 5.0
 SLOW_S = 60.0
+LONG_STEPS_S = 300.0
 MAX_OPTIONS = 200
 GENERATED = "generated"
 """Origin of simulated history."""
@@ -109,7 +110,12 @@ def metric_frames(
             return _levels(web, metrics, window, end, selector)
         return {name: _series(web, name, window, end, selector) for name in metrics}
 
-    return web.cache.get(("series", metrics, window.start, end, window.step_s, selector), FRESH_S, ask)
+    return web.cache.get(("series", metrics, window.start, end, window.step_s, selector), keep_s(window), ask)
+
+
+def keep_s(window: Window) -> float:
+    """How long a window's whole steps may be shared: only late calls change them, and by little where steps are long."""
+    return max(FRESH_S, min(window.step_s / 10, LONG_STEPS_S))
 
 
 def _series(web: Web, metric: str, window: Window, end: datetime, selector: Selector) -> pd.DataFrame:
