@@ -136,18 +136,15 @@ def ask_pages(address: str, days: float, raw_s: float) -> None:
     client, now = PageClient(address), datetime.now(UTC)
     for path in PAGES:
         first = client.fill(path, f"?last={days:g}d")
-        cold = [
-            client.fill(path, f"?from={iso(now - timedelta(days=days, minutes=7 * turn))}&to={iso(now)}") for turn in range(20)
-        ]
+        starts = [now - timedelta(days=days, minutes=7 * turn) for turn in range(TURNS)]
+        cold = [client.fill(path, f"?from={iso(start)}&to={iso(now)}") for start in starts]
         tell(f"page{path.replace('/', '_')}_cold", [first, *cold], COLD_MS)
         warm = [_paused(client, path, f"?last={days:g}d") for _ in range(TURNS)]
         tell(f"page{path.replace('/', '_')}_warm", warm, WARM_MS)
         if path == "/":
             ratio = raw_s / float(np.quantile(warm, 0.5))
-            print(
-                f"RESULT name=page_overview_against_calls value={ratio:.1f} unit=times reference=1 raw_s={raw_s:.2f}",
-                flush=True,
-            )
+            print(f"the same of single calls: {raw_s * 1000:.0f} ms", flush=True)
+            print(f"RESULT name=page_overview_against_calls value={ratio:.1f} unit=times reference=1", flush=True)
     for address_ in READS:
         tell(f"read {address_}", [client.get(address_) for _ in range(TURNS)], WARM_MS)
 
