@@ -99,8 +99,7 @@ def metric_frames(
     web: Web, metrics: tuple[str, ...], window: Window, selector: Selector, until: datetime | None
 ) -> dict[str, pd.DataFrame]:
     """The same for several metrics; levels (percentiles, ratios) are read at once."""
-    end = window.end if until is None else min(window.end, until)
-    end = window.start + (end - window.start) // window.step * window.step if end > window.start else window.start
+    end = window.whole_until(until)
     if end <= window.start:
         nothing = pd.DataFrame({"ts": pd.to_datetime([], utc=True), "value": pd.Series([], dtype=float)})
         return dict.fromkeys(metrics, nothing)
