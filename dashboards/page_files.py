@@ -44,7 +44,7 @@ def _explore_file(web: Web, part: str, query: Mapping[str, str]) -> Response:
         frame = _EXPLORE[part](web, asked)
     except NotShownError as error:
         raise Problem(422, str(error)) from None
-    metric = METRICS[asked.metric]
+    metric = METRICS[reading.timed(asked) if part in ("distribution", "curves") else asked.metric]
     meta = {"content": f"{metric.title}: {part}", "unit": unit_words(metric.unit), "selection": asked.selector.words}
     return csv_answer(frame, {**meta, "from": iso(asked.window.start), "to": iso(asked.window.end)}, f"explore-{part}")
 

@@ -9,8 +9,9 @@ import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
 
-from render.figures import clock_texts, safe_text, tick_format, time_axis
+from render.figures import tick_format, time_axis
 from render.parts import Span
+from render.plotly_text import clock_texts, safe_text
 from render.theme import Theme, base_layout
 from render.units import scale_for
 
@@ -92,7 +93,7 @@ def percentile_curves(curves: Sequence[Curve], theme: Theme) -> go.Figure:
     fig.update_layout(hovermode="closest", dragmode=False)
     fig.update_xaxes(
         tickvals=[_stretched(level) for level in (0.01, *marks)], ticktext=["P1", *(f"P{100 * level:.6g}" for level in marks)],
-        showgrid=True, fixedrange=True,
+        showgrid=True, fixedrange=True, range=[0, _stretched(0.9992)],
     )  # fmt: skip
     fig.update_yaxes(
         ticksuffix=scale.suffix, tickformat=tick_format(largest * scale.factor), fixedrange=True, type="log",

@@ -16,6 +16,7 @@ from dashboards.selection import FILTERS
 from dashboards.window import iso, link
 from render.units import format_number
 
+_WORDS = {"ts": "time", "ttft_ms": "TTFT ms", "cost_usd": "cost USD"}
 _AROUND = timedelta(hours=1)
 _HEAD = ("time", "service and route", "tenant", "model", "status", "latency, ms", "TTFT, ms", "tokens", "USD", "request")
 
@@ -134,18 +135,25 @@ def one_call(call: Mapping[str, Any] | None, zone: ZoneInfo) -> list[Any]:
     attributes = sorted(dict(call["attributes"]).items())
     if attributes:
         panels.append(html.Section([html.H2("Attributes"), facts(attributes)], className="panel"))
-    return [html.Div(ways, className="exports"), *panels]
+    return [html.Div(ways, className="chips"), *panels]
 
 
 def _field(call: Mapping[str, Any], name: str, zone: ZoneInfo) -> tuple[str, Any]:
-    value = call[name]
+    value, words = call[name], field_words(name)
     if name in ("ts", "ingested_at"):
-        return name, clock(value, zone)
+        return words, clock(value, zone)
+    if name == "error_type" and value == "" and call["status"] is not None:
+        return words, "none"
     if value is None or value == "" or (name == "prompt_hash" and value == 0):
-        return name, html.Span("unknown", className="muted")
+        return words, html.Span("unknown", className="muted")
     if isinstance(value, bool):
-        return name, "yes" if value else "no"
-    return name, f"{value:,.6g}" if isinstance(value, float) else str(value)
+        return words, "yes" if value else "no"
+    return words, f"{value:,.6g}" if isinstance(value, float) else str(value)
+
+
+def field_words(name: str) -> str:
+    """What a field of the record is called on the page."""
+    return _WORDS.get(name) or name.replace("_", " ")
 
 
 def _number(value: float | None) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from core.record import CALL_SCHEMA
 from dashboards.calls import address_of, key_text, read_key
-from dashboards.pages.calls import one_call, outcome
+from dashboards.pages.calls import field_words, one_call, outcome
 from dashboards.window import BadWindow
 from storage.call_pages import CallKey
 
@@ -34,7 +34,7 @@ def test_the_page_of_a_call_has_every_field_of_the_record() -> None:
     shown = str(one_call(a_call(service="chat", trace_id="abc", attributes=[("team", "x<b>")]), ZoneInfo("Europe/Berlin")))
     for name in CALL_SCHEMA.names:
         if name != "attributes":
-            assert f"Dt('{name}')" in shown, name
+            assert f"Dt('{field_words(name)}')" in shown, name
     assert "13:00:01.250" in shown
     assert "x<b>" in shown
     assert "All calls of this trace" in shown

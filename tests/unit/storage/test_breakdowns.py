@@ -64,7 +64,7 @@ def test_distributions_are_those_of_the_calls(store: Store, dimension: str) -> N
         names = sorted({str(row[dimension]) for row in rows if "latency_ms" in row})
         assert whole.rows[dimension].tolist() == names
         for place, name in enumerate(names):
-            data = [row["latency_ms"] for row in rows if row[dimension] == name and "latency_ms" in row]
+            data = [float(str(row["latency_ms"])) for row in rows if row[dimension] == name and "latency_ms" in row]
             assert whole.rows["known"][place] == len(data)
             for level, value in zip(LEVELS, whole.values[place], strict=True):
                 assert is_near_order_statistic(value, data, level)
