@@ -9,7 +9,7 @@ from starlette.responses import Response
 from core.series import METRICS
 from dashboards.cards import NotShownError
 from dashboards.context import Web
-from dashboards.explore import reading
+from dashboards.explore import reading, spread
 from dashboards.explore.asked import Asked, read_asked
 from dashboards.llm.drawing import TITLES, lines_of
 from dashboards.llm.reading import LlmAsked, read_llm_asked, read_models, read_versions
@@ -44,7 +44,7 @@ def _explore_file(web: Web, part: str, query: Mapping[str, str]) -> Response:
         frame = _EXPLORE[part](web, asked)
     except NotShownError as error:
         raise Problem(422, str(error)) from None
-    metric = METRICS[reading.timed(asked) if part in ("distribution", "curves") else asked.metric]
+    metric = METRICS[spread.timed(asked) if part in ("distribution", "curves") else asked.metric]
     meta = {"content": f"{metric.title}: {part}", "unit": unit_words(metric.unit), "selection": asked.selector.words}
     return csv_answer(frame, {**meta, "from": iso(asked.window.start), "to": iso(asked.window.end)}, f"explore-{part}")
 
@@ -89,7 +89,7 @@ def _week(web: Web, asked: Asked) -> pd.DataFrame:
 
 
 def _distribution(web: Web, asked: Asked) -> pd.DataFrame:
-    found = reading.read_distribution(web, asked)
+    found = spread.read_distribution(web, asked)
     return pd.DataFrame() if found is None else found.frame
 
 
@@ -98,5 +98,5 @@ _EXPLORE: dict[str, Read] = {
     "table": reading.read_table,
     "week": _week,
     "distribution": _distribution,
-    "curves": reading.read_curves,
+    "curves": spread.read_curves,
 }

@@ -112,6 +112,11 @@ def metric_frames(
     return web.cache.get(("series", metrics, window.start, end, window.step_s, selector), keep_s(window), ask)
 
 
+def known_until(web: Web, window: Window) -> datetime:
+    """The end of the window's last step that is known whole."""
+    return window.whole_until(freshness(web).complete_until)
+
+
 def keep_s(window: Window) -> float:
     """How long a window's whole steps may be shared: only late calls change them, and by little where steps are long."""
     return max(FRESH_S, min(window.step_s / 10, LONG_STEPS_S))

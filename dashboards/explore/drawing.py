@@ -15,7 +15,8 @@ from dashboards.cards import Card, NotShownError
 from dashboards.catalogue import METRIC_WORDS
 from dashboards.context import Web
 from dashboards.explore.asked import COMPARED, Asked
-from dashboards.explore.reading import CURVE, Row, level_name, read_curves, read_distribution, read_lines, read_week, timed
+from dashboards.explore.reading import Row, read_lines, read_week
+from dashboards.explore.spread import CURVE, level_name, read_curves, read_distribution, timed
 from dashboards.look import Entry, Look, for_page
 from render.distributions import Curve, percentile_curves, time_map, week_map
 from render.figures import is_empty, timeseries

@@ -2,11 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from core.clock import floor_to
@@ -15,9 +13,8 @@ from dashboards import queries
 from dashboards.cards import NotShownError
 from dashboards.context import Web
 from dashboards.explore.asked import Asked
-from dashboards.window import Window, step_for
+from dashboards.window import Window
 from storage.breakdowns import breakdown, read_breakdown, read_totals, single_calls_of
-from storage.distributions import STATE_OF, Quantiles, read_quantiles
 from storage.steps import Question
 
 Combination = tuple[str, ...]
@@ -27,18 +24,10 @@ MOST_CALLS = 5_000_000
 
 TABLE: tuple[str, ...] = ("tps", "error_rate", "latency_p50", "latency_p90", "latency_p95", "latency_p99")
 WEEKS = timedelta(days=28)
-LEVELS: tuple[float, ...] = tuple((place + 0.5) / 100 for place in range(100))
-"""Middles of a hundred equal shares of the calls."""
-
-CURVE: tuple[float, ...] = (0.01, *(round(0.05 * place, 2) for place in range(1, 19)), 0.95, 0.98, 0.99, 0.995, 0.999)
 OTHERS, ALL = "others", "all of these"
 _ADDS_UP = frozenset({"tps", "bytes_per_s", "tokens_per_s", "cost_per_h", "concurrency"})
 _NOTHING = 1e-9
 """What is left of a sum of floats when all its parts are taken away."""
-
-_COLUMNS = 120
-_BINS = 40
-_LONG = timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,85 +74,12 @@ def read_lines(web: Web, asked: Asked) -> list[Row]:
 
 def read_week(web: Web, asked: Asked) -> pd.DataFrame:
     """`weekday` (0: Monday), `hour`, `value`: the median of up to four weeks, in the page's time zone."""
-    end = floor_to(asked.window.whole_until(queries.freshness(web).complete_until), timedelta(hours=1))
+    end = floor_to(queries.known_until(web, asked.window), timedelta(hours=1))
     window = Window(start=end - WEEKS, end=end, step_s=3600)
     frame = _steps(web, asked, window, ())
     local = frame["ts"].dt.tz_convert(web.zone)
     grouped = frame["value"].groupby([local.dt.day_of_week.rename("weekday"), local.dt.hour.rename("hour")]).median()
     return grouped.reset_index()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Distribution:
-    """How many calls took how long, over time.
-
-    Attributes
-    ----------
-    starts : DatetimeIndex
-        Begins of the steps, every one of them.
-    edges : ndarray of shape (n_bins + 1,), ms
-        Ends of the bins, evenly spaced in the logarithm.
-    shares : ndarray of shape (n_bins, n_steps)
-        Share of the step's calls; NaN in a step without any.
-    middle, slow : ndarray of shape (n_steps,), ms
-        P50 and P99.
-    """
-
-    step: timedelta
-    starts: pd.DatetimeIndex
-    edges: npt.NDArray[np.float64]
-    shares: npt.NDArray[np.float64]
-    middle: npt.NDArray[np.float64]
-    slow: npt.NDArray[np.float64]
-
-    @property
-    def frame(self) -> pd.DataFrame:
-        """A row a step and bin that has calls."""
-        bins, steps = np.nonzero(self.shares > 0)
-        return pd.DataFrame({
-            "timestamp_utc": self.starts[steps], "from_ms": self.edges[bins], "to_ms": self.edges[bins + 1],
-            "share": self.shares[bins, steps],
-        }).sort_values(["timestamp_utc", "from_ms"], ignore_index=True)  # fmt: skip
-
-
-def read_distribution(web: Web, asked: Asked) -> Distribution | None:
-    """None where no call says how long it took."""
-    window = _coarser(asked.window, _COLUMNS)
-    found = _quantiles(web, asked, window, (), (*LEVELS, 0.5, 0.99), over_time=True)
-    if found.rows.empty:
-        return None
-    starts = pd.date_range(window.start, window.end, freq=window.step, inclusive="left").as_unit("ms")
-    place = starts.get_indexer(pd.DatetimeIndex(found.rows["ts"]))
-    edges = _edges(found.values)
-    shares = np.full((_BINS, len(starts)), np.nan)
-    for row, step in enumerate(place):
-        shares[:, step] = np.histogram(np.clip(found.values[row, : len(LEVELS)], edges[0], edges[-1]), edges)[0] / len(LEVELS)
-    lines = np.full((2, len(starts)), np.nan)
-    lines[:, place] = found.values[:, len(LEVELS) :].T
-    return Distribution(step=window.step, starts=starts, edges=edges, shares=shares, middle=lines[0], slow=lines[1])
-
-
-def read_curves(web: Web, asked: Asked) -> pd.DataFrame:
-    """`*by`, `calls` and a column a level of `CURVE` (ms): the combinations of the table, in its order."""
-    best = [tuple(values) for values in read_table(web, asked)[list(asked.by)].to_numpy().tolist()] if asked.by else []
-    found = _quantiles(web, asked, asked.window, best, CURVE, over_time=False)
-    levels = pd.DataFrame(found.values, columns=[level_name(level) for level in CURVE])
-    frame = pd.concat([found.rows.rename(columns={"known": "calls"}), levels], axis=1)
-    if not best:
-        return frame
-    order = {values: place for place, values in enumerate(best)}
-    place = [order[tuple(values)] for values in frame[list(asked.by)].to_numpy().tolist()]
-    return frame.iloc[np.argsort(place, kind="stable")].reset_index(drop=True)
-
-
-def level_name(level: float) -> str:
-    """`p50`, `p99.9`."""
-    return f"p{100 * level:.6g}"
-
-
-def timed(asked: Asked) -> str:
-    """The metric whose distribution stands for the asked one: its own, or the whole call's."""
-    return asked.metric if asked.metric in STATE_OF else "latency_p95"
 
 
 def checked(web: Web, question: Question) -> Question:
@@ -181,7 +97,7 @@ def checked(web: Web, question: Question) -> Question:
 def _totals(web: Web, asked: Asked, window: Window) -> pd.DataFrame:
     """Everything of a window by combination, busiest first; rates are per second of what is known of it."""
     metrics = tuple(dict.fromkeys((*TABLE, asked.metric)))
-    start, end = window.start, _until(web, window)
+    start, end = window.start, queries.known_until(web, window)
     first = queries.freshness(web).first
     seconds = (end - max(start, min(first or start, end))).total_seconds()
 
@@ -192,7 +108,7 @@ def _totals(web: Web, asked: Asked, window: Window) -> pd.DataFrame:
         return read_totals(web.store, question, seconds)
 
     key = ("totals", start, end, window.step_s, metrics, asked.by, asked.selector)
-    return web.cache.get(key, _keep_s(window), ask)
+    return web.cache.get(key, queries.keep_s(window), ask)
 
 
 def _steps(web: Web, asked: Asked, window: Window, among: Sequence[Combination]) -> pd.DataFrame:
@@ -211,7 +127,7 @@ def _split(web: Web, asked: Asked, combinations: Sequence[Combination]) -> dict[
 
 def _sparse(web: Web, asked: Asked, window: Window, among: tuple[Combination, ...]) -> pd.DataFrame:
     by = asked.by if among else ()
-    end = _until(web, window)
+    end = queries.known_until(web, window)
 
     def ask() -> pd.DataFrame:
         question = breakdown(
@@ -220,12 +136,12 @@ def _sparse(web: Web, asked: Asked, window: Window, among: tuple[Combination, ..
         return read_breakdown(web.store, checked(web, question))[["ts", *by, asked.metric]]
 
     key = ("steps", window.start, end, window.step_s, asked.metric, by, asked.selector, among)
-    return web.cache.get(key, _keep_s(window), ask)
+    return web.cache.get(key, queries.keep_s(window), ask)
 
 
 def _dense(web: Web, asked: Asked, window: Window, found: pd.DataFrame) -> pd.DataFrame:
     """Every whole step of the window; without a call rates are 0 where the data reach, and all else is unknown."""
-    steps = pd.date_range(window.start, _until(web, window), freq=window.step, inclusive="left").as_unit("ms")
+    steps = pd.date_range(window.start, queries.known_until(web, window), freq=window.step, inclusive="left").as_unit("ms")
     values = found.set_index("ts")[asked.metric].reindex(steps)
     frame = pd.DataFrame({"ts": steps, "value": values.to_numpy(dtype=float)})
     first = queries.freshness(web).first
@@ -240,44 +156,5 @@ def _rest(total: pd.DataFrame, parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return total.assign(value=(total["value"] - known).clip(lower=0.0))
 
 
-def _quantiles(
-    web: Web, asked: Asked, window: Window, among: Sequence[Combination], levels: Sequence[float], *, over_time: bool
-) -> Quantiles:
-    by = asked.by if among else ()
-    end, metric = _until(web, window), timed(asked)
-
-    def ask() -> Quantiles:
-        question = breakdown(
-            web.store, window.start, end, window.step_s, (metric,), by=by, selector=asked.selector, among=among
-        )
-        return read_quantiles(web.store, checked(web, question), metric, levels, over_time=over_time)
-
-    key = ("quantiles", window.start, end, window.step_s, metric, by, asked.selector, tuple(among), tuple(levels), over_time)
-    return web.cache.get(key, _keep_s(window), ask)
-
-
-def _until(web: Web, window: Window) -> datetime:
-    return window.whole_until(queries.freshness(web).complete_until)
-
-
 def _earlier(window: Window, before: timedelta) -> Window:
     return replace(window, start=window.start - before, end=window.end - before, last=None)
-
-
-def _coarser(window: Window, columns: int) -> Window:
-    """The window in at most so many steps of whole minutes."""
-    step_s = step_for(window.end - window.start, columns)
-    start = floor_to(window.start, timedelta(seconds=step_s))
-    steps = -(-int((window.end - start).total_seconds()) // step_s)
-    return Window(start=start, end=start + steps * timedelta(seconds=step_s), step_s=step_s)
-
-
-def _edges(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Bins that hold all but the last thousandth of the values."""
-    low, high = np.nanquantile(values[values > 0] if (values > 0).any() else [1.0], [0.0, 0.999])
-    edges: npt.NDArray[np.float64] = np.geomspace(max(low, 0.01) * 0.99, max(high, low * 2, 0.02) * 1.01, _BINS + 1)
-    return edges
-
-
-def _keep_s(window: Window) -> float:
-    return queries.SLOW_S if window.end - window.start > _LONG else queries.FRESH_S

@@ -11,7 +11,8 @@ from core.prices import PriceTable
 from dashboards import queries
 from dashboards.cards import Card, NotShownError
 from dashboards.context import Web
-from dashboards.explore.reading import CURVE, OTHERS, level_name
+from dashboards.explore.reading import OTHERS
+from dashboards.explore.spread import CURVE, level_name
 from dashboards.llm.figures import (
     SHARES,
     cost_per_1000_calls,
@@ -21,7 +22,7 @@ from dashboards.llm.figures import (
     saved_by_prompt_cache,
     summed,
 )
-from dashboards.llm.reading import LlmAsked, model_name, read_model_steps, read_models, read_ttft, read_versions, until
+from dashboards.llm.reading import LlmAsked, model_name, read_model_steps, read_models, read_ttft, read_versions
 from dashboards.look import Look, for_page
 from render.distributions import Curve, percentile_curves
 from render.figures import is_empty, timeseries
@@ -66,7 +67,9 @@ def lines_of(web: Web, asked: LlmAsked, name: str) -> Lines:
         return [(level, frame.rename(columns={f"ttft_{level.lower()}": "value"})[["ts", "value"]])
                 for level in ("P50", "P90", "P95", "P99")]  # fmt: skip
     steps = read_model_steps(web, asked)
-    dense = pd.date_range(asked.window.start, until(web, asked.window), freq=asked.window.step, inclusive="left").as_unit("ms")
+    dense = pd.date_range(
+        asked.window.start, queries.known_until(web, asked.window), freq=asked.window.step, inclusive="left"
+    ).as_unit("ms")
     seconds = asked.window.step_s
     if name == "tps":
         return _by_model(steps, dense, seconds)
@@ -107,7 +110,7 @@ def _saved(web: Web, asked: LlmAsked, steps: pd.DataFrame, dense: pd.DatetimeInd
     per_hour = 3600 / asked.window.step_s
     parts = (
         ("by the gateway's cache", saved_by_hits(steps)),
-        ("by the provider's prompt cache", saved_by_prompt_cache(steps, prices, until(web, asked.window))),
+        ("by the provider's prompt cache", saved_by_prompt_cache(steps, prices, queries.known_until(web, asked.window))),
     )
     found = []
     for words, values in parts:

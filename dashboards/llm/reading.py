@@ -11,7 +11,8 @@ from core.capacity import LimitOutlook
 from core.series import Selector
 from dashboards import queries
 from dashboards.context import Web
-from dashboards.explore.reading import CURVE, checked, level_name
+from dashboards.explore.reading import checked
+from dashboards.explore.spread import CURVE, level_name
 from dashboards.llm.figures import (
     COLUMNS,
     cost_per_1000_calls,
@@ -77,7 +78,7 @@ def read_models(web: Web, asked: LlmAsked) -> pd.DataFrame:
     `provider`, `model`, the columns, `tps`, shares and rates, `ttft_p50` to `ttft_p99` and `latency_p95` (ms), tokens a second
     in, out and cached, costs and savings (USD); NaN where unknown.
     """
-    start, end = asked.window.start, until(web, asked.window)
+    start, end = asked.window.start, queries.known_until(web, asked.window)
     first = queries.freshness(web).first
     seconds = max((end - max(start, min(first or start, end))).total_seconds(), 1.0)
 
@@ -88,7 +89,7 @@ def read_models(web: Web, asked: LlmAsked) -> pd.DataFrame:
         return llm_calls(read_totals(web.store, question, seconds))
 
     key = ("llm totals", start, end, asked.window.step_s, asked.selector)
-    rows = web.cache.get(key, keep_s(asked.window), ask)
+    rows = web.cache.get(key, queries.keep_s(asked.window), ask)
     rows = rows.assign(name=[model_name(p, m) for p, m in zip(rows["provider"], rows["model"], strict=True)])
     for name, column in (("in", "prompt_tokens"), ("out", "completion_tokens"), ("cached", "cached_tokens")):
         rows[f"tokens_{name}_per_s"] = (rows[column] / seconds).where(rows["tokens_known"] > 0)
@@ -103,7 +104,7 @@ def read_models(web: Web, asked: LlmAsked) -> pd.DataFrame:
 
 def read_model_steps(web: Web, asked: LlmAsked) -> pd.DataFrame:
     """`ts`, `provider`, `model` and the columns, only steps with calls."""
-    end = until(web, asked.window)
+    end = queries.known_until(web, asked.window)
 
     def ask() -> pd.DataFrame:
         question = breakdown(
@@ -111,12 +112,14 @@ def read_model_steps(web: Web, asked: LlmAsked) -> pd.DataFrame:
         )
         return llm_calls(read_breakdown(web.store, checked(web, question)))
 
-    return web.cache.get(("llm steps", asked.window.start, end, asked.window.step_s, asked.selector), keep_s(asked.window), ask)
+    return web.cache.get(
+        ("llm steps", asked.window.start, end, asked.window.step_s, asked.selector), queries.keep_s(asked.window), ask
+    )
 
 
 def read_ttft(web: Web, asked: LlmAsked) -> pd.DataFrame:
     """`ts` and `ttft_p50` to `ttft_p99` (ms) of every step, NaN where no call has one."""
-    end = until(web, asked.window)
+    end = queries.known_until(web, asked.window)
 
     def ask() -> pd.DataFrame:
         question = breakdown(web.store, asked.window.start, end, asked.window.step_s, (TTFT,), selector=asked.selector)
@@ -126,7 +129,7 @@ def read_ttft(web: Web, asked: LlmAsked) -> pd.DataFrame:
         return frame.set_index("ts").reindex(steps).rename_axis("ts").reset_index()
 
     key = ("ttft", asked.window.start, end, asked.window.step_s, asked.selector)
-    return web.cache.get(key, keep_s(asked.window), ask)
+    return web.cache.get(key, queries.keep_s(asked.window), ask)
 
 
 def read_versions(web: Web, asked: LlmAsked, models: pd.DataFrame) -> pd.DataFrame:
@@ -161,16 +164,6 @@ def llm_calls(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[(rows["model"] != "") | (rows["tokens_known"] > 0)].reset_index(drop=True)
 
 
-def until(web: Web, window: Window) -> datetime:
-    """The end of what is known whole of the window."""
-    return window.whole_until(queries.freshness(web).complete_until)
-
-
-def keep_s(window: Window) -> float:
-    """How long answers about the window are shared."""
-    return queries.SLOW_S if window.end - window.start > timedelta(days=2) else queries.FRESH_S
-
-
 def _ttft_of_models(web: Web, asked: LlmAsked) -> pd.DataFrame:
     found = _quantiles_of(web, asked, (), TTFT_LEVELS)
     return found.rename(columns=dict(zip(found.columns[2:], _ttft_names(), strict=True)))
@@ -178,14 +171,14 @@ def _ttft_of_models(web: Web, asked: LlmAsked) -> pd.DataFrame:
 
 def _quantiles_of(web: Web, asked: LlmAsked, among: tuple[tuple[str, ...], ...], levels: tuple[float, ...]) -> pd.DataFrame:
     """`provider`, `model`, and TTFT (ms) at each level, in a column of its number."""
-    start, end = asked.window.start, until(web, asked.window)
+    start, end = asked.window.start, queries.known_until(web, asked.window)
 
     def ask() -> pd.DataFrame:
         question = breakdown(web.store, start, end, asked.window.step_s, (TTFT,), by=BY, selector=asked.selector, among=among)
         found = read_quantiles(web.store, checked(web, question), TTFT, levels, over_time=False)
         return pd.concat([found.rows[list(BY)], pd.DataFrame(np.asarray(found.values))], axis=1)
 
-    return web.cache.get(("ttft of", start, end, asked.selector, among, levels), keep_s(asked.window), ask)
+    return web.cache.get(("ttft of", start, end, asked.selector, among, levels), queries.keep_s(asked.window), ask)
 
 
 def _ttft_names() -> list[str]:

@@ -5,22 +5,20 @@ from typing import Any
 from dash import Input, Output, State
 from dash.exceptions import PreventUpdate
 
-from dashboards import queries
 from dashboards.calls import CALL_PATH, PATH, load_call, load_calls
 from dashboards.context import Web
 from dashboards.pages import calls
 from dashboards.pages.controls import span_words
 from dashboards.pages.words import notice
 from dashboards.threads import Workers
-from dashboards.wiring.asking import attempt, on_page, only_ticked, read_query, seen
+from dashboards.wiring.asking import attempt, offered, on_page, only_ticked, read_query, seen
 
 __all__ = ["CALL_PATH", "PATH", "call_layout", "layout", "register"]
 
 
 def layout(web: Web, query: dict[str, str]) -> Any:
     """The list before its calls, with the values that can be chosen."""
-    values = attempt(lambda: queries.choices(web, queries.freshness(web).complete_until))
-    return calls.layout(query, values if isinstance(values, dict) else {})
+    return calls.layout(query, offered(web))
 
 
 def call_layout(_web: Web, _query: dict[str, str]) -> Any:

@@ -5,7 +5,6 @@ from typing import Any
 from dash import Input, Output, State
 from dash.exceptions import PreventUpdate
 
-from dashboards import queries
 from dashboards.context import Web
 from dashboards.explore.asked import PATH
 from dashboards.explore.drawing import CHARTS
@@ -15,15 +14,14 @@ from dashboards.pages import explore, live_cards
 from dashboards.pages.controls import span_words
 from dashboards.pages.words import notice
 from dashboards.threads import Workers
-from dashboards.wiring.asking import attempt, on_page, only_ticked, read_query, seen
+from dashboards.wiring.asking import attempt, offered, on_page, only_ticked, read_query, seen
 
 __all__ = ["PATH", "layout", "register"]
 
 
 def layout(web: Web, query: dict[str, str]) -> Any:
     """The page before its data, with the values that can be chosen."""
-    values = attempt(lambda: queries.choices(web, queries.freshness(web).complete_until))
-    return explore.layout(query, values if isinstance(values, dict) else {})
+    return explore.layout(query, offered(web))
 
 
 def register(app: Any, web: Web, workers: Workers) -> None:

@@ -5,7 +5,6 @@ from typing import Any
 from dash import Input, Output, State
 from dash.exceptions import PreventUpdate
 
-from dashboards import queries
 from dashboards.context import Web
 from dashboards.llm.drawing import TITLES
 from dashboards.llm.page_data import LlmData, load_llm
@@ -16,16 +15,15 @@ from dashboards.pages.controls import span_words
 from dashboards.pages.explore import freshness_words
 from dashboards.pages.words import notice
 from dashboards.threads import Workers
-from dashboards.wiring.asking import attempt, on_page, only_ticked, read_query, seen
+from dashboards.wiring.asking import attempt, offered, on_page, only_ticked, read_query, seen
 
 __all__ = ["PATH", "layout", "register"]
 
 
 def layout(web: Web, query: dict[str, str]) -> Any:
     """The page before its data, with the values and the models that can be chosen."""
-    values = attempt(lambda: queries.choices(web, queries.freshness(web).complete_until))
     models = attempt(lambda: read_models(web, read_llm_asked(query, web.now()))["name"].tolist())
-    return llm.layout(query, values if isinstance(values, dict) else {}, models if isinstance(models, list) else [])
+    return llm.layout(query, offered(web), models if isinstance(models, list) else [])
 
 
 def register(app: Any, web: Web, workers: Workers) -> None:
