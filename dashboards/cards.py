@@ -13,10 +13,13 @@ from dashboards.look import Entry
 
 logger = logging.getLogger(__name__)
 
+GRACE_S = 0.5
+"""How long is waited for what stands beside the cards, once they are there."""
+
 BUDGET_S = 8.0
 """How long a page waits for its slowest card; what is late is shown by the next refresh, which finds it in the cache."""
 
-_LATE = "This takes longer than the rest of the page; it appears with one of the next refreshes."
+LATE = "This takes longer than the rest of the page; it appears with one of the next refreshes."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +57,7 @@ def drawn(web: Web, cards: Sequence[tuple[Card, Draw]], budget_s: float = BUDGET
     running: list[Future[Card]] = [web.pool.submit(_attempt, empty, draw) for empty, draw in cards]
     wait(running, timeout=budget_s)
     return [
-        future.result() if future.done() else replace(empty, words=_LATE)
+        future.result() if future.done() else replace(empty, words=LATE)
         for (empty, _), future in zip(cards, running, strict=True)
     ]
 

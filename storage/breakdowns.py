@@ -16,7 +16,7 @@ from storage.contract import Store
 from storage.frames import epoch_s, times_of
 from storage.hours import HOUR_S, fold_hours, hour_totals, hours_span
 from storage.prices import PricedSpan, add_priced
-from storage.rollups import CALLS
+from storage.rollups import CALLS, CALLS_1S
 from storage.series import MINUTE_S, data_span
 from storage.steps import Question, read_columns, source_of, sums_of, values_of, with_peak
 
@@ -38,10 +38,12 @@ def breakdown(
     selector: Selector = ALL_CALLS,
     among: Sequence[Sequence[str]] = (),
     more: Sequence[str] = (),
+    from_hours: bool = True,
 ) -> Question:
     """The question, with the hours answering for what they hold where the step is made of whole hours.
 
-    `more` are columns (`storage/rollups.py`) beside those of the metrics. Raises ValueError for an unknown metric or dimension.
+    Without `from_hours` they do not: distributions are made of states, which hours have not. `more` are columns
+    (`storage/rollups.py`) beside those of the metrics. Raises ValueError for an unknown metric or dimension.
     """
     width = max(step_s, 1)
     question = Question(
@@ -54,14 +56,16 @@ def breakdown(
         among=tuple(tuple(values) for values in among),
         more=tuple(more),
     )
-    return replace(question, hours_until_s=_hours_until(store, question)) if question.whole_hours else question
+    wants_hours = from_hours and question.whole_hours
+    return replace(question, hours_until_s=_hours_until(store, question)) if wants_hours else question
 
 
 def single_calls_of(store: Store, question: Question) -> int:
-    """How many single calls would have to be read for it at most; 0 where a rollup answers."""
-    if source_of(store, question) is not CALLS:
+    """How many single calls would have to be read for it at most; 0 where rollups and hours answer."""
+    peaks = "peak_tps" in question.metrics and not CALLS_1S.answers(question.dimensions, ("calls",), 1)
+    if source_of(store, question) is not CALLS and not peaks:
         return 0
-    span = {"start": _moment(question.first_s), "end": _moment(question.end_s)}
+    span = {"start": _moment(question.hours_until_s or question.first_s), "end": _moment(question.end_s)}
     return int(store.arrow(CALLS_OF_SPAN, span).column("calls")[0].as_py())
 
 

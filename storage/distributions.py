@@ -1,7 +1,7 @@
 """How long calls took, as distributions: many quantiles at once by step or dimension, from the rollups' mergeable states."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -42,10 +42,9 @@ def read_quantiles(
     """The distribution that `metric` (one of `STATE_OF`) is a quantile of, per combination of the question's `by` and step.
 
     Combinations and steps without a known value are left out. `levels` lie in [0, 1]. Without `over_time` the whole span is one
-    step. The question's metrics must need no table by the second.
+    step. The question must be one that hours do not answer (`breakdown(…, from_hours=False)`).
     """
     state = STATE_OF[metric]
-    question = replace(question, hours_until_s=None)  # hours have no states
     source = source_of(store, question)
     where, params = bounds_of(question, source)
     keys = ([step_of(source) + " AS step_at"] if over_time else []) + [f"t.{name} AS {name}" for name in question.by]

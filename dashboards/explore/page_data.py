@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from concurrent.futures import wait
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,7 +10,7 @@ import pandas as pd
 
 from core.errors import TpscopeError
 from dashboards import queries
-from dashboards.cards import Card, NotShownError, drawn
+from dashboards.cards import GRACE_S, LATE, Card, NotShownError, drawn
 from dashboards.context import Web
 from dashboards.explore.asked import Asked, read_asked
 from dashboards.explore.drawing import cards, why_empty
@@ -43,8 +44,10 @@ def load_explore(web: Web, query: Mapping[str, str], look: Look) -> ExploreData:
     """Read and draw the page. Raises BadWindow for a bad address, and what the store raises when nothing can be read."""
     asked = read_asked(query, web.now())
     fresh = queries.freshness(web)
+    beside = web.pool.submit(_table, web, asked)
     found = drawn(web, cards(web, asked, look))
-    table, words = _table(web, asked)
+    wait([beside], timeout=GRACE_S)
+    table, words = beside.result() if beside.done() else (None, LATE)
     return ExploreData(
         asked=asked,
         cards=tuple(found),

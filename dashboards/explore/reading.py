@@ -45,7 +45,8 @@ def read_table(web: Web, asked: Asked) -> pd.DataFrame:
     if asked.before is not None:
         earlier = _totals(web, asked, _earlier(asked.window, asked.before))
         found = earlier[[*asked.by, asked.metric]].rename(columns={asked.metric: "before"})
-        now = now.merge(found, on=list(asked.by), how="left") if asked.by else now.assign(before=found["before"].to_numpy())
+        whole = float(found["before"].iloc[0]) if len(found) else float("nan")
+        now = now.merge(found, on=list(asked.by), how="left") if asked.by else now.assign(before=whole)
     if asked.by_value:
         now = now.sort_values(asked.metric, ascending=False, na_position="last", kind="stable")
     columns = dict.fromkeys((*asked.by, "calls", asked.metric, *(["before"] if asked.before else []), *TABLE))

@@ -106,7 +106,15 @@ def _quantiles(
 
     def ask() -> Quantiles:
         question = breakdown(
-            web.store, window.start, end, window.step_s, (metric,), by=by, selector=asked.selector, among=among
+            web.store,
+            window.start,
+            end,
+            window.step_s,
+            (metric,),
+            by=by,
+            selector=asked.selector,
+            among=among,
+            from_hours=False,
         )
         return read_quantiles(web.store, checked(web, question), metric, levels, over_time=over_time)
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from concurrent.futures import wait
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,7 +11,7 @@ import pandas as pd
 from core.capacity import LimitOutlook
 from core.errors import TpscopeError
 from dashboards import queries
-from dashboards.cards import Card, NotShownError, drawn
+from dashboards.cards import GRACE_S, LATE, Card, NotShownError, drawn
 from dashboards.context import Web
 from dashboards.llm.drawing import cards
 from dashboards.llm.reading import LlmAsked, chosen_models, quotas, read_llm_asked, read_models
@@ -45,8 +46,10 @@ def load_llm(web: Web, query: Mapping[str, str], look: Look) -> LlmData:
     """Read and draw the page. Raises BadWindow for a bad address, and what the store raises when nothing can be read."""
     asked = read_llm_asked(query, web.now())
     fresh = queries.freshness(web)
+    beside = web.pool.submit(_models, web, asked)
     found = drawn(web, cards(web, asked, look))
-    models, words = _models(web, asked)
+    wait([beside], timeout=GRACE_S)
+    models, words = beside.result() if beside.done() else (None, LATE)
     return LlmData(
         asked=asked,
         cards=tuple(found),

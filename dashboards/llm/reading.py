@@ -122,7 +122,9 @@ def read_ttft(web: Web, asked: LlmAsked) -> pd.DataFrame:
     end = queries.known_until(web, asked.window)
 
     def ask() -> pd.DataFrame:
-        question = breakdown(web.store, asked.window.start, end, asked.window.step_s, (TTFT,), selector=asked.selector)
+        question = breakdown(
+            web.store, asked.window.start, end, asked.window.step_s, (TTFT,), selector=asked.selector, from_hours=False
+        )
         found = read_quantiles(web.store, checked(web, question), TTFT, TTFT_LEVELS)
         frame = pd.DataFrame(found.values, columns=_ttft_names()).assign(ts=pd.DatetimeIndex(found.rows["ts"]))
         steps = pd.date_range(asked.window.start, end, freq=asked.window.step, inclusive="left").as_unit("ms")
@@ -174,7 +176,9 @@ def _quantiles_of(web: Web, asked: LlmAsked, among: tuple[tuple[str, ...], ...],
     start, end = asked.window.start, queries.known_until(web, asked.window)
 
     def ask() -> pd.DataFrame:
-        question = breakdown(web.store, start, end, asked.window.step_s, (TTFT,), by=BY, selector=asked.selector, among=among)
+        question = breakdown(
+            web.store, start, end, asked.window.step_s, (TTFT,), by=BY, selector=asked.selector, among=among, from_hours=False
+        )
         found = read_quantiles(web.store, checked(web, question), TTFT, levels, over_time=False)
         return pd.concat([found.rows[list(BY)], pd.DataFrame(np.asarray(found.values))], axis=1)
 
