@@ -37,7 +37,7 @@ BATCH = 500_000
 PEOPLE_EVERY_S = 10.0
 TURNS = 20
 COLD_MS, WARM_MS, PEOPLE_MS = 1_000, 300, 500
-PAGES = ("/", "/objectives", "/incidents", "/forecast", "/pipeline")
+PAGES = ("/", "/explore", "/llm", "/calls", "/objectives", "/incidents", "/forecast", "/pipeline")
 READS = (
     "/api/v1/series?metric=tps&last=30d",
     "/api/v1/series?metric=latency_p95&last=30d&by=service",
