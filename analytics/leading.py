@@ -59,7 +59,7 @@ def went_ahead(row: Floats, ours: Floats, related: Related) -> bool:
     if len(early) < _STEP or not early.std() or not late.std():
         return False
     alike = float(np.corrcoef(early, late)[0, 1])
-    return alike * np.sign(related.correlation) >= _LEAST_ALIKE
+    return bool(alike * np.sign(related.correlation) >= _LEAST_ALIKE)
 
 
 def _changes(row: Floats) -> Floats:

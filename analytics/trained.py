@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from analytics.baseline import Baselines, deviations, from_frame, to_frame
 from analytics.detect import training_rows
+from analytics.drifting import SLOW_DRIFT
 from analytics.exceptions import exceptions_of_anomalies, exceptions_of_masks, leave_out
 from analytics.features import DETECTION_METRICS, Floats, Panel, align
 from analytics.fit import calibrate, fit_baselines, still_learning
@@ -241,8 +242,8 @@ def _busiest(summary: HourSummary, limit: int) -> HourSummary:
 
 
 def _standing(anomalies: list[Anomaly]) -> list[Anomaly]:
-    """Those that late data did not withdraw."""
-    return [one for one in anomalies if one.verdict is not AnomalyVerdict.WITHDRAWN]
+    """Those that late data did not withdraw; what drifts over days is followed, and no incident to be left out."""
+    return [one for one in anomalies if one.verdict is not AnomalyVerdict.WITHDRAWN and one.hint != SLOW_DRIFT]
 
 
 def _calm_minutes(panel: Panel, anomalies: list[Anomaly]) -> npt.NDArray[np.bool_]:
