@@ -24,6 +24,8 @@ _LEAST_NOISE = 0.05
 """A day's level is never known better than to 5 %."""
 _STEP_FITS = 0.5
 """A step whose squared errors are this part of a line's, or less, is one."""
+_DIGITS = 9
+"""Of logarithms: days that differ by less are equal, and neither rise nor fall."""
 _SIGMA_OF_MAD = 1.4826
 
 
@@ -102,7 +104,7 @@ def _over(levels: Floats, kinds: npt.NDArray[np.int64], middle: Floats) -> Creep
     first, second = np.triu_indices(days, 1)
     alike = kinds[first] == kinds[second]
     first, second = first[alike], second[alike]
-    moved = levels[:, second] - levels[:, first]
+    moved = np.round(levels[:, second] - levels[:, first], _DIGITS)
     slope = np.nan_to_num(masked_median(moved / (second - first)))
     pairs = np.isfinite(moved).sum(axis=1)
     tau = np.nansum(np.sign(moved), axis=1) / np.maximum(pairs, 1)
