@@ -83,10 +83,10 @@ def _unrelated(rng: np.random.Generator, sample: str, size: int) -> Floats:
         case "random walk":
             return 100.0 + np.cumsum(rng.normal(0.0, 2.0, size))
         case "trend":
-            return 100.0 + rng.choice([-0.5, 0.5]) * minute + 3.0 * _wandering(rng, size, 0.5)
+            return np.asarray(100.0 + rng.choice([-0.5, 0.5]) * minute + 3.0 * _wandering(rng, size, 0.5))
         case "saw-tooth":
             period = int(rng.integers(10, 40))
-            return (minute + rng.integers(period)) % period + _wandering(rng, size, 0.5)
+            return np.asarray((minute + rng.integers(period)) % period + _wandering(rng, size, 0.5))
         case _:
             return np.where(minute >= rng.integers(size), 6.0, 4.0)
 

@@ -30,7 +30,7 @@ def levels(rng: np.random.Generator, days: int, wander: float = 0.04) -> Floats:
 
 def grown(days: int, total: float) -> Floats:
     """A factor that grows over ten days after `CALM` others."""
-    return np.exp(np.log(total) * np.clip((np.arange(days) - CALM + 0.5) / 10.0, 0.0, 1.0))[:, None]
+    return np.asarray(np.exp(np.log(total) * np.clip((np.arange(days) - CALM + 0.5) / 10.0, 0.0, 1.0))[:, None])
 
 
 def judged(days: int, seed: int = 1, standing: tuple[Anomaly, ...] = (), **factors: tuple[int, Floats]) -> list[Anomaly]:
@@ -61,7 +61,7 @@ def test_a_creep_is_found_within_its_days_and_described(total: float, latest: in
 
 def test_it_keeps_its_identity_while_it_goes_on_and_ends_once_level() -> None:
     standing: tuple[Anomaly, ...] = ()
-    ids, ended = set(), 0
+    ids, ended = set[str](), 0
     for day in range(1, 19):
         told = judged(CALM + day, standing=standing, latency_p50=(1, grown(28, 2.0)))
         ids.update(one.id for one in told)

@@ -15,7 +15,7 @@ NOTHING = Diagnosis(causes=(), hint="", evidence="errors of all routes")
 
 
 def rise(at: float) -> Floats:
-    return 10.0 / (1.0 + np.exp(at - np.arange(60)))
+    return np.asarray(10.0 / (1.0 + np.exp(at - np.arange(60))))
 
 
 def related_to(latency: Floats, sample: Floats) -> tuple[Related, ...]:
