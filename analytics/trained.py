@@ -82,8 +82,8 @@ class Trainer:
         if start is None:
             return None
         days = self._days(start, end)
-        self._read(days, start)
         self._forget(set(days))
+        self._read(days, start)
         summary = _busiest(join([self._summaries[day] for day in days]), detection.max_series)
         self.learning = still_learning(summary, detection.min_history)
         baselines = fit_baselines(
@@ -132,7 +132,9 @@ class Trainer:
             at_once = int(min(max(_MOST_CELLS // max(cells, 1), 1), _MOST_DAYS_AT_ONCE))
 
     def _forget(self, days: set[datetime]) -> None:
+        """Days of another grid are dropped first: they would count among the recent ones."""
         self._summaries = {day: kept for day, kept in self._summaries.items() if day in days}
+        self._panels = {day: kept for day, kept in self._panels.items() if day in days}
 
     def _without_exceptions(self, summary: HourSummary, start: datetime, end: datetime) -> HourSummary:
         """The summary without the hours that are no example: what people masked, and incidents that did not come again."""
