@@ -63,8 +63,10 @@ def diagnosing(
         growth = _growth(trained, before, before_end, first, end)
         lead, known, now = run.lead, trained.baselines.selectors, hour(end)
         found = diagnose(leaves, lead.metric, Direction(lead.direction), known, growth)
-        related = related_series(now.moved, known, lead.metric, Selector.parse(lead.selector), now.samples)
-        return with_leading(found, related, now.samples)
+        ours = Selector.parse(lead.selector)
+        related = related_series(now.moved, known, lead.metric, ours, now.samples)
+        moved = now.moved[lead.metric][known.index(ours)] if ours in known and lead.metric in now.moved else None
+        return with_leading(found, related, now.samples, moved)
 
     return ask
 
