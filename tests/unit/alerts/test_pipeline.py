@@ -254,3 +254,16 @@ def test_the_report_counts_what_fires_and_what_is_joined() -> None:
     assert harness.run() == [OPENED]
     assert (harness.report.firing, harness.report.inhibited, harness.report.opened) == (2, 1, 1)
     assert harness.report.notifications == 1
+
+
+def test_what_has_drifted_for_days_hides_nothing_that_breaks_now() -> None:
+    harness = Harness(settings(slow(), unusual()))
+    harness.repository.stored_anomalies["a1"] = anomaly(
+        started_at=START - timedelta(days=3),
+        opened_at=START,
+        selector=anomaly().selector.of(service="chat"),
+        last_at=START + MINUTE,
+    )
+    harness.minutes(900)
+    harness.run()
+    assert (harness.report.firing, harness.report.inhibited) == (2, 0)
