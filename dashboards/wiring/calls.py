@@ -3,7 +3,6 @@
 from typing import Any
 
 from dash import Input, Output, State
-from dash.exceptions import PreventUpdate
 
 from dashboards.calls import CALL_PATH, PATH, load_call, load_calls
 from dashboards.context import Web
@@ -11,7 +10,7 @@ from dashboards.pages import calls
 from dashboards.pages.controls import span_words
 from dashboards.pages.words import notice
 from dashboards.threads import Workers
-from dashboards.wiring.asking import attempt, offered, on_page, only_ticked, read_query, seen
+from dashboards.wiring.asking import attempt, offered, on_page, read_query, seen
 
 __all__ = ["CALL_PATH", "PATH", "call_layout", "layout", "register"]
 
@@ -27,13 +26,11 @@ def call_layout(_web: Web, _query: dict[str, str]) -> Any:
 
 
 def register(app: Any, web: Web, workers: Workers) -> None:
-    """Read the page that the address names; the first page of the newest follows the clock."""
+    """Read the page that the address names; the first one follows the clock, later ones begin behind a call and stay."""
 
     async def refresh(search: str | None, _ticks: int, look: Any, _there: Any, path: str) -> Any:
         query = read_query(search)
         on_page(path, PATH, look)
-        if only_ticked() and ({"from", "after", "sort"} & query.keys()):
-            raise PreventUpdate  # what somebody reads may not move
         found = await workers.run(attempt, lambda: load_calls(web, query))
         if isinstance(found, str):
             return notice(found, tone="bad"), [], []

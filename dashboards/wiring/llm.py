@@ -3,7 +3,6 @@
 from typing import Any
 
 from dash import Input, Output, State
-from dash.exceptions import PreventUpdate
 
 from dashboards.context import Web
 from dashboards.llm.drawing import TITLES
@@ -15,7 +14,7 @@ from dashboards.pages.controls import span_words
 from dashboards.pages.explore import freshness_words
 from dashboards.pages.words import notice
 from dashboards.threads import Workers
-from dashboards.wiring.asking import attempt, offered, on_page, only_ticked, read_query, seen
+from dashboards.wiring.asking import attempt, offered, on_page, read_query, seen
 
 __all__ = ["PATH", "layout", "register"]
 
@@ -32,8 +31,6 @@ def register(app: Any, web: Web, workers: Workers) -> None:
     async def refresh(search: str | None, _ticks: int, look: Any, _there: Any, path: str) -> Any:
         query = read_query(search)
         on_page(path, PATH, look)
-        if only_ticked() and "from" in query and "to" in query:
-            raise PreventUpdate  # a window that stands still
         here = seen(web, look)
         found = await workers.run(attempt, lambda: load_llm(here, query, read_look(look)))
         if isinstance(found, str):
