@@ -9,11 +9,15 @@ import pandas as pd
 
 from core.burning import PERIOD, burn_rate, exhausted_in
 from core.config import ObjectiveSettings
+from core.objective_words import measure_words
 from core.rules import BurnWindow, workbook_windows
 from core.series import METRICS, Selector
+from core.transactions import Transaction
 from dashboards import queries
+from dashboards.catalogue import METRIC_WORDS
 from dashboards.context import Web
-from storage.spans import read_spans
+from storage.objectives import read_shares
+from storage.transaction_series import read_counts
 
 _KEEP_S = 60.0
 _KEEP_WHOLE_S = 300.0
@@ -71,8 +75,14 @@ class Standing:
     exhausted: timedelta | None
 
     @property
+    def words(self) -> str:
+        """What is measured, for people."""
+        one = self.objective
+        return measure_words(one) if one.transaction else f"{METRIC_WORDS[one.metric]} of {self.selector.words}"
+
+    @property
     def unit(self) -> str:
-        return METRICS[self.objective.metric].unit
+        return "1" if self.objective.target is not None else METRICS[self.objective.metric].unit
 
     @property
     def selector(self) -> Selector:
@@ -113,33 +123,46 @@ def standing(web: Web, one: ObjectiveSettings, end: datetime) -> Standing:
     """Read where an objective stands."""
     pairs = workbook_windows() if has_budget(one) else ()
     lengths = sorted({length for pair in pairs for length in (pair.long, pair.short)})
-
-    selector = Selector.of(one.selector)
-
-    def ask_whole() -> tuple[float, int]:
-        frame = read_spans(web.store, one.metric, [(end - PERIOD, end)], selector)
-        return (float(frame["value"].iloc[0]), int(frame["calls"].iloc[0])) if len(frame) else (math.nan, 0)
-
-    def ask_parts() -> list[float]:
-        frame = read_spans(web.store, one.metric, [(end - length, end) for length in lengths], selector)
-        found = dict(zip(frame["span"].tolist(), frame["value"].tolist(), strict=True))
-        return [float(found.get(number, math.nan)) for number in range(len(lengths))]
-
-    whole, calls = web.cache.get(("standing", one.name), _KEEP_WHOLE_S, ask_whole)
-    parts = web.cache.get(("burning", one.name, end), _KEEP_S, ask_parts) if lengths else []
-    burn = dict(zip(lengths, (burn_rate(share, one.at_most or math.nan) for share in parts), strict=True))
-    left = 1.0 - burn_rate(whole, one.at_most) if pairs and one.at_most and not math.isnan(whole) else None
-    hours = _hours(web, one, end)
+    whole, calls = web.cache.get(("standing", one.name), _KEEP_WHOLE_S, lambda: whole_of(web, one, end))
+    parts = web.cache.get(("burning", one.name, end), _KEEP_S, lambda: _parts(web, one, lengths, end)) if lengths else []
+    limit = limit_of(one)
+    burn = dict(zip(lengths, (burn_rate(share, limit or math.nan) for share in parts), strict=True))
+    left = 1.0 - burn_rate(whole, limit) if pairs and limit and not math.isnan(whole) else None
     return Standing(
         objective=one,
         value=whole,
         calls=calls,
-        kept=None if math.isnan(whole) or one.at_most is None else whole <= one.at_most,
-        attained=float(_met(hours["value"], one).mean()),
+        kept=None if math.isnan(whole) or limit is None else whole <= limit,
+        attained=float(_met(_hours(web, one, end)["value"], one).mean()),
         left=left,
         burns=tuple(Burn(pair=pair, long=burn[pair.long], short=burn[pair.short]) for pair in pairs),
         exhausted=_exhausted(burn.get(_HOUR, math.nan), left),
     )
+
+
+def limit_of(one: ObjectiveSettings) -> float | None:
+    """What the value must not be above: the metric's bound, or the bad share that a transaction's target allows."""
+    return one.at_most if one.target is None else one.allowed
+
+
+def whole_of(web: Web, one: ObjectiveSettings, end: datetime) -> tuple[float, int]:
+    """The value over the period up to `end` (NaN: unknown), and what was counted; of a peak the highest hour's."""
+    frame = read_shares(web.store, one, _definition(web, one), [(end - PERIOD, end)])
+    if not len(frame):
+        return math.nan, 0
+    value = _hours(web, one, end)["value"].max() if one.metric == "peak_tps" else frame["value"].iloc[0]
+    return float(value), int(frame["calls"].iloc[0])
+
+
+def _parts(web: Web, one: ObjectiveSettings, lengths: list[timedelta], end: datetime) -> list[float]:
+    """The value over each length of time up to `end`."""
+    frame = read_shares(web.store, one, _definition(web, one), [(end - length, end) for length in lengths])
+    found = dict(zip(frame["span"].tolist(), frame["value"].tolist(), strict=True))
+    return [float(found.get(number, math.nan)) for number in range(len(lengths))]
+
+
+def _definition(web: Web, one: ObjectiveSettings) -> Transaction | None:
+    return web.settings.definition(one.transaction) if one.transaction else None
 
 
 def history_of(web: Web, one: ObjectiveSettings, end: datetime) -> History:
@@ -148,12 +171,12 @@ def history_of(web: Web, one: ObjectiveSettings, end: datetime) -> History:
     local = hours["ts"].dt.tz_convert(web.zone)
     days = _met(hours["value"], one).groupby(local.dt.normalize()).mean()
     attained = pd.DataFrame({"ts": pd.DatetimeIndex(days.index).tz_convert("UTC"), "value": days.to_numpy(dtype=float)})
-    return History(value=hours, attained=attained, budget=_budget(web, one, hours, end) if has_budget(one) else None)
+    return History(value=hours, attained=attained, budget=_budget(one, hours) if has_budget(one) else None)
 
 
 def has_budget(one: ObjectiveSettings) -> bool:
     """Whether it allows a share of bad calls."""
-    return METRICS[one.metric].unit == "1" and bool(one.at_most)
+    return bool(one.allowed)
 
 
 def chosen(found: tuple[Standing, ...], query: Mapping[str, str]) -> Standing | None:
@@ -163,28 +186,43 @@ def chosen(found: tuple[Standing, ...], query: Mapping[str, str]) -> Standing | 
 
 
 def _hours(web: Web, one: ObjectiveSettings, end: datetime) -> pd.DataFrame:
-    """`ts`, `value` of whole hours of the period."""
+    """`ts`, `value` and `calls` of whole hours of the period; NaN where nothing is known, and of targets in minutes."""
     last = end.replace(minute=0, second=0, microsecond=0)
-    return queries.hourly_history(web, one.metric, Selector.of(one.selector), last - PERIOD, last)
+    if not one.transaction:
+        selector = Selector.of(one.selector)
+        values = queries.hourly_history(web, one.metric, selector, last - PERIOD, last)
+        rate = queries.hourly_history(web, "tps", selector, last - PERIOD, last)
+        return values.assign(calls=rate["value"].to_numpy(dtype=float) * 3600)
+    return web.cache.get(("objective hours", one.name, last), _KEEP_S, lambda: _counted_hours(web, one, last))
+
+
+def _counted_hours(web: Web, one: ObjectiveSettings, last: datetime) -> pd.DataFrame:
+    definition = _definition(web, one)
+    steps = pd.date_range(last - PERIOD, last, freq="1h", inclusive="left", name="ts").as_unit("ms")
+    if definition is None or one.counts_minutes:
+        return pd.DataFrame({"ts": steps, "value": math.nan, "calls": math.nan})
+    counts = read_counts(web.store, definition, last - PERIOD, last, 3600).set_index("ts").reindex(steps)
+    good, of = ("good", "known") if one.under_ms is None else (f"good_under_{one.under_ms:g}ms", "timed")
+    calls = counts[of].to_numpy(dtype=float)
+    share = pd.Series(calls - counts[good].to_numpy(dtype=float)) / pd.Series(calls).where(calls > 0)
+    return pd.DataFrame({"ts": steps, "value": share.to_numpy(dtype=float), "calls": calls})
 
 
 def _met(values: pd.Series, one: ObjectiveSettings) -> pd.Series:
     """1 where the target was met, 0 where it was not, NaN where nothing is known: so of a rate that must only be possible."""
-    if one.at_most is None:
+    limit = limit_of(one)
+    if limit is None:
         return pd.Series(math.nan, index=values.index)
-    return (values <= one.at_most).astype(float).where(values.notna())
+    return (values <= limit).astype(float).where(values.notna())
 
 
-def _budget(web: Web, one: ObjectiveSettings, hours: pd.DataFrame, end: datetime) -> pd.DataFrame:
+def _budget(one: ObjectiveSettings, hours: pd.DataFrame) -> pd.DataFrame:
     """What was left of the budget after each hour: bad calls so far against those that the whole period's calls allow."""
-    last = end.replace(minute=0, second=0, microsecond=0)
-    rate = queries.hourly_history(web, "tps", Selector.of(one.selector), last - PERIOD, last)
-    calls = rate["value"].to_numpy(dtype=float) * 3600
-    bad = pd.Series(hours["value"].to_numpy(dtype=float) * calls).fillna(0.0).cumsum()
-    allowed = (one.at_most or math.nan) * float(pd.Series(calls).sum())
+    calls = hours["calls"]
+    bad = (hours["value"] * calls).fillna(0.0).cumsum()
+    allowed = (limit_of(one) or math.nan) * float(calls.sum())
     left = 1.0 - bad / allowed if allowed > 0 else bad * math.nan
-    known = pd.Series(calls).fillna(0.0).cumsum() > 0
-    return pd.DataFrame({"ts": hours["ts"], "value": left.where(known).to_numpy(dtype=float)})
+    return pd.DataFrame({"ts": hours["ts"], "value": left.where(calls.fillna(0.0).cumsum() > 0).to_numpy(dtype=float)})
 
 
 def _exhausted(burn: float, left: float | None) -> timedelta | None:

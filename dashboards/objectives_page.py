@@ -80,8 +80,9 @@ def _objective(web: Web, one: Standing, look: Look) -> tuple[Drawn, Drawn, Drawn
     whole = Span(start=last - PERIOD, end=last, zone=web.zone.key)
     history = objectives.history_of(web, one.objective, end)
     quiet = quiet_marks(web, whole.start, whole.end, one.selector)
-    target = one.objective.at_most if one.objective.at_most is not None else one.objective.at_least
-    limit = Limit(name="target", value=target or 0.0, at_most=one.objective.at_most is not None)
+    most = objectives.limit_of(one.objective)
+    target = most if most is not None else one.objective.at_least
+    limit = Limit(name="target", value=target or 0.0, at_most=most is not None)
     common: dict[str, Any] = {"marks": quiet, "revision": one.objective.name}
     value = _drawn("objective", Line(name="by the hour", frame=history.value), whole, one.unit, look, limits=[limit], **common)
     attained = _drawn("attained", Line(name="hours that met the target", frame=history.attained), whole, "1", look, **common)

@@ -90,7 +90,10 @@ def read_shares(
 
 
 def _of_metric(store: Store, objective: ObjectiveSettings, spans: Sequence[Span]) -> pd.DataFrame:
-    frame = read_spans(store, objective.metric, spans, Selector.of(objective.selector))
+    peak = objective.metric == "peak_tps"  # no sum over a span tells it; pages take it from the hours
+    frame = read_spans(store, "tps" if peak else objective.metric, spans, Selector.of(objective.selector))
+    if peak:
+        frame = frame.assign(value=np.nan)
     share = METRICS[objective.metric].unit == "1"
     return frame.assign(bad=frame["value"] * frame["calls"] if share else np.nan)[["span", "calls", "bad", "value"]]
 

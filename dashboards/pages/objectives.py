@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 from dash import dcc, html
 
 from core.burning import PERIOD
+from core.objective_words import good_words
 from core.series import Selector
-from dashboards.catalogue import METRIC_WORDS
-from dashboards.objectives import Standing
+from dashboards.objectives import Standing, limit_of
 from dashboards.objectives_page import DEFAULT_LAST, Drawn, ObjectivesData
 from dashboards.pages.cards import drawn
 from dashboards.pages.controls import slow_tick, span_words, windows
@@ -70,13 +70,13 @@ def _row(one: Standing, data: ObjectivesData) -> list[Any]:
     name = one.objective.name
     opened = data.objective is not None and data.objective.objective.name == name
     href = with_query(PATH, {**data.window.query, "objective": name})
-    what = f"{METRIC_WORDS[one.objective.metric]} of {one.selector.words}"
+    what = one.words
     return [
         [dcc.Link(name, href=href, className="open-name" if opened else None), html.Div(what, className="muted")],
         _target(one),
         format_value(one.value, one.unit),
         html.Span(words, className=f"verdict verdict-{tone}"),
-        _percent(one.attained) if one.objective.at_most is not None else "–",
+        _percent(one.attained) if limit_of(one.objective) is not None else "–",
         "–" if one.left is None else html.Span(_percent(one.left), className=_budget_class(one.left)),
         format_number(one.burns[0].long) if one.burns and one.burns[0].long == one.burns[0].long else "–",
     ]
@@ -84,6 +84,8 @@ def _row(one: Standing, data: ObjectivesData) -> list[Any]:
 
 def _target(one: Standing) -> str:
     target = one.objective
+    if target.target is not None:
+        return f"{good_words(1.0 - target.target)} good"
     if target.at_most is not None:
         return f"at most {format_value(target.at_most, one.unit)}"
     return f"at least {format_value(target.at_least or math.nan, one.unit)}"
@@ -92,15 +94,19 @@ def _target(one: Standing) -> str:
 def _objective(one: Standing) -> Any:
     """The chosen objective's numbers, and its burn rates."""
     tiles = [
-        tile("Target", tile_value(_target(one)), one.objective.description or METRIC_WORDS[one.objective.metric]),
+        tile("Target", tile_value(_target(one)), one.objective.description or one.words),
         tile(f"Over {format_span(PERIOD)}", tile_value(format_value(one.value, one.unit)), f"{one.calls:,} calls"),
     ]
-    if one.objective.at_most is not None:
+    if limit_of(one.objective) is not None:
         tiles.append(tile("Hours that met it", tile_value(_percent(one.attained)), "of the hours with calls"))
     if one.left is not None:
         tiles.append(tile("Budget left", tile_value(_percent(one.left)), _lasts(one)))
     return html.Section(
-        [html.H2(f"{one.objective.name}: {one.selector.words}"), html.Div(tiles, className="tiles"), *_burns(one)],
+        [
+            html.H2(f"{one.objective.name}: {one.words if one.objective.transaction else one.selector.words}"),
+            html.Div(tiles, className="tiles"),
+            *_burns(one),
+        ],
         className="panel",
     )
 
@@ -114,7 +120,7 @@ def _lasts(one: Standing) -> str:
 def _burns(one: Standing) -> list[Any]:
     if not one.burns:
         words = "Only a share of bad calls has an error budget that can burn."
-        if one.objective.at_least is not None:
+        if limit_of(one.objective) is None:
             words = f"{words} Whether so much would be possible is told by the forecast page: here it was never asked for."
         return [html.P(words, className="muted")]
     rows = [
@@ -140,9 +146,9 @@ def _burns(one: Standing) -> list[Any]:
 def _charts(data: ObjectivesData) -> Any:
     one = data.objective
     assert one is not None
-    what = f"{METRIC_WORDS[one.objective.metric]} of {one.selector.words}"
+    what = one.words
     cards = [_card("objective", f"{what} ({unit_words(one.unit)})", data.value, "every hour")]
-    if one.objective.at_most is not None:
+    if limit_of(one.objective) is not None:
         cards.append(_card("attained", "Hours that met the target (%)", data.attained, "every day"))
     if one.left is not None:
         cards.append(_card("budget", "Error budget left (% of the period's)", data.budget, "every hour"))

@@ -13,8 +13,13 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from core.config import Settings
 from core.series import ALL_CALLS
 from core.types import Action, SeriesRequest
+from dashboards.context import Web
+from dashboards.look import Look
+from dashboards.objectives import standings
+from dashboards.objectives_page import load_objectives
 from render.units import format_value
 from storage import health, series
 from storage.audit import read_audit
@@ -133,6 +138,28 @@ def test_objectives_show_what_the_store_says(browser: Browser, service: Service)
         page.wait_for_url("**/objectives?*objective=fast*")
         expect(page.get_by_role("heading", name="fast: all traffic")).to_be_visible()
         shown.assert_clean()
+
+
+def test_every_kind_of_objective_stands_somewhere(service: Service) -> None:
+    kinds = [
+        {"name": "bursts", "metric": "peak_tps", "at_least": 10},
+        {"name": "good", "transaction": "orders", "target": "99%"},
+        {"name": "quick", "transaction": "orders", "target": "90%", "under": "100ms"},
+        {"name": "busy", "transaction": "orders", "target": "90%", "at_least": 0.01},
+    ]
+    settings = Settings.model_validate({"objectives": kinds, "transactions": TRANSACTIONS})
+    web = Web(store=service.store, settings=settings, clock=service.clock)
+    found = {one.objective.name: one for one in standings(web)}
+    assert found["bursts"].value >= 1
+    assert (found["bursts"].kept, found["bursts"].burns) == (None, ())
+    counts = read_counts(
+        service.store, settings.transactions[0].definition, service.filled.start, service.filled.end, 3600
+    ).sum(numeric_only=True)
+    assert found["good"].value == pytest.approx(1 - counts["good"] / counts["known"])
+    assert found["quick"].value == pytest.approx(1 - counts["good_under_100ms"] / counts["timed"])
+    assert {name: len(one.burns) for name, one in found.items()} == {"bursts": 0, "good": 3, "quick": 3, "busy": 3}
+    assert all(load_objectives(web, {"objective": name}, Look()).objective == found[name] for name in ("good", "quick"))
+    web.close()
 
 
 def test_the_pipeline_shows_what_came_in_and_what_was_left_out(browser: Browser, service: Service) -> None:
