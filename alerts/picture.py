@@ -23,7 +23,6 @@ from storage.series import read_series
 HOURS = timedelta(hours=3)
 LONGEST = timedelta(days=2)
 _MOST_POINTS = 360
-_NEAREST = ((0.5, "latency_p50"), (0.9, "latency_p90"), (0.95, "latency_p95"), (0.99, "latency_p99"))
 _SLOTS = 168
 _BAND = ("lower", "upper")
 
@@ -42,12 +41,10 @@ def _drawn(incident: Incident, settings: Settings) -> Incident:
     """The incident as it is drawn: of an objective's share of slow calls, or of minutes, the latency or the rate behind it."""
     name = incident.labels.get("objective")
     objective = next((one for one in settings.objectives if one.name == name), None)
-    if incident.kind != "objective" or incident.metric or objective is None or objective.target is None:
+    if incident.kind != "objective" or incident.metric or objective is None:
         return incident
-    if objective.under_ms is None:
-        return replace(incident, metric="tps", threshold=objective.at_least or math.nan)
-    metric = next((name for share, name in _NEAREST if objective.target <= share), _NEAREST[-1][1])
-    return replace(incident, metric=metric, threshold=objective.under_ms)
+    limit = objective.at_least if objective.at_most is None else objective.at_most
+    return replace(incident, metric=objective.metric, threshold=math.nan if limit is None else limit)
 
 
 def chart_of(store: Store, settings: Settings, incident: Incident, now: datetime) -> Chart:

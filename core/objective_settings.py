@@ -10,10 +10,12 @@ from core.durations import Duration, format_duration, parse_duration
 from core.part import Part
 from core.periods import PERIODS, PeriodName, usual_length
 from core.rules import known_metric
-from core.series import METRICS, Selector
+from core.series import METRICS, TRANSACTION, Selector
 
 LONGEST = timedelta(days=366)
 USUAL_WINDOW = timedelta(days=30)
+_DERIVED = ("metric", "selector", "at_most")
+_PERCENTILES = ((0.5, "latency_p50"), (0.9, "latency_p90"), (0.95, "latency_p95"), (0.99, "latency_p99"))
 
 
 def _share(value: Any) -> Any:
@@ -91,7 +93,11 @@ class ObjectiveSettings(Part):
     @classmethod
     def _as_target(cls, given: Any) -> Any:
         """Of a transaction, `{metric: error_rate, at_most: 0.001}` is `{target: 99.9%}` in other words."""
-        if not isinstance(given, dict) or not given.get("transaction") or given.get("metric") not in ("error_rate", "tps"):
+        if not isinstance(given, dict) or not given.get("transaction"):
+            return given
+        if given.get("selector") == {TRANSACTION: given["transaction"]}:  # as `_derived` left it
+            return {name: value for name, value in given.items() if name not in _DERIVED}
+        if given.get("metric") not in ("error_rate", "tps"):
             return given
         rest = {name: value for name, value in given.items() if name != "metric"}
         if given["metric"] == "error_rate" and isinstance(given.get("at_most"), int | float) and "target" not in given:
@@ -102,6 +108,8 @@ class ObjectiveSettings(Part):
     def _complete(self) -> Self:
         if self.transaction:
             self._check_target()
+            for name, value in self._derived().items():
+                object.__setattr__(self, name, value)  # frozen for everybody else
             return self
         if not self.metric:
             raise ValueError("one of transaction or metric must be given")
@@ -127,6 +135,25 @@ class ObjectiveSettings(Part):
         if self.at_least is not None and self.at_least <= 0:
             raise ValueError("at_least must be above 0")
 
+    def _derived(self) -> dict[str, Any]:
+        """The target as a bound on a metric of the transaction, for what knows no targets: of a latency its percentile."""
+        about: dict[str, Any] = {"selector": {TRANSACTION: self.transaction}}
+        if self.at_least is not None:
+            return {**about, "metric": "tps"}
+        if self.under_ms is not None:
+            return {**about, "metric": self.percentile, "at_most": self.under_ms}
+        return {**about, "metric": "error_rate", "at_most": self.allowed}
+
+    def as_written(self) -> dict[str, Any]:
+        """What the configuration must say for it, without what follows."""
+        given = self.model_dump(exclude_defaults=True)
+        return {name: value for name, value in given.items() if not self.transaction or name not in _DERIVED}
+
+    @property
+    def percentile(self) -> str:
+        """The percentile of latency that is nearest to the target."""
+        return next((name for share, name in _PERCENTILES if (self.target or 0.0) <= share), _PERCENTILES[-1][1])
+
     @property
     def allowed(self) -> float | None:
         """The share that may be bad, its error budget; None where it has none."""
@@ -147,10 +174,3 @@ class ObjectiveSettings(Part):
     def length(self) -> timedelta:
         """Of its window, a month counted as 30 days: what burn rates refer to."""
         return usual_length(self.window)
-
-    @property
-    def metric_name(self) -> str:
-        """The metric that it is about."""
-        if not self.transaction:
-            return self.metric
-        return "tps" if self.counts_minutes else "error_rate"

@@ -104,10 +104,10 @@ class Selector:
     def of(cls, labels: Mapping[str, str] | None = None, **more: str) -> "Selector":
         """Build from labels; raises ValueError for a name that is no dimension of the call record.
 
-        `transaction` and `version` are names as well, but both, and nothing beside them.
+        `transaction` and `version` are names as well, with nothing beside them; without a version the one in force is meant.
         """
         merged = {**(labels or {}), **more}
-        if merged.keys() == _OF_TRANSACTION:
+        if TRANSACTION in merged and merged.keys() <= _OF_TRANSACTION:
             return cls(tuple(sorted(merged.items())))
         for name in merged:
             if name not in DIMENSIONS:
@@ -144,7 +144,7 @@ class Selector:
     @property
     def version(self) -> str:
         """The version of that transaction's definition."""
-        return self.pairs[1][1] if self.transaction else ""
+        return self.pairs[1][1] if self.transaction and len(self.pairs) > 1 else ""
 
     @property
     def scope(self) -> str:
@@ -158,7 +158,7 @@ class Selector:
     def words(self) -> str:
         """For people: `provider openai, service chat`, `transaction checkout (version 3f2a…)`, or `all traffic`."""
         if self.transaction:
-            return f"transaction {self.transaction} (version {self.version})"
+            return f"transaction {self.transaction}" + (f" (version {self.version})" if self.version else "")
         return ", ".join(f"{name} {value or '(none)'}" for name, value in self.pairs) or "all traffic"
 
 

@@ -41,7 +41,7 @@ class Counted:
 
 def transactions(web: Web, window: Window) -> tuple[Counted, ...]:
     """Every transaction of the configuration, in its order."""
-    return tuple(web.each(lambda one: counted(web, one.definition, window), web.settings.transactions))
+    return tuple(web.each(lambda one: counted(web, one, window), web.settings.definitions))
 
 
 def counted(web: Web, definition: Transaction, window: Window) -> Counted:

@@ -18,6 +18,7 @@ from storage.prices import PricedSpan, add_priced
 from storage.rollups import CALLS, CALLS_1S, PERCENTILES, SUMS_OF_CALLS, Columns, Rollup, formula, pick
 from storage.selection import check_dimensions, within
 from storage.sequence import next_seq
+from storage.transaction_spans import transaction_series
 
 HOUR_S = 3600
 LEVELS: tuple[str, ...] = ("peak_tps", *PERCENTILES)
@@ -96,6 +97,8 @@ def read_hours(store: Store, metric: str, start: datetime, end: datetime, select
     DataFrame with `ts` (`datetime64[ms, UTC]`, every hour of the span between the first and the last hour that is known of any
     selection of this scope), `value` (`float64`; in hours without a call 0 for rates, NaN for levels) and `calls` (`int64`).
     """
+    if selector.transaction:  # its minutes are kept for as long as people look back
+        return transaction_series(store, metric, start, end, HOUR_S, selector)
     rows = read_hours_by(store, metric, start, end, (), selector=selector)
     known = hours_span(store, selector.dimensions)
     if known is None:

@@ -72,7 +72,7 @@ def run_read(path: Path, *, as_json: bool) -> int:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(str(path), f"cannot be read ({error})") from error
-    found = [one.model_dump(exclude_defaults=True) for one in read_openslo(text, str(path))]
+    found = [one.as_written() for one in read_openslo(text, str(path))]
     _print_configuration(found, as_json=as_json)
     return 0
 
@@ -98,11 +98,11 @@ def _json(found: Standing) -> dict[str, Any]:
         "name": one.name,
         "transaction": one.transaction or None,
         "transaction_version": found.version or None,
-        "metric": one.metric_name,
+        "metric": one.metric,
         "selector": one.selector,
         "target": one.target,
         "under_ms": one.under_ms,
-        "at_most": one.at_most,
+        "at_most": one.at_most if one.target is None else one.allowed,
         "at_least": one.at_least,
         "window": window_words(one),
         "from": found.window.start.isoformat(),

@@ -55,7 +55,7 @@ def _standing(web: Web, one: ObjectiveSettings, end: datetime) -> dict[str, Any]
         "name": one.name,
         "transaction": one.transaction or None,
         "transaction_version": found.version or None,
-        "metric": one.metric_name,
+        "metric": one.metric,
         "unit": "1" if one.target is not None else METRICS[one.metric].unit,
         "selector": one.selector,
         "target": one.target,

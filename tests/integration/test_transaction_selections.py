@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from analytics.counting import count_minutes
@@ -14,6 +15,7 @@ from analytics.predicting import series_to_forecast
 from analytics.trained import in_force
 from core.clock import FakeClock
 from core.config import Settings
+from core.record import CALL_SCHEMA, TS_TYPE
 from core.types import Anomaly, JobState
 from storage.anomalies import read_anomalies
 from storage.baselines import latest_baseline, read_baseline
@@ -43,23 +45,28 @@ PAY = SETTINGS.definitions[0]
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """Two days and a bit of ten calls a minute on each of two routes; then half of `/pay` is slow, and answers all the same."""
+    """Two days and a bit of ten calls a minute on `/pay` and two on `/look`; then half of `/pay` is slow, and no error."""
     rng = np.random.default_rng(7)
-    rows = []
-    for second in range(0, int((END - MONDAY).total_seconds()), 6):
-        at = MONDAY + timedelta(seconds=second)
-        slow = at >= SLOW_AT and rng.random() < 0.5
-        usual = float(rng.lognormal(5.0, 0.3))
-        rows.append({"ts": at, "route": "/pay", "service": "shop", "status": 200, "latency_ms": 2500.0 if slow else usual})
-        rows.append(
-            {"ts": at, "route": "/look", "service": "shop", "status": 200, "latency_ms": float(rng.lognormal(5.0, 0.3))}
-        )
+    seconds = np.arange(0, int((END - MONDAY).total_seconds()), 6)
+    slow = (seconds >= (SLOW_AT - MONDAY).total_seconds()) & (rng.random(len(seconds)) < 0.5)
+    usual = rng.lognormal(5.0, 0.3, len(seconds))
     with chdb_store(tmp_path_factory.mktemp("transactions")) as opened:
-        insert_calls(opened, batch(rows))
+        insert_calls(opened, calls_of(seconds, "/pay", np.where(slow, 2500.0, usual), 0))
+        insert_calls(opened, calls_of(seconds[::5], "/look", usual[::5], len(seconds)))
         write_definitions(opened, SETTINGS.definitions, MONDAY, 1)
         count_minutes(opened, SETTINGS, MONDAY, LIVE, LIVE, 1)
         run_baselines(opened, FakeClock(LIVE), SETTINGS, 1)
         yield opened
+
+
+def calls_of(seconds: np.ndarray, route: str, latency_ms: np.ndarray, first_offset: int) -> pa.Table:
+    """Good calls of a route; what is not said of them is unknown."""
+    (like,) = batch([{"ts": MONDAY, "route": route, "service": "shop", "status": 200}]).to_pylist()
+    columns = {name: pa.array([value] * len(seconds), CALL_SCHEMA.field(name).type) for name, value in like.items()}
+    columns["ts"] = pa.array((int(MONDAY.timestamp()) + seconds) * 1000, pa.int64()).cast(TS_TYPE)
+    columns["latency_ms"] = pa.array(latency_ms.astype(np.float32))
+    columns["offset"] = pa.array(np.arange(first_offset, first_offset + len(seconds)), CALL_SCHEMA.field("offset").type)
+    return pa.table(columns, schema=CALL_SCHEMA)
 
 
 def detect(store: Store, settings: Settings, epoch: int) -> list[Anomaly]:

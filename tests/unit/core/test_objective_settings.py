@@ -40,7 +40,7 @@ def test_a_target_says_what_may_be_bad(given: dict[str, Any], allowed: float, me
     found = objective(transaction="checkout", **given)
     assert found.allowed == pytest.approx(allowed)
     assert (measure_words(found), bad_words(found)) == (measured, bad)
-    assert ObjectiveSettings.model_validate(found.model_dump(exclude_defaults=True)) == found
+    assert ObjectiveSettings.model_validate(found.as_written()) == found == ObjectiveSettings.model_validate(found.model_dump())
 
 
 @pytest.mark.parametrize(
