@@ -252,6 +252,21 @@ def detect(
 
 
 @app.command()
+def whatif(
+    scenario: Annotated[Path, typer.Argument(metavar="SCENARIO.yaml", help="What would have been different, and when.")],
+    picture: Annotated[Path | None, typer.Option("--picture", help="Draw the prediction into this .png file.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same.")] = 1,
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Replay logged calls through a change; exit 1 when the calls cannot support an answer."""
+    from tpscope.whatif import run_whatif
+
+    return run_whatif(settings_of(config, store), scenario, picture, seed, as_json=as_json)
+
+
+@app.command()
 def status(config: ConfigOption = None, store: StoreOption = None, as_json: JsonOption = False) -> int:
     """Say how the store, the pipeline and the jobs are; exit 1 when something needs attention."""
     from tpscope.status import run_status

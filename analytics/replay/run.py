@@ -1,0 +1,119 @@
+"""A what-if replay: logged calls through changed stages, and the figures before and after with their intervals. Pure, seeded.
+
+Intervals are of the change: in each of many resamples of blocks of time (Efron, Tibshirani: An Introduction to the Bootstrap,
+8.5 and 13.3) the calls are replayed with new draws and the same blocks are counted before and after, so that what both share,
+the traffic itself, cancels out.
+"""
+
+from datetime import datetime
+
+import numpy as np
+
+from analytics.replay.calls import LoggedCalls
+from analytics.replay.outcomes import FIGURES, Blocks, Outcomes, figures, resample_weights
+from analytics.replay.stages import Counts, Stages
+from analytics.replay.support import assumptions, refusals
+from core.predictions import PredictedMetric, Prediction
+from core.whatif import WhatIf
+
+BLOCKS = 48
+RESAMPLES = 200
+LEVEL = 0.90
+
+
+def replay(
+    calls: LoggedCalls, scenario: WhatIf, *, seed: int, sampled: float = 1.0, resamples: int = RESAMPLES, level: float = LEVEL
+) -> Prediction:
+    """What the scenario would have changed, or why that cannot be said.
+
+    Parameters
+    ----------
+    sampled : float
+        Which part of the window's calls `calls` holds.
+    """
+    start = min(calls.start + scenario.warm_up, calls.end)
+    stages = Stages(calls, scenario) if len(calls) else None
+    no = ["no call was logged in the window"] if stages is None else refusals(calls, scenario, stages)
+    if start >= calls.end:
+        no.append("the warm-up is as long as the window")
+    counted = int((calls.ts_s >= start.timestamp()).sum())
+    metrics: tuple[PredictedMetric, ...] = ()
+    effects, taken = list[str](), list[str]()
+    if stages is not None and not no:
+        metrics, counts = _metrics(calls, stages, start, sampled, resamples, level, np.random.default_rng(seed))
+        effects, taken = _effects(scenario, stages, counts), assumptions(calls, scenario, stages)
+        if sampled < 1.0:
+            taken.insert(0, f"worked out from {sampled:.1%} of the calls, all those of some keys, with caches of that share")
+    return Prediction(
+        name=scenario.name, start=start, end=calls.end, level=level, calls=counted, sampled=sampled, metrics=metrics,
+        effects=tuple(effects), assumptions=tuple(taken), refusals=tuple(no),
+    )  # fmt: skip
+
+
+def measured(calls: LoggedCalls, sampled: float = 1.0) -> dict[str, float]:
+    """The figures of `FIGURES` as logged."""
+    return figures(Outcomes.logged(calls), np.ones(len(calls)), (calls.end - calls.start).total_seconds(), sampled)
+
+
+def _metrics(
+    calls: LoggedCalls, stages: Stages, start: datetime, sampled: float, resamples: int, level: float, rng: np.random.Generator
+) -> tuple[tuple[PredictedMetric, ...], list[Counts]]:
+    blocks = Blocks.of(calls.ts_s, start.timestamp(), calls.end.timestamp(), BLOCKS)
+    logged = Outcomes.logged(calls)
+    before = figures(logged, blocks.weights(np.ones(BLOCKS)), blocks.seconds, sampled)
+    changes: dict[str, list[float]] = {name: [] for name in FIGURES}
+    counts = []
+    for drawn in resample_weights(BLOCKS, resamples, rng):
+        weights = blocks.weights(drawn)
+        outcome, count = stages.draw(rng)
+        counts.append(count)
+        was, would = (figures(one, weights, blocks.seconds, sampled) for one in (logged, outcome))
+        for name in FIGURES:
+            changes[name].append(would[name] - was[name])
+    told = _told(calls, stages)
+    return tuple(_metric(name, before[name], np.array(changes[name]), level) for name in FIGURES if name in told), counts
+
+
+def _told(calls: LoggedCalls, stages: Stages) -> set[str]:
+    """Figures that mean something here: no cost where none is known, no hit rate where nothing is cached."""
+    told = set(FIGURES)
+    if not np.isfinite(calls.cost_usd).any():
+        told.discard("cost_per_h")
+    if not calls.cached.any() and not stages.found:
+        told.discard("cache_hit_rate")
+    return told
+
+
+def _metric(name: str, before: float, changes: np.ndarray, level: float) -> PredictedMetric:
+    title, unit, more_is_better = FIGURES[name]
+    known = changes[np.isfinite(changes)]
+    enough = len(known) > len(changes) / 2 and np.isfinite(before)
+    middle, low, high = np.quantile(known, [0.5, (1 - level) / 2, (1 + level) / 2]) if enough else (np.nan,) * 3
+    least = 0.0  # no figure is negative
+    return PredictedMetric(
+        name=name, title=title, unit=unit, before=before, after=max(before + float(middle), least) if enough else float("nan"),
+        lower=max(before + float(low), least) if enough else float("nan"),
+        upper=max(before + float(high), least) if enough else float("nan"), more_is_better=more_is_better,
+    )  # fmt: skip
+
+
+def _effects(scenario: WhatIf, stages: Stages, counts: list[Counts]) -> list[str]:
+    calls, words = stages.calls, list[str]()
+    for limit, refused in zip(scenario.rate_limits, stages.refused, strict=True):
+        keys = len(np.unique(calls.labels[limit.per].codes[refused]))
+        words.append(
+            f"rate limit {limit.rate:g}/s per {limit.per}, {limit.calls.words}: "
+            f"refuses {refused.sum():,} calls of {keys} of them"
+        )
+    for cache, found in zip(scenario.caches, stages.found, strict=True):
+        asked = int(calls.matching(cache.calls).sum())
+        words.append(f"cache by {', '.join(cache.key)}, {cache.calls.words}: answers {found.sum():,} of {asked:,} calls")
+    for place, move in enumerate(scenario.moves):
+        moved = np.mean([count.moved[place] for count in counts])
+        words.append(f"move of {move.share:.0%} of {move.calls.words} to {move.to.calls.words}: {moved:,.0f} calls")
+    for place, fallback in enumerate(scenario.fallbacks):
+        again = np.mean([count.asked_again[place] for count in counts])
+        late = np.mean([count.timed_out[place] for count in counts])
+        to = " then ".join(fallback.order) or "no other provider"
+        words.append(f"fallback of {fallback.calls.words} to {to}: {again:,.0f} calls asked again, {late:,.0f} cut off")
+    return words
