@@ -1,6 +1,6 @@
 """Recommendations: what could be better, what it would bring, and what became of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -106,3 +106,7 @@ class Recommendation:
     why: str = ""
     decided_at: datetime | None = None
     outcome: Outcome | None = None
+
+    def decided(self, state: RecommendationState, who: str, why: str, now: datetime) -> "Recommendation":
+        """With what somebody said of it; an earlier outcome is forgotten."""
+        return replace(self, state=state, who=who, why=why, decided_at=now, outcome=None)

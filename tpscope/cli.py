@@ -21,6 +21,7 @@ from tpscope.dead_letter_commands import dead_letter_app
 from tpscope.mask_commands import mask_app
 from tpscope.objective_commands import objective_app
 from tpscope.options import ConfigOption, JsonOption, StoreOption, duration_option, print_json, settings_of, time_option
+from tpscope.recommend_commands import recommend_app
 from tpscope.run_commands import run_app
 from tpscope.tenant_commands import tenant_app
 from tpscope.token_commands import token_app
@@ -44,6 +45,7 @@ app.add_typer(mask_app, name="masks")
 app.add_typer(token_app, name="token")
 app.add_typer(objective_app, name="objectives")
 app.add_typer(run_app, name="runs")
+app.add_typer(recommend_app, name="recommend")
 
 
 class ExportKind(StrEnum):

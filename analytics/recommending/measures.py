@@ -66,6 +66,11 @@ def blocks(calls: LoggedCalls) -> np.ndarray:
     return np.clip(place.astype(np.int64), 0, BLOCKS - 1)
 
 
+def block_sums(place: np.ndarray, values: Floats) -> Floats:
+    """Sums of values over blocks, (n_blocks,)."""
+    return np.bincount(place, values, minlength=BLOCKS).astype(np.float64)
+
+
 def resampled(sums: list[Floats], value: Callable[..., Floats], seed: int, resamples: int = 200) -> tuple[float, float]:
     """90 % interval of a function of sums over blocks, each of shape (n_blocks,), by resampling blocks."""
     rng = np.random.default_rng(seed)
