@@ -269,6 +269,22 @@ def whatif(
 
 
 @app.command()
+def review(
+    month: Annotated[bool, typer.Option("--month/--week", help="Four weeks, or one.")] = False,
+    until: Annotated[str | None, typer.Option("--until", help="Its last day's end (RFC 3339); default: the latest.")] = None,
+    to: Annotated[Path | None, typer.Option("--to", help="Write the whole review into this .html file.")] = None,
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """A week or a month beside the one before: in few words, and as a page that stands alone and prints."""
+    from tpscope.reviewing import run_review
+
+    kind = "month" if month else "week"
+    return run_review(settings_of(config, store), kind, time_option("--until", until), to, as_json=as_json)
+
+
+@app.command()
 def status(config: ConfigOption = None, store: StoreOption = None, as_json: JsonOption = False) -> int:
     """Say how the store, the pipeline and the jobs are; exit 1 when something needs attention."""
     from tpscope.status import run_status

@@ -18,7 +18,7 @@ from core.load import read_part
 from core.predictions import PredictedMetric, Prediction
 from core.whatif import WhatIf
 from render.prediction_png import draw_prediction
-from render.units import format_value
+from render.units import format_range, format_value
 from storage.calls import count_calls
 from storage.contract import Store
 from storage.logged_calls import IDENTITY, read_logged
@@ -148,10 +148,15 @@ def _print(found: Prediction) -> None:
 def _row(one: PredictedMetric) -> tuple[str, ...]:
     if not math.isfinite(one.after):
         return one.title, format_value(one.before, one.unit), "too few calls", "", ""
-    lower, upper = (format_value(value, one.unit) for value in (one.lower, one.upper))
     change = one.relative[0]
     words = f"{100 * change:+.1f} %" if math.isfinite(change) else ""
-    return one.title, format_value(one.before, one.unit), format_value(one.after, one.unit), f"{lower} … {upper}", words
+    return (
+        one.title,
+        format_value(one.before, one.unit),
+        format_value(one.after, one.unit),
+        format_range(one.lower, one.upper, one.unit),
+        words,
+    )
 
 
 def _list(say: Any, lines: Sequence[str]) -> None:

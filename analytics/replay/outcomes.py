@@ -9,7 +9,7 @@ from analytics.replay.calls import Floats, Ints, LoggedCalls, Mask
 
 PERCENTILES = {"latency_p50": 0.50, "latency_p90": 0.90, "latency_p95": 0.95, "latency_p99": 0.99}
 FIGURES: dict[str, tuple[str, str, bool]] = {
-    "effective_tps": ("Effective throughput (good calls)", "calls/s", True),
+    "effective_tps": ("Effective throughput", "calls/s", True),
     "latency_p50": ("Latency P50", "ms", False),
     "latency_p90": ("Latency P90", "ms", False),
     "latency_p95": ("Latency P95", "ms", False),

@@ -19,6 +19,7 @@ from core.whatif import WhatIf
 BLOCKS = 48
 RESAMPLES = 200
 LEVEL = 0.90
+_SHARES = frozenset({"rejected_rate", "error_rate", "cache_hit_rate"})
 
 
 def replay(
@@ -59,19 +60,20 @@ def _metrics(
     calls: LoggedCalls, stages: Stages, start: datetime, sampled: float, resamples: int, level: float, rng: np.random.Generator
 ) -> tuple[tuple[PredictedMetric, ...], list[Counts]]:
     blocks = Blocks.of(calls.ts_s, start.timestamp(), calls.end.timestamp(), BLOCKS)
-    logged = Outcomes.logged(calls)
-    before = figures(logged, blocks.weights(np.ones(BLOCKS)), blocks.seconds, sampled)
-    changes: dict[str, list[float]] = {name: [] for name in FIGURES}
+    logged, whole = Outcomes.logged(calls), blocks.weights(np.ones(BLOCKS))
+    before = figures(logged, whole, blocks.seconds, sampled)
+    draws: dict[str, list[tuple[float, float, float]]] = {name: [] for name in FIGURES}
     counts = []
     for drawn in resample_weights(BLOCKS, resamples, rng):
         weights = blocks.weights(drawn)
         outcome, count = stages.draw(rng)
         counts.append(count)
+        after = figures(outcome, whole, blocks.seconds, sampled)
         was, would = (figures(one, weights, blocks.seconds, sampled) for one in (logged, outcome))
         for name in FIGURES:
-            changes[name].append(would[name] - was[name])
+            draws[name].append((after[name], was[name], would[name]))
     told = _told(calls, stages)
-    return tuple(_metric(name, before[name], np.array(changes[name]), level) for name in FIGURES if name in told), counts
+    return tuple(_metric(name, before[name], np.array(draws[name]), level) for name in FIGURES if name in told), counts
 
 
 def _told(calls: LoggedCalls, stages: Stages) -> set[str]:
@@ -84,17 +86,27 @@ def _told(calls: LoggedCalls, stages: Stages) -> set[str]:
     return told
 
 
-def _metric(name: str, before: float, changes: np.ndarray, level: float) -> PredictedMetric:
+def _metric(name: str, before: float, draws: np.ndarray, level: float) -> PredictedMetric:
+    """From draws of shape (n_draws, 3): the figure after, and before and after over resampled blocks."""
     title, unit, more_is_better = FIGURES[name]
-    known = changes[np.isfinite(changes)]
-    enough = len(known) > len(changes) / 2 and np.isfinite(before)
-    middle, low, high = np.quantile(known, [0.5, (1 - level) / 2, (1 + level) / 2]) if enough else (np.nan,) * 3
-    least = 0.0  # no figure is negative
+    known = draws[np.isfinite(draws).all(axis=1)]
+    after = lower = upper = float("nan")
+    if len(known) > len(draws) / 2 and np.isfinite(before):
+        after = float(np.median(known[:, 0]))
+        lower, upper = _interval(after, known[:, 1], known[:, 2], level, ratios=name not in _SHARES)
     return PredictedMetric(
-        name=name, title=title, unit=unit, before=before, after=max(before + float(middle), least) if enough else float("nan"),
-        lower=max(before + float(low), least) if enough else float("nan"),
-        upper=max(before + float(high), least) if enough else float("nan"), more_is_better=more_is_better,
-    )  # fmt: skip
+        name=name, title=title, unit=unit, before=before, after=after, lower=lower, upper=upper, more_is_better=more_is_better
+    )
+
+
+def _interval(after: float, was: np.ndarray, would: np.ndarray, level: float, *, ratios: bool) -> tuple[float, float]:
+    """Around `after`, as wide as the change scatters: by its factor for amounts and times, by its difference for shares."""
+    levels = [0.5, (1 - level) / 2, (1 + level) / 2]
+    if ratios and (was > 0).all():
+        middle, low, high = np.quantile(would / was, levels)
+        return (after * float(low / middle), after * float(high / middle)) if middle > 0 else (after, after)
+    middle, low, high = np.quantile(would - was, levels)
+    return max(after + float(low - middle), 0.0), max(after + float(high - middle), 0.0)
 
 
 def _effects(scenario: WhatIf, stages: Stages, counts: list[Counts]) -> list[str]:
