@@ -10,10 +10,12 @@ from analytics.reviewing.choosing import changed, largest, rising
 from analytics.reviewing.trends import mann_kendall
 from core.burning import burn_rate
 from core.config import ObjectiveSettings, Settings
+from core.masks import holds
 from core.reviews import Compared, Kept, Review, ReviewedIncident, Trend
 from core.series import METRICS, Selector
-from core.types import SeriesRequest
-from storage.capacity import read_limits
+from core.types import Anomaly, SeriesRequest
+from storage.anomalies import read_anomalies
+from storage.capacity import read_costs, read_limits
 from storage.contract import Store
 from storage.incidents import read_incidents
 from storage.recommendations import read_recommendations
@@ -41,14 +43,16 @@ def review(store: Store, settings: Settings, kind: str, end: datetime) -> Review
         start=start,
         end=end,
         before=before,
-        totals=tuple(one for metric in TOTALS for one in compared(store, metric, spans, ())),
+        totals=tuple(one for metric in TOTALS for one in compared(store, metric, spans, ()) if math.isfinite(one.value)),
         objectives=tuple(_kept(store, one, (start, end)) for one in settings.objectives),
         trends=rising(_trends(store, end)),
         worse=worse,
+        causes=tuple(_cause(one, read_anomalies(store, start, end)) for one in worse),
         better=better,
         slowest=_largest(store, "latency_p95", spans),
         costliest=_largest(store, "cost_per_h", spans),
         limits=tuple(read_limits(store)),
+        costs=tuple(read_costs(store)),
         incidents=tuple(_incidents(store, start, end)),
         recommendations=tuple(read_recommendations(store)),
         days=_days(store, before, end),
@@ -82,6 +86,13 @@ def _costs(store: Store, spans: Sequence[tuple[datetime, datetime]], by: tuple[s
         parts.append((grouped["cost_per_h"].sum(min_count=1) / ((end - start) / _DAY)).rename("value").to_frame())
         parts[-1]["calls"] = grouped["calls"].sum().astype("float64")
     return pd.concat(parts).reset_index()
+
+
+def _cause(one: Compared, anomalies: Sequence[Anomaly]) -> str:
+    """What the most severe anomaly of the selection, or of a part of it, says; empty: there was none."""
+    of_it = [found for found in anomalies if holds(found.selector, one.selector) and not found.muted]
+    worst = max(of_it, key=lambda found: found.severity, default=None)
+    return "" if worst is None else f"{worst.started_at:%Y-%m-%d %H:%M}: {worst.explanation}"
 
 
 def _largest(store: Store, metric: str, spans: Sequence[tuple[datetime, datetime]]) -> tuple[Compared, ...]:

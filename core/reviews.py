@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from core.capacity import LimitOutlook
+from core.capacity import LimitOutlook, ServingCost
 from core.recommendations import Recommendation
 from core.series import Selector
 
@@ -77,7 +77,7 @@ class Review:
     totals : tuple of Compared
         Of all traffic.
     worse, better : tuple of Compared
-        What changed most, by service, route and model.
+        What changed most, by service, route and model; `causes` has, for each of `worse`, what anomalies of the period say.
     slowest, costliest : tuple of Compared
         By route, tenant and model: P95, and USD an hour.
     days : tuple of (datetime, float)
@@ -92,10 +92,12 @@ class Review:
     objectives: tuple[Kept, ...]
     trends: tuple[Trend, ...]
     worse: tuple[Compared, ...]
+    causes: tuple[str, ...]
     better: tuple[Compared, ...]
     slowest: tuple[Compared, ...]
     costliest: tuple[Compared, ...]
     limits: tuple[LimitOutlook, ...]
+    costs: tuple[ServingCost, ...]
     incidents: tuple[ReviewedIncident, ...]
     recommendations: tuple[Recommendation, ...]
     days: tuple[tuple[datetime, float], ...]

@@ -4,12 +4,13 @@ import html
 import math
 from collections.abc import Sequence
 
+from core.capacity import ServingCost
 from core.recommendations import Recommendation
 from core.reviews import Compared, Kept, Review, ReviewedIncident, Trend
 from core.series import METRICS
 from render.review_words import incidents_words
 from render.theme import LIGHT
-from render.units import UNKNOWN, format_value
+from render.units import UNKNOWN, format_range, format_value
 
 _STYLE = f"""
 body {{ font: 15px/1.45 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; color: {LIGHT.text}; max-width: 60rem;
@@ -34,12 +35,13 @@ def review_html(review: Review) -> bytes:
         _section("In short", _compared(review.totals, selection=False)),
         _section("Calls a second, by day", _chart(review)),
         _section("Objectives", _objectives(review.objectives)),
-        _section("Worse than before", _compared(review.worse)),
+        _section("Worse than before", _compared(review.worse, causes=review.causes)),
         _section("Better than before", _compared(review.better)),
         _section("Rising for four weeks (Mann–Kendall, Sen's slope)", _trends(review.trends)),
         _section("Slowest: P95 by route, tenant, model", _compared(review.slowest)),
         _section("Costliest by route, tenant, model", _compared(review.costliest)),
-        _section("Capacity", _list([one.words for one in review.limits])),
+        _section("Capacity", _list([one.words for one in review.limits], "No limit is configured or measured.")),
+        _section("Cost outlook", _list([_cost(one) for one in review.costs], "No cost is forecast.")),
         _section(f"Incidents: {incidents_words(review.incidents)}", _incidents(review.incidents)),
         _section("Recommendations, and what became of them", _recommendations(review.recommendations)),
     ]
@@ -64,14 +66,16 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], numbers: int) ->
     return f"<table><thead><tr>{line(heads, 'th')}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _compared(found: Sequence[Compared], *, selection: bool = True) -> str:
+def _compared(found: Sequence[Compared], *, selection: bool = True, causes: Sequence[str] = ()) -> str:
     rows = []
-    for one in found:
+    for place, one in enumerate(found):
         metric = METRICS[one.metric]
         where = [html.escape(one.selector.words)] if selection else []
+        if causes:
+            where.append(html.escape(_short(causes[place]) or "no anomaly was found of it"))
         values = [format_value(value, metric.unit) for value in (one.before, one.value)]
         rows.append([html.escape(metric.title), *where, *values, _change(one)])
-    heads = ["metric", *(["of"] if selection else []), "before", "now", "change"]
+    heads = ["metric", *(["of"] if selection else []), *(["what anomalies say"] if causes else []), "before", "now", "change"]
     return _table(heads, rows, 3)
 
 
@@ -92,7 +96,7 @@ def _objectives(found: Sequence[Kept]) -> str:
         kept = "<span class=good>kept</span>" if one.kept else "<span class=bad>missed</span>"
         left = f"{one.budget_left:.0%} left" if math.isfinite(one.budget_left) else ""
         rows.append([html.escape(one.name), kept, left, format_value(one.target, unit), format_value(one.value, unit)])
-    return _table(["objective", "", "error budget at this pace", "target", "value"], rows, 2)
+    return _table(["objective", "", "error budget", "target", "value"], rows, 2)
 
 
 def _trends(found: Sequence[Trend]) -> str:
@@ -134,9 +138,20 @@ def _recommendations(found: Sequence[Recommendation]) -> str:
     return _table(["recommendation", "state", "prediction", "gain"], rows, 1)
 
 
-def _list(lines: Sequence[str]) -> str:
+def _cost(one: ServingCost) -> str:
+    """What serving the forecast costs."""
+    spent = format_range(one.calls_usd.lower, one.calls_usd.upper, "USD")
+    instances = f", instances {format_value(one.instances_usd, 'USD')}" if one.instances_usd else ""
+    return f"{one.selector.words}, {one.first:%Y-%m-%d} to {one.until:%Y-%m-%d}: calls {spent}{instances}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 200 else text[:199] + "…"
+
+
+def _list(lines: Sequence[str], none: str) -> str:
     if not lines:
-        return "<p class=note>No limit is configured or measured.</p>"
+        return f"<p class=note>{none}</p>"
     return "<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in lines) + "</ul>"
 
 

@@ -47,6 +47,7 @@ def review_json(made: Review) -> dict[str, Any]:
         "to": made.end.isoformat(),
         "before_from": made.before.isoformat(),
         **{name: [_compared(one) for one in getattr(made, name)] for name in _COMPARED},
+        "causes": list(made.causes),
         "objectives": [_known(asdict(one)) for one in made.objectives],
         "trends": [{**_known(asdict(one)), "of": one.selector.labels} for one in made.trends],
         "incidents": [{**_known(asdict(one)), "started_at": one.started_at.isoformat()} for one in made.incidents],

@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 from analytics.recommending.caching import cache_routes
 from analytics.recommending.gateways import bottlenecks, uneven_load
+from analytics.recommending.prompts import long_prompts
 from analytics.recommending.providers import faster_providers
 from analytics.recommending.retries import retry_storms
 from analytics.recommending.targets import limits, objectives
-from analytics.recommending.tenants import limited_tenants, long_prompts
+from analytics.recommending.tenants import limited_tenants
 from analytics.recommending.totals import Estate
 from core.recommendations import Finding
 

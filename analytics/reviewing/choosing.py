@@ -29,8 +29,10 @@ def changed(found: Sequence[Compared]) -> tuple[tuple[Compared, ...], tuple[Comp
 
 
 def _most(found: list[Compared]) -> tuple[Compared, ...]:
-    ranked = sorted(found, key=lambda one: (-abs(math.log(max(one.value, 1e-9) / one.before)), str(one.selector)))
-    return tuple(ranked[:MOST])
+    ranked = sorted(found, key=lambda one: -abs(math.log(max(one.value, 1e-9) / one.before)))
+    # A service of one route, a route of one model: the same calls are told once, by what came first.
+    alone = {(one.metric, one.calls, one.value, one.before): one for one in reversed(ranked)}
+    return tuple(one for one in ranked if alone[one.metric, one.calls, one.value, one.before] is one)[:MOST]
 
 
 def largest(found: Sequence[Compared], most: int = MOST) -> tuple[Compared, ...]:

@@ -55,6 +55,10 @@ def test_only_what_changed_enough_and_has_calls_is_told() -> None:
     worse, better = changed(found)
     assert [one.selector.labels["route"] for one in worse] == ["slower"]
     assert [one.selector.labels["route"] for one in better] == ["faster"]
+    twice = changed(
+        [found[0], Compared(metric="latency_p95", selector=Selector.of(model="m"), calls=1000, value=200.0, before=100.0)]
+    )
+    assert [one.selector.words for one in twice[0]] == ["route slower"]
     assert [one.selector.labels["route"] for one in largest(found, 2)] == ["new", "slower"]
 
 
