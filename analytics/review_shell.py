@@ -12,12 +12,13 @@ from core.burning import burn_rate
 from core.config import ObjectiveSettings, Settings
 from core.masks import holds
 from core.reviews import Compared, Kept, Review, ReviewedIncident, Trend
-from core.series import METRICS, Selector
+from core.series import Selector
 from core.types import Anomaly, SeriesRequest
 from storage.anomalies import read_anomalies
 from storage.capacity import read_costs, read_limits
 from storage.contract import Store
 from storage.incidents import read_incidents
+from storage.objectives import read_shares
 from storage.recommendations import read_recommendations
 from storage.series import read_panel, read_series
 from storage.spans import read_spans
@@ -44,7 +45,7 @@ def review(store: Store, settings: Settings, kind: str, end: datetime) -> Review
         end=end,
         before=before,
         totals=tuple(one for metric in TOTALS for one in compared(store, metric, spans, ()) if math.isfinite(one.value)),
-        objectives=tuple(_kept(store, one, (start, end)) for one in settings.objectives),
+        objectives=tuple(_kept(store, settings, one, (start, end)) for one in settings.objectives),
         trends=rising(_trends(store, end)),
         worse=worse,
         causes=tuple(_cause(one, read_anomalies(store, start, end)) for one in worse),
@@ -99,13 +100,24 @@ def _largest(store: Store, metric: str, spans: Sequence[tuple[datetime, datetime
     return tuple(one for name in _RANKED for one in largest(compared(store, metric, spans, (name,)), 3))
 
 
-def _kept(store: Store, one: ObjectiveSettings, span: tuple[datetime, datetime]) -> Kept:
-    frame = read_spans(store, one.metric, [span], Selector.of(one.selector))
+def _kept(store: Store, settings: Settings, one: ObjectiveSettings, span: tuple[datetime, datetime]) -> Kept:
+    """By the objective's own measure; of a transaction that is the share that was bad."""
+    transactions = {known.name: known.definition for known in settings.transactions}
+    frame = read_shares(store, one, transactions.get(one.transaction), [span])
     value = float(frame["value"].iloc[0]) if len(frame) else math.nan
+    allowed = one.allowed
+    left = 1.0 - burn_rate(value, allowed) if allowed and math.isfinite(value) else math.nan
+    if one.transaction:
+        return Kept(
+            name=one.name,
+            metric="error_rate",
+            value=value,
+            target=allowed or 0.0,
+            kept=value <= (allowed or 0.0),
+            budget_left=left,
+        )
     target = one.at_most if one.at_most is not None else one.at_least or 0.0
     kept = value <= target if one.at_most is not None else value >= target
-    share = METRICS[one.metric].unit == "1" and one.at_most
-    left = 1.0 - burn_rate(value, target) if share and math.isfinite(value) else math.nan
     return Kept(name=one.name, metric=one.metric, value=value, target=target, kept=kept, budget_left=left)
 
 

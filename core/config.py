@@ -597,23 +597,6 @@ class LimitSettings(Part):
         return self
 
 
-class ObjectiveSettings(Part):
-    name: str = Field(min_length=1, description="What people call it.")
-    metric: str = Field(description="A metric, for example `latency_p99` or `tps`.")
-    selector: dict[str, str] = Field(default_factory=dict, description="Which calls: dimension → value; empty: all.")
-    at_most: float | None = Field(None, description="The metric should stay at or below this, in its unit.")
-    at_least: float | None = Field(None, description="The metric should be able to reach this, in its unit.")
-    description: str = Field("", description="Where the target comes from.")
-
-    @model_validator(mode="after")
-    def _one_side(self) -> Self:
-        known_metric(self.metric)
-        Selector.of(self.selector)
-        if (self.at_most is None) == (self.at_least is None):
-            raise ValueError("one of at_most or at_least must be given")
-        return self
-
-
 class RecommendationSettings(Part):
     enabled: bool = Field(True, description="Look for recommendations.")
     every: Duration = Field(timedelta(days=1), description="How often.")

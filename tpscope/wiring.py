@@ -264,15 +264,14 @@ class Service:
             due_s = self._due_in_s("forecasts", every["forecasts"], 8)
             jobs.append(
                 job("forecasts", every["forecasts"], lambda epoch: run_forecasts(store, clock, current.value, epoch), due_s)
-            every = settings.forecast.every
-            due_s = self._due_in_s("forecasts", every, 8)
-            jobs.append(job("forecasts", every, lambda epoch: run_forecasts(store, clock, current.value, epoch), due_s))
-        if settings.recommendations.enabled:
-            every = settings.recommendations.every
-            due_s = self._due_in_s(RECOMMENDATIONS, every, 90)
-            jobs.append(
-                job(RECOMMENDATIONS, every, lambda epoch: run_recommendations(store, clock, current.value, epoch), due_s)
             )
+        if settings.recommendations.enabled:
+            due_s = self._due_in_s(RECOMMENDATIONS, every[RECOMMENDATIONS], 90)
+
+            def run_daily(epoch: int) -> object:
+                return run_recommendations(store, clock, current.value, epoch)
+
+            jobs.append(job(RECOMMENDATIONS, every[RECOMMENDATIONS], run_daily, due_s))
         for export in settings.exports:
             run = partial(run_scheduled_export, store, clock, export)
             jobs.append(job(job_name(export), min(export.every, LOOK_EVERY), run, 30))
