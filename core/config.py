@@ -597,6 +597,14 @@ class LimitSettings(Part):
         return self
 
 
+class RecommendationSettings(Part):
+    enabled: bool = Field(True, description="Look for recommendations.")
+    every: Duration = Field(timedelta(days=1), description="How often.")
+    window: Duration = Field(
+        timedelta(days=1), description="The latest calls that are looked at; halved while they are more than 400,000."
+    )
+
+
 def _default_rules() -> tuple[Rule, ...]:
     return (
         AnomalyRule(kind="anomaly", name="anomaly", severity=Severity.WARNING),
@@ -648,6 +656,9 @@ class Settings(Part):
     time_intervals: tuple[TimeInterval, ...] = Field((), description="Spans of the week, for routes.")
     silences: tuple[MaintenanceSettings, ...] = Field((), description="Recurring maintenance windows; they mute, nothing else.")
     heartbeat: HeartbeatSettings = Field(default_factory=HeartbeatSettings, description="A sign of life of tpscope itself.")
+    recommendations: RecommendationSettings = Field(
+        default_factory=RecommendationSettings, description="What could be better, looked for once a day."
+    )
     exports: tuple[ExportSettings, ...] = Field((), description="Forecasts that are exported by themselves.")
     web: WebSettings = Field(default_factory=WebSettings, description="Pages and API.")
 

@@ -4,7 +4,7 @@ import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
@@ -45,12 +45,24 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = 
         raise _first_mistake(error, path, origins) from None
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+Read = TypeVar("Read", bound=Part)
+
+
+def read_part(path: Path, kind: type[Read]) -> Read:
+    """A YAML file that holds one part, such as a what-if scenario. Raises ConfigError as `load_settings` does."""
+    tree = _read_yaml(path, tuple(kind.model_fields)[-2:])
+    try:
+        return kind.model_validate(tree)
+    except ValidationError as error:
+        raise _first_mistake(error, path, {}, kind) from None
+
+
+def _read_yaml(path: Path, named: tuple[str, ...] = ("store", "kafka")) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
-        raise ConfigError(str(path), f"cannot be read ({reason}); check --config") from error
+        raise ConfigError(str(path), f"cannot be read ({reason}); check the path") from error
     try:
         tree = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -60,7 +72,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if tree is None:
         return {}
     if not isinstance(tree, dict):
-        raise ConfigError(str(path), "must hold a mapping of keys such as `store:` and `kafka:`")
+        raise ConfigError(str(path), f"must hold a mapping of keys such as {' and '.join(f'`{name}:`' for name in named)}")
     return tree
 
 
@@ -99,13 +111,15 @@ def _set(tree: dict[str, Any], keys: tuple[str, ...], value: Any, variable: str)
             node = node[index]
 
 
-def _first_mistake(error: ValidationError, path: Path | None, origins: Mapping[tuple[str, ...], str]) -> ConfigError:
+def _first_mistake(
+    error: ValidationError, path: Path | None, origins: Mapping[tuple[str, ...], str], kind: type[Part] = Settings
+) -> ConfigError:
     mistakes = error.errors(include_url=False)
     first = mistakes[0]
     location = tuple(str(part) for part in first["loc"] if part not in RULE_KINDS)
     dotted = ".".join(location)
     where = next((name for keys, name in origins.items() if location[: len(keys)] == keys), _source(path, location))
-    problem = _problem(first, location)
+    problem = _problem(first, location, kind)
     if len(mistakes) > 1:
         problem += f" (and {len(mistakes) - 1} more)"
     return ConfigError(f"{where}: {dotted}" if dotted else where, problem)
@@ -136,12 +150,12 @@ def line_of(text: str, location: tuple[str, ...]) -> int:
     return line
 
 
-def _problem(mistake: Any, location: tuple[str, ...]) -> str:
+def _problem(mistake: Any, location: tuple[str, ...], kind: type[Part]) -> str:
     if mistake["type"] == "extra_forbidden":
         key = location[-1]
-        if len(location) == 1 and key in RESERVED:
+        if kind is Settings and len(location) == 1 and key in RESERVED:
             return f"key {key!r} is reserved for a later version and has no effect yet; remove it"
-        close = difflib.get_close_matches(key, _known_keys(), n=1)
+        close = difflib.get_close_matches(key, _known_keys(kind), n=1)
         return f"unknown key {key!r}" + (f"; did you mean {close[0]!r}?" if close else "; remove it")
     if mistake["type"] == "missing":
         return "is required"
@@ -156,18 +170,18 @@ def _secretive(location: tuple[str, ...]) -> bool:
     return any(word in part for part in location for word in ("password", "token", "url", "secret"))
 
 
-def _known_keys() -> list[str]:
+def _known_keys(kind: type[Part]) -> list[str]:
     names: set[str] = set()
     seen: set[Any] = set()
 
     def walk(part: Any) -> None:
         if isinstance(part, type) and issubclass(part, Part) and part not in seen:
             seen.add(part)
-            names.update(part.model_fields)
+            names.update(info.alias or name for name, info in part.model_fields.items())
             for info in part.model_fields.values():
                 walk(info.annotation)
         for inner in getattr(part, "__args__", ()):
             walk(inner)
 
-    walk(Settings)
+    walk(kind)
     return sorted(names)

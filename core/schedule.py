@@ -17,4 +17,6 @@ def intervals(settings: Settings) -> dict[str, timedelta]:
         found["rescoring"] = timedelta(minutes=5)
     if settings.forecast.enabled:
         found["forecasts"] = settings.forecast.every
+    if settings.recommendations.enabled:
+        found["recommendations"] = settings.recommendations.every
     return found

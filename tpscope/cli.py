@@ -21,6 +21,7 @@ from tpscope.dead_letter_commands import dead_letter_app
 from tpscope.mask_commands import mask_app
 from tpscope.objective_commands import objective_app
 from tpscope.options import ConfigOption, JsonOption, StoreOption, duration_option, print_json, settings_of, time_option
+from tpscope.recommend_commands import recommend_app
 from tpscope.run_commands import run_app
 from tpscope.tenant_commands import tenant_app
 from tpscope.token_commands import token_app
@@ -44,6 +45,7 @@ app.add_typer(mask_app, name="masks")
 app.add_typer(token_app, name="token")
 app.add_typer(objective_app, name="objectives")
 app.add_typer(run_app, name="runs")
+app.add_typer(recommend_app, name="recommend")
 
 
 class ExportKind(StrEnum):
@@ -249,6 +251,37 @@ def detect(
     from tpscope.detecting import run_detect
 
     return run_detect(source, out, jobs, as_json=as_json)
+
+
+@app.command()
+def whatif(
+    scenario: Annotated[Path, typer.Argument(metavar="SCENARIO.yaml", help="What would have been different, and when.")],
+    picture: Annotated[Path | None, typer.Option("--picture", help="Draw the prediction into this .png file.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same.")] = 1,
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Replay logged calls through a change; exit 1 when the calls cannot support an answer."""
+    from tpscope.whatif import run_whatif
+
+    return run_whatif(settings_of(config, store), scenario, picture, seed, as_json=as_json)
+
+
+@app.command()
+def review(
+    month: Annotated[bool, typer.Option("--month/--week", help="Four weeks, or one.")] = False,
+    until: Annotated[str | None, typer.Option("--until", help="Its last day's end (RFC 3339); default: the latest.")] = None,
+    to: Annotated[Path | None, typer.Option("--to", help="Write the whole review into this .html file.")] = None,
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """A week or a month beside the one before: in few words, and as a page that stands alone and prints."""
+    from tpscope.reviewing import run_review
+
+    kind = "month" if month else "week"
+    return run_review(settings_of(config, store), kind, time_option("--until", until), to, as_json=as_json)
 
 
 @app.command()

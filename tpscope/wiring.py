@@ -18,6 +18,8 @@ from analytics.creep_job import JOB as DRIFT
 from analytics.creep_job import run_drift
 from analytics.detector import Detector
 from analytics.jobs import run_baselines, run_detection, run_forecasts, run_hours
+from analytics.recommendation_job import JOB as RECOMMENDATIONS
+from analytics.recommendation_job import run_recommendations
 from analytics.rescoring import JOB as RESCORING
 from analytics.rescoring import run_rescoring
 from core.clock import Clock, SystemClock
@@ -61,7 +63,7 @@ RELOADABLE = (
 )
 """Parts of the settings that SIGHUP changes in a running process; the others take a restart."""
 
-_SLOW_JOBS = frozenset({"baselines", "capacity", "forecasts", "hours", RESCORING, TRANSACTIONS})
+_SLOW_JOBS = frozenset({"baselines", "capacity", "forecasts", "hours", RECOMMENDATIONS, RESCORING, TRANSACTIONS})
 
 _ALONE = frozenset({"alerts"})
 """Rules of seconds wait for no judging of minutes."""
@@ -263,6 +265,13 @@ class Service:
             jobs.append(
                 job("forecasts", every["forecasts"], lambda epoch: run_forecasts(store, clock, current.value, epoch), due_s)
             )
+        if settings.recommendations.enabled:
+            due_s = self._due_in_s(RECOMMENDATIONS, every[RECOMMENDATIONS], 90)
+
+            def run_daily(epoch: int) -> object:
+                return run_recommendations(store, clock, current.value, epoch)
+
+            jobs.append(job(RECOMMENDATIONS, every[RECOMMENDATIONS], run_daily, due_s))
         for export in settings.exports:
             run = partial(run_scheduled_export, store, clock, export)
             jobs.append(job(job_name(export), min(export.every, LOOK_EVERY), run, 30))

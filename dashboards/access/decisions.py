@@ -116,6 +116,8 @@ DECISIONS: tuple[Decision, ...] = (
     _read("/api/v1/silences"),
     _read("/api/v1/masks", tenants=True),
     _read("/api/v1/capacity"),
+    _read("/api/v1/recommendations"),
+    _read("/api/v1/recommendations/{recommendation_id}"),
     _read("/api/v1/status"),
     _read("/api/v1/exports/series", tenants=True),
     _read("/api/v1/exports/calls", tenants=True),
@@ -136,6 +138,7 @@ DECISIONS: tuple[Decision, ...] = (
     _act("/api/v1/silences/{silence_id}/end"),
     _act("/api/v1/masks"),
     _act("/api/v1/masks/{mask_id}/end"),
+    _act("/api/v1/recommendations/{recommendation_id}/decision"),
     Decision("POST", "/api/v1/calls", Need.OPERATE, tenants=True),  # data, not deeds: each row carries its batch's name
     Decision("GET", "/api/v1/audit", Need.ADMIN),
     # other commands on this machine, to the embedded store

@@ -315,6 +315,46 @@ class MasksAnswer(Shape):
     masks: list[MaskShape]
 
 
+class EffectShape(Shape):
+    measure: str
+    of: Labels
+    unit: str
+    before: float | None
+    after: float | None
+    lower: float | None
+    upper: float | None
+
+
+class OutcomeShape(Shape):
+    checked_at: str
+    calls: int
+    measured: float
+    verdict: str
+
+
+class RecommendationShape(_Span):
+    id: str
+    rule: str
+    selector: Labels
+    action: str
+    evidence: list[str]
+    effect: EffectShape
+    gain: float
+    gain_of: str
+    confidence: float
+    verify: str
+    found_at: str
+    state: str
+    who: str | None
+    why: str | None
+    decided_at: str | None
+    outcome: OutcomeShape | None
+
+
+class RecommendationsAnswer(Shape):
+    recommendations: list[RecommendationShape]
+
+
 class AuditShape(Shape):
     at: str
     actor: str

@@ -1,6 +1,6 @@
 """Draws simulated calls: vectorised, seeded, the same for history and for live traffic."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,12 +20,19 @@ _UTILISATION_AT_PEAK = 0.72
 
 _OBJECT = np.object_
 
+_CHANGED, _PROMPTS = 911, 912
+"""Streams of the randomness of a change and of prompts, which nothing else draws from."""
+
 _ROUTES, _TENANTS, _PROVIDERS = 1, 2, 10
 """Streams of the noise by which shares and latencies wander."""
 
 
+Change = Callable[[Columns, npt.NDArray[np.int64], Floats, np.random.Generator], Columns]
+"""What turns calls into those of a changed gateway: from columns, routes, slowdowns and randomness."""
+
+
 @dataclass(frozen=True, slots=True)
-class _Upstream:
+class Upstream:
     """A provider with one of its models and accounts, as a row to draw from."""
 
     provider: str
@@ -50,23 +57,26 @@ class TrafficGenerator:
         Mean calls a second over a week at `anchor`.
     anchor : datetime
         When growth is 1.
+    change : callable, optional
+        What is really different in this gateway. It has randomness of its own: what it leaves alone stays as it was.
     """
 
-    def __init__(self, scenario: Scenario, rate: float, anchor: datetime, seed: int = 1) -> None:
+    def __init__(self, scenario: Scenario, rate: float, anchor: datetime, seed: int = 1, change: Change | None = None) -> None:
         self.scenario = scenario
+        self._change = change
         self.profile = RateProfile(scenario.season, rate, anchor.timestamp(), seed)
         self._seed = seed
         self._capacity = self.profile.peak() / _UTILISATION_AT_PEAK
         self._shares = np.array([route.share for route in scenario.routes])
         self._shares = self._shares / self._shares.sum()
-        self._upstreams = [_upstreams(route, scenario.providers) for route in scenario.routes]
+        self._upstreams = [upstreams_of(route, scenario.providers) for route in scenario.routes]
         ranks = np.arange(1, scenario.tenants + 1)
         self._tenant_weights = (1.0 / ranks**0.7) / (1.0 / ranks**0.7).sum()
         self._tenants = np.array([f"{scenario.tenant_prefix}-{rank:02d}" for rank in ranks], dtype=_OBJECT)
 
     def generate(self, start: datetime, end: datetime, incidents: Sequence[ScheduledIncident] = ()) -> pa.Table:
         """Calls with `start` ≤ ts < `end`, sorted by ts, as a table of RECORD_SCHEMA."""
-        rng = np.random.default_rng([self._seed, int(start.timestamp() * 1000)])
+        rng = np.random.default_rng(self._stream(start))
         touching = [incident for incident in incidents if incident.start < end and incident.end > start]
         step_s = 1.0 if (end - start) <= timedelta(hours=1) else 10.0
         steps = max(int(np.ceil((end - start).total_seconds() / step_s)), 1)
@@ -78,8 +88,24 @@ class TrafficGenerator:
         seconds, routes, forced, extra = self._with_surges(seconds, routes, at, rates, step_s, touching, rng)
         load = np.interp(seconds, at, (rates + extra) / self._capacity)
         tenants = np.where(forced >= 0, forced, self._drawn(seconds, self._tenant_weights, _TENANTS, rng))
-        columns = effects.apply(self._columns(seconds, routes, tenants, load, rng), touching, rng)
-        return _table(columns)
+        columns = self._columns(seconds, routes, tenants, load, rng)
+        self._repeat_prompts(columns, routes, start)
+        if self._change is not None:
+            columns = self._change(columns, routes, slowdown_at(load), np.random.default_rng([*self._stream(start), _CHANGED]))
+        return _table(effects.apply(columns, touching, rng))
+
+    def _stream(self, start: datetime) -> list[int]:
+        return [self._seed, int(start.timestamp() * 1000)]
+
+    def _repeat_prompts(self, columns: Columns, routes: npt.NDArray[np.int64], start: datetime) -> None:
+        """Where a route has so many prompts and no more: the second is asked half as often as the first (Zipf's law)."""
+        rng = np.random.default_rng([*self._stream(start), _PROMPTS])
+        for index, spec in enumerate(self.scenario.routes):
+            asked = np.flatnonzero((routes == index) & ~(columns["cache_hit"] == 1.0))
+            if spec.prompts and len(asked):
+                weights = np.cumsum(1.0 / np.arange(1, spec.prompts + 1))
+                rank = np.searchsorted(weights, rng.random(len(asked)) * weights[-1])
+                columns["prompt_hash"][asked] = (rank + 1 + index * 10_000_000).astype(np.uint64)
 
     def _drawn(self, seconds: Floats, shares: Floats, stream: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
         """One of the shares for each (sorted) instant; where the mix wanders, by the shares of its knot."""
@@ -165,15 +191,15 @@ class TrafficGenerator:
             "fallback": np.zeros(size),
             "retries": (rng.random(size) < 0.01).astype(np.float64),
             "prompt_hash": np.zeros(size, dtype=np.uint64),
-            "bytes_in": _log_normal(rng, of.number("bytes_in"), 0.5),
-            "bytes_out": _log_normal(rng, of.number("bytes_out"), 0.7),
+            "bytes_in": log_normal(rng, of.number("bytes_in"), 0.5),
+            "bytes_out": log_normal(rng, of.number("bytes_out"), 0.7),
         }
         hit_rate = of.number("cache_hit_rate")
         hit = rng.random(size) < hit_rate
         columns["cache_hit"] = np.where(hit_rate > 0, hit.astype(np.float64), np.nan)
-        slowdown = 1.0 + 0.9 * np.clip(load, 0.0, 0.97) ** 3 / (1.0 - np.clip(load, 0.0, 0.97))
-        overhead = _log_normal(rng, np.full(size, 3.0), 0.4)
-        upstream = _log_normal(rng, of.number("latency_ms"), of.number("sigma")) * slowdown
+        slowdown = slowdown_at(load)
+        overhead = log_normal(rng, np.full(size, 3.0), 0.4)
+        upstream = log_normal(rng, of.number("latency_ms"), of.number("sigma")) * slowdown
         failing = rng.random(size) < of.number("error_rate")
         for index, spec in enumerate(specs):
             if spec.providers:
@@ -207,11 +233,11 @@ class TrafficGenerator:
         columns["account"][chosen] = pick("account", _OBJECT)
         columns["model"][chosen] = columns["requested_model"][chosen] = pick("model", _OBJECT)
         upstream[chosen] *= pick("latency_factor")
-        wander = self._provider_wander(columns["ts"][chosen], columns["provider"][chosen])
+        wander = provider_wander(self.scenario, self._seed, columns["ts"][chosen], columns["provider"][chosen])
         if spec.kind in ("llm", "ai") and len(chosen):
-            prompt = np.round(_log_normal(rng, pick("prompt_tokens"), 0.5)).clip(1)
-            answer = np.round(_log_normal(rng, pick("completion_tokens"), 0.45)).clip(1)
-            ttft = _log_normal(rng, pick("ttft_ms"), 0.3) * slowdown[chosen] * pick("latency_factor") * wander
+            prompt = np.round(log_normal(rng, pick("prompt_tokens"), 0.5)).clip(1)
+            answer = np.round(log_normal(rng, pick("completion_tokens"), 0.45)).clip(1)
+            ttft = log_normal(rng, pick("ttft_ms"), 0.3) * slowdown[chosen] * pick("latency_factor") * wander
             upstream[chosen] += ttft + answer / pick("tokens_per_s") * 1000.0 * wander
             streamed = (rng.random(len(chosen)) < 0.7) & (spec.kind == "llm")
             columns["ttft_ms"][chosen] = np.where(streamed, ttft + 3.0, np.nan)
@@ -225,14 +251,15 @@ class TrafficGenerator:
         failed: npt.NDArray[np.bool_] = rng.random(len(chosen)) < pick("error_rate")
         return failed
 
-    def _provider_wander(self, seconds: Floats, names: npt.NDArray[Any]) -> Floats:
-        """The factor by which each call's provider is slower than usual at that instant."""
-        factor = np.ones(len(seconds))
-        for number, provider in enumerate(self.scenario.providers):
-            if provider.wander > 0.0:
-                own = names == provider.name
-                factor[own] = wandering(seconds[own], provider.wander, self._seed, _PROVIDERS + number)
-        return factor
+
+def provider_wander(scenario: Scenario, seed: int, seconds: Floats, names: npt.NDArray[Any]) -> Floats:
+    """The factor by which each call's provider is slower than usual at that instant."""
+    factor = np.ones(len(seconds))
+    for number, provider in enumerate(scenario.providers):
+        if provider.wander > 0.0:
+            own = names == provider.name
+            factor[own] = wandering(seconds[own], provider.wander, seed, _PROVIDERS + number)
+    return factor
 
 
 class _PerRoute:
@@ -262,9 +289,9 @@ def _statuses(columns: Columns, failing: npt.NDArray[np.bool_], limited: Floats,
         columns[name][failing | is_limited] = np.nan
 
 
-def _upstreams(route: RouteSpec, providers: Sequence[ProviderSpec]) -> tuple[list[_Upstream], Floats]:
+def upstreams_of(route: RouteSpec, providers: Sequence[ProviderSpec]) -> tuple[list[Upstream], Floats]:
     """Every provider × account × model that serves a route, with the weights to draw them by."""
-    rows: list[_Upstream] = []
+    rows: list[Upstream] = []
     weights: list[float] = []
     for provider in (candidate for candidate in providers if candidate.name in route.providers):
         total = sum(model.share for model in provider.models) or 1.0
@@ -273,7 +300,7 @@ def _upstreams(route: RouteSpec, providers: Sequence[ProviderSpec]) -> tuple[lis
                 share = provider.share / len(provider.accounts)
                 weights.append(share * (model.share / total if model else 1.0))
                 rows.append(
-                    _Upstream(
+                    Upstream(
                         provider=provider.name,
                         account=account,
                         model=model.name if model else "",
@@ -295,7 +322,14 @@ def _route_matches(route: RouteSpec, match: dict[str, str]) -> bool:
     return all(getattr(route, name, None) == value for name, value in match.items())
 
 
-def _log_normal(rng: np.random.Generator, median: Floats, sigma: Floats | float) -> Floats:
+def slowdown_at(load: Floats) -> Floats:
+    """By which factor upstreams are slower at a load (1: all of the capacity)."""
+    bounded = np.clip(load, 0.0, 0.97)
+    slower: Floats = 1.0 + 0.9 * bounded**3 / (1.0 - bounded)
+    return slower
+
+
+def log_normal(rng: np.random.Generator, median: Floats, sigma: Floats | float) -> Floats:
     values: Floats = median * np.exp(sigma * rng.standard_normal(len(median)))
     return values
 

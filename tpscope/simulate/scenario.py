@@ -55,6 +55,7 @@ class RouteSpec(_Part):
     error_rate: float = Field(0.002, ge=0, le=1)
     rate_limited: float = Field(0.001, ge=0, le=1)
     cache_hit_rate: float = Field(0.0, ge=0, le=1)
+    prompts: int = Field(0, ge=0, description="How many different prompts are asked, few of them often; 0: each only once.")
     providers: tuple[str, ...] = Field((), description="Which providers serve it; empty: the gateway's own upstream.")
     bytes_in: float = Field(900, gt=0)
     bytes_out: float = Field(3500, gt=0)

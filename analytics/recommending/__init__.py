@@ -1,0 +1,1 @@
+"""The catalogue of recommendations: pure rules over logged calls."""

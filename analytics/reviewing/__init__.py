@@ -1,0 +1,1 @@
+"""Performance reviews: what is said of a period, chosen from compared figures."""
