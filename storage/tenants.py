@@ -45,7 +45,10 @@ _HOUR = timedelta(hours=1)
 _ATTEMPTS = 5
 _PAUSE_S = 1.0
 
-_OF_SELECTIONS = ("hours", "baselines", "forecasts", "forecast_backtests", "anomalies", "masks", "frozen_baselines", "learning")
+_OF_SELECTIONS = (
+    "hours", "baselines", "forecasts", "forecast_backtests", "anomalies", "masks", "frozen_baselines", "learning",
+    "frozen_mixes",
+)  # fmt: skip
 """Tables of selections, which may be of a tenant: in the column `selector`."""
 
 _NAMED = (

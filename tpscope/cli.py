@@ -18,6 +18,7 @@ from tpscope.alert_commands import alert_app, silence_app
 from tpscope.backtest_commands import backtest_app
 from tpscope.baseline_commands import baseline_app
 from tpscope.dead_letter_commands import dead_letter_app
+from tpscope.gate_commands import gate
 from tpscope.mask_commands import mask_app
 from tpscope.objective_commands import objective_app
 from tpscope.options import ConfigOption, JsonOption, StoreOption, duration_option, print_json, settings_of, time_option
@@ -44,6 +45,7 @@ app.add_typer(mask_app, name="masks")
 app.add_typer(token_app, name="token")
 app.add_typer(objective_app, name="objectives")
 app.add_typer(run_app, name="runs")
+app.command("gate")(gate)
 
 
 class ExportKind(StrEnum):

@@ -1,0 +1,34 @@
+-- What changed, and the mixes of calls that a candidate is compared with.
+
+-- The same window as the frozen baseline of that name, by block and stratum (route, method, size of the prompt), so that a gate
+-- can make two mixes equal. Kept for good. `size`: prompts of 2^size to 2^(size+1)-1 tokens; -1: no prompt. The rows of the
+-- newest seq of a name hold.
+CREATE TABLE IF NOT EXISTS frozen_mixes
+(
+    name String,
+    starts_at DateTime64(3, 'UTC'),
+    ends_at DateTime64(3, 'UTC'),
+    selector String,
+    transaction String,
+    transaction_version String,
+    block UInt32,
+    blocks UInt32,
+    service LowCardinality(String),
+    method LowCardinality(String),
+    route LowCardinality(String),
+    size Int16,
+    calls UInt64,
+    known UInt64,
+    errors UInt64,
+    rate_limited UInt64,
+    cost_usd Float64,
+    priced UInt64,
+    latency_ms Array(Float64) CODEC(ZSTD(3)),
+    latency_calls Array(UInt64) CODEC(ZSTD(3)),
+    ttft_ms Array(Float64) CODEC(ZSTD(3)),
+    ttft_calls Array(UInt64) CODEC(ZSTD(3)),
+    seq UInt64
+)
+ENGINE = MergeTree
+ORDER BY (name, seq, block)
+SETTINGS non_replicated_deduplication_window = 10000;
