@@ -25,6 +25,7 @@ _ERRORS = np.array([0.002, 0.003, 0.004, 0.008, 0.012, 0.002, 0.02, 0.02])
 _SIZES = 14
 _FIRST_LLM = 6
 _START_MS = 1_772_409_600_000
+_DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +56,10 @@ class Truth:
 
 
 def run(truth: Truth, rng: np.random.Generator) -> CallMix:
-    """One run."""
-    return mix_of(columns(truth, rng), strata(), "simulated")
+    """One run, on a day of its own."""
+    calls = columns(truth, rng)
+    day = int(rng.integers(0, 1000))
+    return mix_of(replace(calls, at_ms=calls.at_ms + day * _DAY_MS), strata(), "simulated")
 
 
 def pair(before: Truth, rng: np.random.Generator, **changes: float) -> tuple[CallMix, CallMix]:

@@ -56,7 +56,7 @@ class _Picture:
     def _row(self, y: float, one: MetricVerdict) -> None:
         at = y * _TWICE
         self._text(20 * _TWICE, at, one.title, 14, self._theme.text, "lm")
-        values = f"{value_words(one, one.before)} → {value_words(one, one.after)}"
+        values = f"{value_words(one, one.before)} to {value_words(one, one.after)}".replace("×", "x")  # the font lacks it
         self._text((_LEFT - 12) * _TWICE, at, values, 13, self._theme.muted, "rm")
         colour = self._verdict_colour(one.verdict)
         if math.isfinite(one.difference) and one.floor > 0:

@@ -6,6 +6,7 @@ standard error in closed form. How long calls stay alike is not known beforehand
 largest standard error holds (Flyvbjerg, Petersen, J. Chem. Phys. 91, 1989).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,17 +27,28 @@ class Estimate:
     ----------
     influence : ndarray of shape (n_blocks,)
         What each block adds to the value; their sum is nought.
-    se, freedom : float
-        Standard error, and the degrees of freedom that it has.
+    size : ndarray of shape (n_blocks,)
+        How much each block counts.
+    error : Error
+        How sure it is by itself.
     parts : ndarray of shape (n_strata,)
         What each stratum adds to the value.
     """
 
     value: float
     influence: Floats
+    size: Floats
+    error: "Error"
+    parts: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Error:
+    """A standard error, its degrees of freedom, and how many blocks in a row were joined for it."""
+
     se: float
     freedom: float
-    parts: Floats
+    joined: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,49 +88,78 @@ def ratio_estimate(top: Floats, bottom: Floats, weights: Floats, *, counted: boo
         each = each * np.sqrt(total / np.maximum(total - 1.0, 1.0))
     influence = (top - ratio * bottom) @ each
     size = bottom @ each
-    longest = _longest(influence, size)
     parts = np.zeros(len(used))
     parts[used] = weights * ratio
-    return Estimate(value=float((weights * ratio).sum()), influence=longest[2], se=longest[0], freedom=longest[1], parts=parts)
+    error = _error(influence, size)
+    return Estimate(value=float((weights * ratio).sum()), influence=influence, size=size, error=error, parts=parts)
 
 
-def contrast(before: Estimate, after: Estimate) -> Contrast:
-    """The difference of two sides that are independent, its degrees of freedom by Welch (Biometrika 34, 1947)."""
-    variances = np.array([before.se, after.se]) ** 2
-    freedoms = np.array([before.freedom, after.freedom])
+def contrast(before: Estimate, after: Estimate, *, at_once: bool = False) -> Contrast:
+    """The difference of two sides.
+
+    Sides that were observed `at_once`, block by block, share what befell both: the difference of each block counts. Others are
+    independent, with degrees of freedom by Welch (Biometrika 34, 1947).
+    """
+    value = after.value - before.value
+    if at_once:
+        error = _error(after.influence - before.influence, before.size + after.size)
+        return Contrast(value=value, se=error.se, freedom=error.freedom)
+    variances = np.array([before.error.se, after.error.se]) ** 2
+    freedoms = np.array([before.error.freedom, after.error.freedom])
     total = float(variances.sum())
     if total > 0 and (freedoms > 0).all():
         freedom = total**2 / float((variances**2 / freedoms).sum())
     else:
         freedom = float(freedoms.min())
-    return Contrast(value=after.value - before.value, se=float(np.sqrt(total)), freedom=freedom)
+    return Contrast(value=value, se=float(np.sqrt(total)), freedom=freedom)
 
 
 def drawn(one: Estimate, resamples: int, rng: np.random.Generator) -> Floats:
     """Deviations of `resamples` values of the block bootstrap from the estimate, as wide as its degrees of freedom ask."""
-    blocks = len(one.influence)
-    if blocks < 2 or one.freedom <= 0:
-        return np.full(resamples, np.nan)
+    return _drawn((one.influence,), one.size, one.error, resamples, rng)[0]
+
+
+def drawn_at_once(before: Estimate, after: Estimate, resamples: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """The same for two sides whose blocks are of the same times: a block is drawn for both."""
+    size = before.size + after.size
+    error = _error(after.influence - before.influence, size)
+    first, second = _drawn((before.influence, after.influence), size, error, resamples, rng)
+    return first, second
+
+
+def _drawn(influences: Sequence[Floats], size: Floats, error: Error, resamples: int, rng: np.random.Generator) -> list[Floats]:
+    joined = [_joined(one, size, error.joined)[0] for one in influences]
+    blocks = len(joined[0])
+    if blocks < 2 or error.freedom <= 0:
+        return [np.full(resamples, np.nan) for _ in influences]
     weights = rng.multinomial(blocks, np.full(blocks, 1.0 / blocks), size=resamples)
-    wider = student.isf(0.025, one.freedom) / norm.isf(0.025)
-    return np.asarray(weights @ one.influence * np.sqrt(blocks / (blocks - 1.0)) * wider)
+    wider = student.isf(0.025, error.freedom) / norm.isf(0.025) * np.sqrt(blocks / (blocks - 1.0))
+    return [np.asarray(weights @ one * wider) for one in joined]
 
 
-def _longest(influence: Floats, size: Floats) -> tuple[float, float, Floats]:
-    """Standard error, degrees of freedom and influences of the block length that has the largest error."""
+def _error(influence: Floats, size: Floats) -> Error:
+    """Of the block length that has the largest standard error."""
     found = []
     factor = 1
     while factor == 1 or len(influence) // factor >= _LEAST_BLOCKS:
-        starts = np.arange(0, len(influence), factor)
-        joined, held = np.add.reduceat(influence, starts), np.add.reduceat(size, starts)
-        joined, held = joined[held > 0], held[held > 0]
+        joined, held = _joined(influence, size, factor)
         blocks = len(joined)
         if blocks >= 2:
             # Blocks of very different size are worth fewer (Kish: Survey Sampling, 11.7).
             freedom = float(held.sum() ** 2 / (held**2).sum()) - 1.0
-            found.append((float(np.sqrt(blocks / (blocks - 1.0) * (joined**2).sum())), freedom, joined))
+            se = float(np.sqrt(blocks / (blocks - 1.0) * (joined**2).sum()))
+            found.append(Error(se=se, freedom=freedom, joined=factor))
         factor *= 2
-    return max(found, key=lambda one: one[0], default=(float("nan"), 0.0, influence))
+    return max(found, key=lambda one: one.se, default=Error(se=float("nan"), freedom=0.0, joined=1))
+
+
+def _joined(influence: Floats, size: Floats, factor: int) -> tuple[Floats, Floats]:
+    """Blocks joined, `factor` in a row; those without any call are left out."""
+    if not len(influence):
+        return influence, size
+    starts = np.arange(0, len(influence), factor)
+    joined, held = np.add.reduceat(influence, starts), np.add.reduceat(size, starts)
+    return joined[held > 0], held[held > 0]
 
 
 def _tail(value: float, se: float, freedom: float) -> float:

@@ -185,7 +185,7 @@ def _plain(text: str) -> str:
 
 
 def _notes(pair: Pair) -> list[str]:
-    notes = []
+    notes = ["both sides were observed at the same times, which are compared block by block"] if pair.at_once else []
     if pair.missing_after and pair.shared_after < 1.0:
         names = ", ".join(f"{name} ({calls:,.0f})" for name, calls in pair.missing_after[:_MOST_ROUTES])
         notes.append(f"{1 - pair.shared_after:.1%} of the candidate's calls have no counterpart and are not judged: {names}")

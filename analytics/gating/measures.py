@@ -94,7 +94,7 @@ def _percentile(asked: Question, metric: str) -> Found:
         return _unknown(asked, metric, *raw)
     before, after = sides
     tail = (1.0 - asked.settings.confidence) / 2.0
-    change = percentile_change(before, after, level, resamples=RESAMPLES, tail=tail, rng=asked.rng)
+    change = percentile_change(before, after, level, resamples=RESAMPLES, tail=tail, at_once=asked.pair.at_once, rng=asked.rng)
     floor, findable = _sizes(asked.settings, metric, change.before)
     # What a slowdown of that size would take from the share of calls below the percentile.
     loss = level - before.share_below(change.before * change.before / (change.before + findable)) if change.before > 0 else 0.0
@@ -125,7 +125,7 @@ def _share(asked: Question, metric: str) -> Found:
     if not weights.any():
         return _unknown(asked, metric, *raw)
     one, other = (ratio_estimate(top, bottom, weights) for top, bottom in zip(bad, known, strict=True))
-    found, used = contrast(one, other), weights > 0
+    found, used = contrast(one, other, at_once=asked.pair.at_once), weights > 0
     counts = [value.sum(axis=0)[used] for value in (bad[0], known[0], bad[1], known[1])]
     more, fewer = exact_tails(*counts)
     floor, findable = _sizes(asked.settings, metric, one.value)
@@ -164,7 +164,7 @@ def _mean(asked: Question, metric: str) -> Found:
     if not weights.any() or not all(bottom.sum() > 0 for bottom in bottoms):
         return _unknown(asked, metric, *raw)
     one, other = (ratio_estimate(top, bottom, weights, counted=not rate) for top, bottom in zip(tops, bottoms, strict=True))
-    found = contrast(one, other)
+    found = contrast(one, other, at_once=asked.pair.at_once)
     floor, findable = _sizes(asked.settings, metric, one.value)
     reach = found.critical((1.0 - asked.settings.confidence) / 2.0) * found.se
     sign = -1.0 if rate else 1.0

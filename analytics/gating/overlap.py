@@ -7,6 +7,7 @@ whatever the mixes, and the variance is the least that any weights have where st
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import groupby
 
 import numpy as np
@@ -25,6 +26,8 @@ class Pair:
     ----------
     shared_before, shared_after : float
         Share of each side's calls that lie in them.
+    at_once : bool
+        Whether both were observed at the same times, block by block, as a canary beside the rest.
     missing_after : tuple of (str, float)
         Routes of the candidate's calls that have no counterpart, and their calls, most first.
     """
@@ -33,6 +36,7 @@ class Pair:
     after: CallMix
     shared_before: float
     shared_after: float
+    at_once: bool
     missing_after: tuple[tuple[str, float], ...]
 
 
@@ -59,6 +63,7 @@ def paired(before: CallMix, after: CallMix) -> Pair:
         after=moved[1],
         shared_before=shares[0],
         shared_after=shares[1],
+        at_once=_at_once(before, after),
         missing_after=_missing(after, home),
     )
 
@@ -117,6 +122,15 @@ def _moved(mix: CallMix, strata: tuple[Stratum, ...], index: dict[Stratum, int])
 def _share(part: CallMix, whole: CallMix) -> float:
     calls = float(whole.calls.sum())
     return float(part.calls.sum()) / calls if calls > 0 else 0.0
+
+
+def _at_once(before: CallMix, after: CallMix) -> bool:
+    """Whether blocks of the same number are of the same time, give or take half a block."""
+    if len(before.seconds) != len(after.seconds) or len(before.spans) != len(after.spans):
+        return False
+    half = timedelta(seconds=0.5 * float(min(before.seconds.min(), after.seconds.min())))
+    pairs = zip(before.spans, after.spans, strict=True)
+    return all(abs(one[side] - other[side]) <= half for one, other in pairs for side in (0, 1))
 
 
 def _missing(after: CallMix, home: dict[Stratum, Stratum]) -> tuple[tuple[str, float], ...]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analytics.gating.estimates import Contrast, Estimate, contrast, drawn, ratio_estimate
+from analytics.gating.estimates import Contrast, Estimate, contrast, drawn, drawn_at_once, ratio_estimate
 from analytics.gating.overlap import weights_of
 from core.mixes import CallMix, Floats, Histogram
 
@@ -117,7 +117,7 @@ def side_of(mix: CallMix, measure: str) -> Side | None:
 def totals_of(held: Histogram, mix: CallMix) -> Floats:
     strata = len(mix.strata)
     counted = np.bincount(held.block * strata + held.stratum, held.calls, len(mix.seconds) * strata)
-    return np.asarray(counted, np.float64).reshape(-1, strata)
+    return np.asarray(counted, np.float64).reshape(len(mix.seconds), strata)
 
 
 def enough_beyond(side: Side, level: float) -> bool:
@@ -125,28 +125,33 @@ def enough_beyond(side: Side, level: float) -> bool:
 
 
 def percentile_change(
-    before: Side, after: Side, level: float, *, resamples: int, tail: float, rng: np.random.Generator
+    before: Side, after: Side, level: float, *, resamples: int, tail: float, at_once: bool, rng: np.random.Generator
 ) -> PercentileChange:
     """How the percentile changed, with an interval that leaves `tail` on each side."""
     both = _pooled(before, after, level)
-    one, other = before.estimate(both), after.estimate(both)
-    low, high = before.quantile(level), after.quantile(level)
-    apart = resampled(after, level, resamples, rng) - resampled(before, level, resamples, rng)
+    first, second = before.estimate(both), after.estimate(both)
+    low, high = float(before.quantile(level)), float(after.quantile(level))
+    own = before.estimate(low), after.estimate(high)
+    off = drawn_at_once(*own, resamples, rng) if at_once else [drawn(one, resamples, rng) for one in own]
+    apart = _looked_up(after, level, off[1]) - _looked_up(before, level, off[0])
     known = apart[np.isfinite(apart)]
     lower, upper = np.quantile(known, [tail, 1.0 - tail]) if len(known) else (np.nan, np.nan)
     return PercentileChange(
-        before=float(low),
-        after=float(high),
+        before=low,
+        after=high,
         lower=float(lower),
         upper=float(upper),
-        contrast=contrast(one, other),
-        parts=one.parts - other.parts,
+        contrast=contrast(first, second, at_once=at_once),
+        parts=first.parts - second.parts,
     )
 
 
 def resampled(side: Side, level: float, resamples: int, rng: np.random.Generator) -> Floats:
     """The percentile of `resamples` resamples; NaN where its error is unknown."""
-    off = drawn(side.estimate(float(side.quantile(level))), resamples, rng)
+    return _looked_up(side, level, drawn(side.estimate(float(side.quantile(level))), resamples, rng))
+
+
+def _looked_up(side: Side, level: float, off: Floats) -> Floats:
     return np.where(np.isnan(off), np.nan, side.quantile(level - np.nan_to_num(off)))
 
 

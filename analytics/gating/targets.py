@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binom, norm
 
-from analytics.gating.estimates import Estimate, contrast, ratio_estimate
+from analytics.gating.estimates import Error, Estimate, contrast, ratio_estimate
 from analytics.gating.measures import PERCENTILES, RESAMPLES, SHARES
 from analytics.gating.overlap import folded
 from analytics.gating.percentiles import enough_beyond, resampled, side_of
@@ -72,11 +72,11 @@ def _mean(target: Target, top: Floats, bottom: Floats, tail: float, *, share: bo
         return _unknown(target)
     found = ratio_estimate(top, bottom, np.ones(1), counted=share)
     off = contrast(_exactly(target.value), found)
-    se = max(found.se, math.sqrt(max(found.value * (1 - found.value), 0.5 / calls) / calls)) if share else found.se
+    se = max(found.error.se, math.sqrt(max(found.value * (1 - found.value), 0.5 / calls) / calls)) if share else found.error.se
     reach = (norm.isf(tail) if share else off.critical(tail)) * se
     p_broken = off.p_more if target.at_most else off.p_less
     if share and target.at_most:  # exact, and no surer than the blocks are
-        p_broken = max(p_broken if found.se > 0 else 0.0, float(binom.sf(bad - 1, calls, min(target.value, 1.0))))
+        p_broken = max(p_broken if found.error.se > 0 else 0.0, float(binom.sf(bad - 1, calls, min(target.value, 1.0))))
     return TargetFound(
         target=target, value=found.value, lower=found.value - reach, upper=found.value + reach, p_broken=p_broken
     )
@@ -84,7 +84,8 @@ def _mean(target: Target, top: Floats, bottom: Floats, tail: float, *, share: bo
 
 def _exactly(value: float) -> Estimate:
     """A number that is known."""
-    return Estimate(value=value, influence=np.zeros(0), se=0.0, freedom=math.inf, parts=np.zeros(1))
+    sure = Error(se=0.0, freedom=math.inf, joined=1)
+    return Estimate(value=value, influence=np.zeros(0), size=np.zeros(0), error=sure, parts=np.zeros(1))
 
 
 def _unknown(target: Target) -> TargetFound:
