@@ -20,6 +20,7 @@ from core.alert_settings import RoutingSettings as RoutingSettings
 from core.alert_settings import SmtpSettings as SmtpSettings
 from core.durations import Duration
 from core.export_settings import ExportSettings as ExportSettings
+from core.gate_settings import ChangeSettings as ChangeSettings
 from core.gate_settings import GateSettings as GateSettings
 from core.part import Part as Part
 from core.price_settings import InstancePriceSettings as InstancePriceSettings
@@ -655,6 +656,7 @@ class Settings(Part):
     heartbeat: HeartbeatSettings = Field(default_factory=HeartbeatSettings, description="A sign of life of tpscope itself.")
     exports: tuple[ExportSettings, ...] = Field((), description="Forecasts that are exported by themselves.")
     gate: GateSettings = Field(default_factory=GateSettings, description="What a candidate must keep, in `tpscope gate`.")
+    changes: ChangeSettings = Field(default_factory=ChangeSettings, description="What became better or worse after a change.")
     web: WebSettings = Field(default_factory=WebSettings, description="Pages and API.")
 
     @field_validator("time_zone")

@@ -21,7 +21,7 @@ GATED: dict[str, tuple[str, str]] = {
 
 class GateFloor(Part):
     absolute: float = Field(
-        0.0, ge=0, description="Least change that counts, in the metric's unit (shares: 0.003 is 0.3 points)."
+        0.0, ge=0, description="Least change that counts, in the metric's unit (shares: 0.004 is 0.4 points)."
     )
     relative: float = Field(0.0, ge=0, description="Least change that counts, as a share of the baseline's value.")
 
@@ -33,8 +33,8 @@ DEFAULT_FLOORS: dict[str, GateFloor] = {
     "latency_p99": GateFloor(absolute=10.0, relative=0.10),
     "route_p95": GateFloor(relative=0.05),
     "ttft_p95": GateFloor(absolute=20.0, relative=0.05),
-    "error_rate": GateFloor(absolute=0.003, relative=0.25),
-    "rate_limited_rate": GateFloor(absolute=0.003, relative=0.25),
+    "error_rate": GateFloor(absolute=0.004, relative=0.25),
+    "rate_limited_rate": GateFloor(absolute=0.004, relative=0.25),
     "cost_per_call": GateFloor(relative=0.05),
     "tps": GateFloor(relative=0.10),
 }
@@ -83,3 +83,11 @@ class GateSettings(Part):
 
     def floor_of(self, metric: str) -> GateFloor:
         return self.floors.get(metric, DEFAULT_FLOORS[metric])
+
+
+class ChangeSettings(Part):
+    enabled: bool = Field(True, description="Find changes in the calls, and judge before and after every change.")
+    labels: tuple[str, ...] = Field(
+        ("deployment", "release", "version", "service.version"),
+        description="Attributes of calls whose new value, for a service, is a deployment.",
+    )

@@ -1,5 +1,6 @@
 """A gate's verdict as lines for a terminal, JSON, a JUnit report, and a summary in Markdown for a pull request."""
 
+import json
 import math
 from typing import Any
 from xml.etree import ElementTree  # only builds
@@ -45,6 +46,11 @@ def as_json(report: GateReport) -> dict[str, Any]:
         "reasons": list(report.reasons),
         "notes": list(report.notes),
     }
+
+
+def report_json(report: GateReport) -> str:
+    """The same as one line of text."""
+    return json.dumps(as_json(report), ensure_ascii=False)
 
 
 def junit(report: GateReport) -> str:

@@ -48,6 +48,8 @@ _PAUSE_S = 1.0
 _OF_SELECTIONS = (
     "hours", "baselines", "forecasts", "forecast_backtests", "anomalies", "masks", "frozen_baselines", "learning",
     "frozen_mixes",
+    "changes",
+    "change_verdicts",
 )  # fmt: skip
 """Tables of selections, which may be of a tenant: in the column `selector`."""
 

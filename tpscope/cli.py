@@ -17,6 +17,7 @@ from core.load import load_settings
 from tpscope.alert_commands import alert_app, silence_app
 from tpscope.backtest_commands import backtest_app
 from tpscope.baseline_commands import baseline_app
+from tpscope.change_commands import change_app
 from tpscope.dead_letter_commands import dead_letter_app
 from tpscope.gate_commands import gate
 from tpscope.mask_commands import mask_app
@@ -45,6 +46,7 @@ app.add_typer(mask_app, name="masks")
 app.add_typer(token_app, name="token")
 app.add_typer(objective_app, name="objectives")
 app.add_typer(run_app, name="runs")
+app.add_typer(change_app, name="changes")
 app.command("gate")(gate)
 
 

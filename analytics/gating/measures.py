@@ -14,7 +14,7 @@ from analytics.gating.shares import exact_tails
 from core.gate_settings import GateSettings
 from core.mixes import CallMix, Floats
 
-RESAMPLES = 2000
+RESAMPLES = 1000
 PERCENTILES: dict[str, tuple[str, float]] = {
     "latency_p50": ("latency", 0.50),
     "latency_p90": ("latency", 0.90),

@@ -32,3 +32,40 @@ CREATE TABLE IF NOT EXISTS frozen_mixes
 ENGINE = MergeTree
 ORDER BY (name, seq, block)
 SETTINGS non_replicated_deduplication_window = 10000;
+
+-- What people said, or the calls showed, was changed: a deployment, a configuration, a model. Of several rows of one id the one
+-- with the highest seq holds. Kept for good.
+CREATE TABLE IF NOT EXISTS changes
+(
+    id String,
+    at DateTime64(3, 'UTC'),
+    kind LowCardinality(String),
+    what String,
+    selector String,
+    who String,
+    found Bool,
+    made_at DateTime64(3, 'UTC'),
+    seq UInt64
+)
+ENGINE = MergeTree
+ORDER BY (id, seq)
+SETTINGS non_replicated_deduplication_window = 10000;
+
+-- Before and after each change, by transaction (empty: all calls of the change's selection): one row each, written once.
+CREATE TABLE IF NOT EXISTS change_verdicts
+(
+    change_id String,
+    transaction String,
+    selector String,
+    judged_at DateTime64(3, 'UTC'),
+    before_from DateTime64(3, 'UTC'),
+    after_to DateTime64(3, 'UTC'),
+    outcome LowCardinality(String),
+    reasons Array(String),
+    report String CODEC(ZSTD(3)),
+    epoch UInt64,
+    seq UInt64
+)
+ENGINE = MergeTree
+ORDER BY (change_id, transaction)
+SETTINGS non_replicated_deduplication_window = 10000;
