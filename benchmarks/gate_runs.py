@@ -121,4 +121,4 @@ def _drift(minutes: int, deviation: float, rng: np.random.Generator) -> Floats:
 def _cut(latency: Floats, route: np.ndarray) -> Floats:
     """The ninetieth percentile of each call's route."""
     cuts = np.array([np.quantile(latency[route == one], 0.9) if (route == one).any() else 0.0 for one in range(len(_MIX))])
-    return cuts[route]
+    return np.asarray(cuts[route])

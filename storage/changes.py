@@ -108,18 +108,25 @@ def read_changes(
 
 def write_verdicts(store: Store, verdicts: Sequence[ChangeVerdict], epoch: int) -> None:
     if verdicts:
-        made = {"selector": [str(one.selector) for one in verdicts], "reasons": [list(one.reasons) for one in verdicts]}
+        made: dict[str, Sequence[object]] = {
+            "selector": [str(one.selector) for one in verdicts],
+            "reasons": [list(one.reasons) for one in verdicts],
+        }
         store.insert("change_verdicts", events_table(_VERDICT, verdicts, epoch, **made))
 
 
 def read_verdicts(store: Store, change_ids: Sequence[str]) -> list[ChangeVerdict]:
     """The verdicts on these changes, by change and transaction."""
     rows = store.arrow(VERDICTS, {"ids": list(change_ids)}).to_pylist() if change_ids else []
-    times = ("judged_at", "before_from", "after_to")
     return [
         ChangeVerdict(
-            **{name: row[name] for name in ("change_id", "transaction", "outcome", "report")},
-            **{name: moment(row[name]) for name in times},
+            change_id=row["change_id"],
+            transaction=row["transaction"],
+            outcome=row["outcome"],
+            report=row["report"],
+            judged_at=moment(row["judged_at"]),
+            before_from=moment(row["before_from"]),
+            after_to=moment(row["after_to"]),
             selector=Selector.parse(row["selector"]),
             reasons=tuple(row["reasons"]),
         )

@@ -10,13 +10,16 @@ import pytest
 
 from analytics.before_after import find_changes, run_changes
 from core.changes import Change, ChangeKind
+from core.clock import FakeClock
 from core.config import Settings, TransactionSettings
 from core.series import Selector
+from dashboards.server import create_app
 from render.gate_report import report_json
 from storage.calls import insert_calls
 from storage.changes import read_changes, read_verdicts, write_changes
 from storage.contract import Store
 from tests.support.cli import one_line, run_here
+from tests.support.in_process import in_process
 from tests.support.stores import chdb_store
 from tests.unit.storage.batches import at, batch
 
@@ -106,3 +109,20 @@ def test_changes_by_command(folder: Path) -> None:
         (("add", " "), "needs a word"),
     ):
         assert says in one_line(run_here(folder, "changes", *words, *config))
+
+
+def test_changes_over_the_api(store: Store) -> None:
+    web = FakeClock(at(CHANGE_S + 3600))
+    with in_process(create_app(store, Settings(), web, token=None)) as client:
+        made = client.post("/api/v1/changes", json={"what": "chat 7", "who": "ann", "selector": {"service": "chat"}})
+        assert (made.status_code, made.json()["kind"]) == (201, "deploy")
+        listed = client.get("/api/v1/changes", params={"from": at(CHANGE_S - 60).isoformat()}).json()["changes"]
+        assert listed[0]["id"] == made.json()["id"]
+        found = next(one for one in listed if one["found"] and one["kind"] == "deploy")
+        assert found["verdicts"][0]["outcome"] == "regression"
+        whole = client.get(f"/api/v1/changes/{found['id']}").json()
+        assert whole["reports"][0]["outcome"] == "regression"
+        assert client.get("/api/v1/changes/nosuch").status_code == 404
+        ahead = {"what": "x", "who": "ann", "at": "2999-01-01T00:00:00Z"}
+        assert client.post("/api/v1/changes", json=ahead).status_code == 422
+        assert client.post("/api/v1/changes", json={"what": "x", "who": "ann", "selector": {"x": "y"}}).status_code == 400

@@ -29,7 +29,7 @@ HOUR, WEEK_S = timedelta(hours=1), 7 * 86_400
 def rows(first_s: int, count: int, factor: float, seed: int, failing: float = 0.002) -> list[dict[str, object]]:
     """An hour of calls of two routes, one of prompts."""
     rng = np.random.default_rng(seed)
-    made = []
+    made = list[dict[str, object]]()
     for number in range(count):
         prompt = number % 5 == 0
         tokens = int(rng.integers(100, 2000))
@@ -160,8 +160,7 @@ def test_files_are_judged_without_a_store_and_an_objective_counts(folder: Path) 
         (("--candidate", "b.ndjson", "--against", "a.ndjson", "--transaction", "buy"), "import it first"),
         (("--candidate", "b.ndjson", "--against", "a.ndjson", "--selector", 'service="x"'), "holds no call of service x"),
         (("--candidate", "b.ndjson", "--against", "a.ndjson", "--junit", "no/x.xml"), "cannot be written"),
-        (("--candidate", span(0, 0.01), "--against", "a.ndjson"), "shorter than a minute"),
-        (("--candidate", span(20, 21), "--against", "a.ndjson"), "there is no call of all traffic"),
+        (("--candidate", span(0, 0.01), "--against", span(0, 1)), "shorter than a minute"),
         (("--candidate", span(0, 1), "--against", "same-hours"), "no call is kept of the same hours"),
     ],
 )

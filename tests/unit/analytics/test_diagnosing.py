@@ -137,7 +137,12 @@ def test_the_last_change_before_it_that_its_calls_may_have_met_is_named(learned:
 
     def changes(store: Store, start: datetime, end: datetime) -> list[Change]:
         assert (start, end) == (started - 30 * MINUTE, started + MINUTE)
-        spans = ((10, {}), (5, {"provider": "openai"}), (4, {"provider": "other"}), (-5, {}))
+        spans: tuple[tuple[int, dict[str, str]], ...] = (
+            (10, {}),
+            (5, {"provider": "openai"}),
+            (4, {"provider": "other"}),
+            (-5, {}),
+        )
         return [
             Change(
                 id=str(minutes),

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.stats import fisher_exact
 
@@ -26,7 +26,7 @@ from tests.unit.storage.batches import at, batch
 counts = st.integers(0, 40)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(bad=counts, good=counts, other_bad=counts, other_good=counts)
 def test_with_one_stratum_the_exact_test_is_fishers(bad: int, good: int, other_bad: int, other_good: int) -> None:
     more, fewer = exact_tails(*(np.array([float(n)]) for n in (bad, bad + good, other_bad, other_bad + other_good)))
@@ -51,7 +51,7 @@ def test_the_exact_test_takes_millions() -> None:
     assert more == pytest.approx(0.0133, abs=0.002)
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.floats(0, 1), max_size=8))
 def test_holm_keeps_the_order_and_only_raises(p_values: list[float]) -> None:
     adjusted = holm(p_values)
