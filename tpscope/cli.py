@@ -26,6 +26,7 @@ from tpscope.options import ConfigOption, JsonOption, StoreOption, duration_opti
 from tpscope.run_commands import run_app
 from tpscope.tenant_commands import tenant_app
 from tpscope.token_commands import token_app
+from tpscope.workload_commands import workload_app
 
 app = typer.Typer(
     name="tpscope",
@@ -48,6 +49,7 @@ app.add_typer(objective_app, name="objectives")
 app.add_typer(run_app, name="runs")
 app.add_typer(change_app, name="changes")
 app.command("gate")(gate)
+app.add_typer(workload_app, name="workload")
 
 
 class ExportKind(StrEnum):
