@@ -25,7 +25,8 @@ from core.gate_settings import GateSettings
 from core.gating import GateReport, Outcome, Verdict
 from core.mixes import CallMix, Stratum
 
-_HOUR_MS = 3_600_000
+_MINUTE_MS, _HOUR_MS = 60_000, 3_600_000
+_SHIFTS = 20
 _HALVINGS = 200
 _MAIN_CASES = 3
 """The others are looked at with two fifths of the pairs."""
@@ -38,10 +39,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="how often the gate is right")
     beside = Path(__file__).resolve().parents[2] / "shared" / "data"
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("TPSCOPE_SHARED_DATA", str(beside))))
-    parser.add_argument("--pairs", type=int, default=500)
+    parser.add_argument("--pairs", type=int, default=500, help="of simulated runs; 0: only real calls and the time it takes")
     parser.add_argument("--seed", type=int, default=JUDGEMENT_SEED)
     options = parser.parse_args()
-    simulated(options.pairs, options.seed)
+    if options.pairs:
+        simulated(options.pairs, options.seed)
     for name, calls, groups in real_sets(options.data):
         real(name, calls, groups, options.seed)
     speed(options.seed)
@@ -76,18 +78,21 @@ def real(name: str, calls: CallColumns, groups: tuple[Stratum, ...], seed: int) 
     tell(f"{words}_random_halves", [report(some(calls, half), some(calls, ~half)) for half in halves], "at most 0.05")
     changed = [report(some(calls, half), slower(some(calls, ~half), 1.15)) for half in halves]
     tell(f"{words}_random_halves_slower_15_percent", changed, "at least 0.9")
-    turns = [((calls.at_ms + shift) // _HOUR_MS) % 2 == 0 for shift in range(0, _HOUR_MS, _HOUR_MS // 20)]
-    if turns[0].any() and not turns[0].all():
-        tell(f"{words}_by_turns_of_an_hour", [report(some(calls, half), some(calls, ~half)) for half in turns], "at most 0.05")
+    for title, span in (("a_minute", _MINUTE_MS), ("an_hour", _HOUR_MS)):
+        turns = [((calls.at_ms + shift) // span) % 2 == 0 for shift in range(0, span, span // _SHIFTS)]
+        if turns[0].any() and not turns[0].all():
+            told = [report(some(calls, half), some(calls, ~half)) for half in turns]
+            tell(f"{words}_by_turns_of_{title}", told, "at most 0.05")
     first = np.arange(count) < count // 2
     for title, one, other in (("second_half", first, ~first), ("first_half", ~first, first)):
-        told = report(some(calls, one), some(calls, other))
+        whole = report(some(calls, one), some(calls, other))
         changes = [
             f"{metric.metric} {metric.before:.4g} to {metric.after:.4g} ({metric.verdict})"
-            for metric in told.metrics
+            for metric in whole.metrics
             if metric.verdict in (Verdict.REGRESSION, Verdict.IMPROVEMENT, Verdict.SMALL)
         ]
-        print(f"{name}, {title} as the candidate: {told.outcome.name.lower()}: {', '.join(changes) or 'no change found'}")
+        why = "; ".join([*changes, *whole.reasons])
+        print(f"{name}, {title} as the candidate: {whole.outcome.name.lower()}: {why or 'no change found'}")
 
 
 def tell(name: str, reports: list[GateReport], wanted: str) -> None:

@@ -5,7 +5,9 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-ANOMALY = "anomaly"
+ANOMALY, CHANGE = "anomaly", "change"
+_SHAPES = {ANOMALY: "rect", CHANGE: "line"}
+"""What is drawn besides the markers of that name, and hidden with them."""
 MAX_HIDDEN = 50
 
 
@@ -57,8 +59,8 @@ def for_page(figure: go.Figure, chart: str, look: Look) -> tuple[go.Figure, tupl
     hidden = {entry.name for entry in entries if entry.hidden}
     for trace in figure.data:
         trace.visible = "legendonly" if trace.name in hidden or trace.legendgroup in hidden else True
-    if ANOMALY in hidden:
-        figure.layout.shapes = ()
+    gone = {shape for name, shape in _SHAPES.items() if name in hidden}
+    figure.layout.shapes = tuple(shape for shape in figure.layout.shapes if shape.type not in gone)
     figure.update_layout(showlegend=False)
     if look.narrow:
         figure.update_layout(dragmode=False, xaxis_nticks=4, margin={"l": 40, "r": 8})

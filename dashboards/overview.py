@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import pandas as pd
 import plotly.graph_objects as go
 
+from core.changes import Change
 from core.errors import TpscopeError
 from core.series import METRICS, Direction, Selector
 from core.types import Anomaly, Incident
@@ -19,7 +20,7 @@ from dashboards.queries import Freshness
 from dashboards.selection import overlaps, read_selector
 from dashboards.window import Window, read_window
 from render.figures import is_empty, timeseries
-from render.parts import Band, Limit, Line, Mark, Span
+from render.parts import Band, Instant, Limit, Line, Mark, Span
 from render.theme import theme_of
 from render.units import UNKNOWN, format_number, format_range, format_span, format_value, scale_for, unit_words
 
@@ -72,8 +73,9 @@ def load_overview(web: Web, query: Mapping[str, str], look: Look) -> OverviewDat
     selector = read_selector(query)
     fresh = queries.freshness(web)
     found = [one for one in queries.anomalies_in(web, window.start, window.end) if overlaps(selector, one.selector)]
+    changed = instants_of(queries.changes_in(web, window.start, window.end), selector)
     revision = f"{sorted(query.items())}"
-    cards = web.each(lambda chart: _card(web, chart, window, selector, fresh, found, look, revision), CHARTS)
+    cards = web.each(lambda chart: _card(web, chart, window, selector, fresh, found, changed, look, revision), CHARTS)
     tiles = web.each(lambda tile: _tile(web, tile, selector, fresh), TILES)
     return OverviewData(
         window=window,
@@ -94,6 +96,7 @@ def _card(
     selector: Selector,
     fresh: Freshness,
     found: Sequence[Anomaly],
+    changed: Sequence[Instant],
     look: Look,
     revision: str,
 ) -> CardData:
@@ -114,6 +117,7 @@ def _card(
         theme_of(look.mode),
         band=band,
         marks=marks_for(chart.metrics, selector, found),
+        changes=changed,
         limits=limits_for(web, chart.metrics, selector),
         revision=revision,
     )
@@ -160,6 +164,11 @@ def marks_for(metrics: Sequence[str], selector: Selector, found: Sequence[Anomal
             text = f"{headline(anomaly)}. {anomaly.explanation}"
             marks.append(Mark(start=anomaly.started_at, end=anomaly.ended_at, text=text, strong=leads))
     return marks[:MAX_MARKS]
+
+
+def instants_of(changes: Sequence[Change], selector: Selector) -> list[Instant]:
+    """The changes that calls of the selection may have met."""
+    return [Instant(at=one.at, text=one.words) for one in changes if overlaps(selector, one.selector)][:MAX_MARKS]
 
 
 def headline(anomaly: Anomaly) -> str:

@@ -13,7 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from core.types import QUANTILE_COLUMNS
-from render.parts import Band, Limit, Line, Mark, Span
+from render.parts import Band, Instant, Limit, Line, Mark, Span
 from render.theme import Theme, base_layout
 from render.units import Scale, format_range, format_value, scale_for
 
@@ -38,6 +38,7 @@ def timeseries(
     title: str = "",
     band: Band | None = None,
     marks: Sequence[Mark] = (),
+    changes: Sequence[Instant] = (),
     limits: Sequence[Limit] = (),
     revision: str = "",
 ) -> go.Figure:
@@ -51,6 +52,8 @@ def timeseries(
         Shaded, with its expected value as a dotted line.
     marks : sequence of Mark
         Shaded spans with a marker at the upper edge that carries the text.
+    changes : sequence of Instant
+        Dotted lines upright, with a marker at the lower edge that carries the text.
     limits : sequence of Limit
         Dashed lines; one far above the data is named at the upper edge instead.
     title : str
@@ -66,6 +69,7 @@ def timeseries(
     for index, line in enumerate(lines):
         _add_line(fig, line, span, scale, theme.series[index % len(theme.series)])
     _add_marks(fig, marks, span, theme)
+    _add_changes(fig, changes, span, theme)
     drawn = [line.frame["value"] for line in lines] + ([band.frame["upper"]] if band is not None else [])
     _add_limits(fig, limits, _largest(drawn), span, unit, scale, theme)
     fig.update_layout(showlegend=len(fig.data) > 1 and (len(lines) > 1 or band is not None or bool(limits)))
@@ -229,6 +233,28 @@ def _add_marks(fig: go.Figure, marks: Sequence[Mark], span: Span, theme: Theme) 
         cliponaxis=False,
         customdata=[_wrapped(mark.text) for mark in shown],
         hovertemplate="%{customdata}<extra>anomaly</extra>",
+    )
+    fig.update_layout(yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True})
+
+
+def _add_changes(fig: go.Figure, changes: Sequence[Instant], span: Span, theme: Theme) -> None:
+    shown = [one for one in changes if span.start <= one.at < span.end]
+    if not shown:
+        return
+    times = _clock(pd.Series([one.at for one in shown]), span)
+    for at in times:
+        line = {"width": 1, "dash": "dot", "color": theme.now}
+        fig.add_shape(type="line", xref="x", yref="paper", x0=at, x1=at, y0=0, y1=1, layer="below", line=line)
+    fig.add_scatter(
+        x=times,
+        y=[0.03] * len(shown),
+        yaxis="y2",
+        name="change",
+        mode="markers",
+        marker={"symbol": "diamond", "size": 9, "color": theme.now},
+        cliponaxis=False,
+        customdata=[_wrapped(one.text) for one in shown],
+        hovertemplate="%{customdata}<extra>change</extra>",
     )
     fig.update_layout(yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True})
 

@@ -55,6 +55,14 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Instant:
+    """A moment worth seeing, a deployment for example; `text` is shown when the pointer rests on it."""
+
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
     """A line that the series should stay below (`at_most`) or be able to reach."""
 
