@@ -5,7 +5,6 @@ its opening is told. Of several steps passed at once the highest speaks for all.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -15,6 +14,7 @@ from alerts.evaluate import fingerprint_of
 from alerts.judgement import Clear, Firing, Judgement
 from alerts.wording import moment
 from core.config import BudgetRule
+from core.periods import Period, period_of
 from core.series import Selector
 from core.types import Severity
 from render.units import format_number, format_span
@@ -25,27 +25,9 @@ _PACE = {"day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta
 _UNITS = {"cost": "USD", "tokens": "tokens"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Period:
-    """A calendar period, half open; `name` is its first day."""
-
-    start: datetime
-    end: datetime
-    name: str
-
-
 def period_at(rule: BudgetRule, at: datetime, zone: ZoneInfo) -> Period:
     """The period that an instant lies in, by the rule's time zone, else by `zone`."""
-    first = at.astimezone(_zone_of(rule, zone)).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-    if rule.period == "week":
-        # By the wall clock: a week with a change of hours is an hour shorter or longer.
-        first -= timedelta(days=first.weekday())
-    if rule.period == "month":
-        first = first.replace(day=1)
-        last = (first + timedelta(days=32)).replace(day=1)
-    else:
-        last = first + timedelta(days=7 if rule.period == "week" else 1)
-    return Period(start=first.astimezone(ZoneInfo("UTC")), end=last.astimezone(ZoneInfo("UTC")), name=f"{first:%Y-%m-%d}")
+    return period_of(rule.period, at, _zone_of(rule, zone))
 
 
 def _zone_of(rule: BudgetRule, common: ZoneInfo) -> ZoneInfo:

@@ -17,7 +17,7 @@ from alerts.judgement import Clear, Firing, Judgement
 from alerts.windows import MINUTE, minute_index
 from alerts.wording import anomaly_side, anomaly_summary, anomaly_title, threshold_summary, threshold_title
 from core.config import AbsenceRule, AnomalyRule, BudgetRule, ForecastRule, ObjectiveRule, ThresholdRule
-from core.series import METRICS, Selector
+from core.series import METRICS, TRANSACTION, VERSION, Selector
 from core.types import Anomaly, AnomalyVerdict, RankedCause
 
 LATE_TELLING = timedelta(minutes=15)
@@ -55,14 +55,25 @@ def fingerprint_of(
 ) -> str:
     """Of the group that `labels` name by the rule's dimensions; those that the rule fixes need not be among them.
 
-    A forecast is told by its limit, a step of a budget also by its period.
+    A forecast is told by its limit, a step of a budget also by its period, and an objective that the rule does not name by its
+    name. What is about a transaction is told by its name and version.
     """
     if isinstance(rule, ForecastRule):
         return f'{rule.name}{{limit="{labels.get("limit", "")}"}}'
-    group = Selector.of({name: labels.get(name, "") for name in rule.by} | rule.selector)
+    group = _group_of(rule, labels)
+    if isinstance(rule, ObjectiveRule) and not rule.objective:
+        return f'{rule.name}{{{group}}}{{objective="{labels.get("objective", "")}"}}'
     if isinstance(rule, BudgetRule):
         return f'{rule.name}{{{group}}}{{period="{labels.get("period", "")}",step="{labels.get("step", "")}"}}'
     return f"{rule.name}{{{group}}}"
+
+
+def _group_of(rule: ThresholdRule | ObjectiveRule | AbsenceRule | BudgetRule, labels: Mapping[str, str]) -> Selector:
+    if not isinstance(rule, BudgetRule) and (rule.transaction or TRANSACTION in rule.by or isinstance(rule, ObjectiveRule)):
+        named = {name: labels[name] for name in (TRANSACTION, VERSION) if name in labels}
+        if len(named) == 2:
+            return Selector.of(named)
+    return Selector.of({name: labels.get(name, "") for name in rule.by} | rule.selector)
 
 
 def anomaly_fingerprint(rule: AnomalyRule, anomaly_id: str) -> str:
@@ -237,6 +248,7 @@ def _asked_for(rule: AnomalyRule, anomaly: Anomaly) -> bool:
         and rule.direction in ("both", "high" if anomaly_side(anomaly) == "higher" else "low")
         and abs(anomaly.observed - anomaly.expected) >= rule.min_effect * abs(anomaly.expected)
         and (not rule.metrics or anomaly.metric in rule.metrics)
+        and rule.transaction in ("", anomaly.selector.transaction)
         and rule.selector.items() <= anomaly.selector.labels.items()
     )
 

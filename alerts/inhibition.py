@@ -7,8 +7,7 @@ analytics has already clustered and explained. A target that is not told keeps i
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from core.record import DIMENSIONS
-from core.series import Selector
+from core.series import Selector, selection_of
 from core.types import Incident, Severity
 
 INHIBITED_BY = "inhibited_by"
@@ -61,5 +60,5 @@ def overlap(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
 
 
 def selection(labels: Mapping[str, str]) -> dict[str, str]:
-    """The labels that are dimensions of a call."""
-    return {name: value for name, value in labels.items() if name in DIMENSIONS}
+    """The labels that say which calls: the transaction with its version, else those that are dimensions of a call."""
+    return selection_of(labels).labels

@@ -1,7 +1,7 @@
 """What rules say of what is known: the words between the evaluation of rules and the life of incidents."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -85,3 +85,12 @@ class Judgement:
 
     firings: tuple[Firing, ...] = ()
     clears: tuple[Clear, ...] = ()
+
+
+def joined(judgements: Iterable[Judgement]) -> Judgement:
+    """What several say, as one."""
+    found = list(judgements)
+    return Judgement(
+        firings=tuple(firing for one in found for firing in one.firings),
+        clears=tuple(clear for one in found for clear in one.clears),
+    )

@@ -79,6 +79,8 @@ class LateData:
     def _stands(self, incident: Incident, rule: ThresholdRule) -> bool:
         first, last = minutes_of(incident)
         about = Selector.of({**selection(incident.labels), **rule.selector})
+        if about.transaction:
+            rule = rule.model_copy(update={"selector": about.labels, "transaction": "", "by": ()})
         query = WindowQuery(
             metric=rule.metric, selector=about, by=rule.by, window=rule.window, first_end=first, last_end=last
         )  # fmt: skip

@@ -15,7 +15,7 @@ from alerts.evaluate import fingerprint_of, threshold_firing
 from alerts.judgement import Firing, Judgement
 from core.clock import floor_to
 from core.config import ThresholdRule
-from core.series import Selector
+from core.series import TRANSACTION, Selector
 
 STEP = timedelta(seconds=5)
 """How often they are judged."""
@@ -27,6 +27,9 @@ SPAN = 0
 
 
 def is_live(rule: ThresholdRule) -> bool:
+    """Whether seconds can tell; transactions are counted by whole minutes alone."""
+    if TRANSACTION in rule.by or rule.transaction or TRANSACTION in rule.selector:
+        return False
     return rule.above is not None and not rule.hold and not rule.delay and rule.window <= LONGEST
 
 

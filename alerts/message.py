@@ -17,7 +17,7 @@ TEST = "test"
 MOST_CAUSES = 3
 ACTION_WORDS = {Action.ACKNOWLEDGE: "Acknowledge", Action.SNOOZE: "Snooze 1 h", Action.EXPECTED: "It was expected"}
 
-_VALUES = {"budget": "Used", "forecast": "Probability"}
+_VALUES = {"budget": "Used", "forecast": "Probability", "objective": "Bad share"}
 _LIMITS = {"budget": "Budget", "forecast": "Told from"}
 """What the value and the limit of a rule that is about no metric are called."""
 

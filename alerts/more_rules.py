@@ -8,21 +8,34 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from alerts.about import objectives_of, spread
 from alerts.absence import judge_absence, spans_of
 from alerts.budget import judge_budget, pace_span, period_at
 from alerts.burn import judge_burn, lengths
 from alerts.evaluate import judge_anomalies
-from alerts.judgement import Judgement
+from alerts.judgement import Judgement, joined
+from alerts.memory import AlertMemory
 from alerts.outlooks import judge_limits
 from alerts.own_pipeline import LETTERS_SPAN, WATCHED_JOBS, judge_pipeline
 from alerts.repository import Repository
-from alerts.usage import UsageMemory
 from alerts.windows import MAX_AGE, MINUTE
 from core.clock import floor_to
-from core.config import AbsenceRule, AnomalyRule, BudgetRule, ForecastRule, ObjectiveRule, PipelineRule, Rule, Settings
+from core.config import (
+    AbsenceRule,
+    AnomalyRule,
+    BudgetRule,
+    ForecastRule,
+    ObjectiveRule,
+    ObjectiveSettings,
+    PipelineRule,
+    Rule,
+    Settings,
+)
 from core.errors import StoreError, StoreUnavailable
 from core.series import Selector
-from core.types import Incident, IncidentState
+from core.types import Incident, IncidentState, JobState
+
+COUNTING_JOB = "transactions"
 
 Failed = Callable[[Sequence[str], Exception], None]
 
@@ -38,8 +51,8 @@ class MoreRules:
         Incidents that have not ended, among others: only their ends are of interest.
     failed : callable
         Told of rules that cannot be judged, with the reason.
-    usage : UsageMemory
-        What budgets have used, as it was read lately.
+    memory : AlertMemory
+        What budgets have used, and what objectives are judged by, as it was read lately.
     """
 
     def __init__(
@@ -50,10 +63,11 @@ class MoreRules:
         complete: datetime | None,
         known: Iterable[Incident],
         failed: Failed,
-        usage: UsageMemory,
+        memory: AlertMemory,
     ) -> None:
         self._repository, self._settings, self._now = repository, settings, now
-        self._complete, self._failed, self._usage = complete, failed, usage
+        self._complete, self._failed, self._memory, self._usage = complete, failed, memory, memory.usage
+        self._counted: tuple[JobState | None] | None = None
         alive = [one for one in known if one.state is not IncidentState.RESOLVED]
         self._open = {one.fingerprint for one in alive}
         self._oldest = min((one.started_at for one in alive if one.anomaly_id and one.state.is_open), default=now)
@@ -90,7 +104,7 @@ class MoreRules:
 
     def _of(self, rule: Rule) -> Judgement | None:
         if isinstance(rule, ObjectiveRule):
-            return self._objective(rule)
+            return self._objectives(rule)
         if isinstance(rule, AbsenceRule):
             return self._absence(rule)
         if isinstance(rule, ForecastRule):
@@ -99,25 +113,49 @@ class MoreRules:
             return self._budget(rule)
         return self._pipeline(rule) if isinstance(rule, PipelineRule) else None
 
-    def _objective(self, rule: ObjectiveRule) -> Judgement | None:
+    def _objectives(self, rule: ObjectiveRule) -> Judgement | None:
+        """Of all objectives that the rule watches."""
         at = self._complete
         if at is None:
             return None
-        objective = next(one for one in self._settings.objectives if one.name == rule.objective)
-        spans = [(at - length, at) for length in lengths(rule)]
-        selector = Selector.of({**objective.selector, **rule.selector})
-        frame = self._repository.spans(objective.metric, spans, selector, rule.by)
-        return judge_burn(rule, objective, frame, at, self._open)
+        return joined([self._objective(rule, one, at) for one in objectives_of(rule, self._settings)])
 
-    def _absence(self, rule: AbsenceRule) -> Judgement | None:
+    def _objective(self, rule: ObjectiveRule, objective: ObjectiveSettings, at: datetime) -> Judgement:
+        spans = [(at - length, at) for length in lengths(rule)]
+        definition = self._settings.definition(objective.transaction) if objective.transaction else None
+        if definition is None:
+            selector = Selector.of({**objective.selector, **rule.selector})
+            frame = self._repository.spans(objective.metric, spans, selector, rule.by)
+            return judge_burn(rule, objective, frame, at, self._open)
+        # They change when a minute is complete, and when it is counted; not every five seconds.
+        key = (definition.version, objective, tuple(spans), self._counted_until())
+        frame = self._memory.shares_of(
+            (rule.name, objective.name), key, lambda: self._repository.shares(objective, definition, spans)
+        )
+        return judge_burn(rule, objective, frame, at, self._open, definition.selection)
+
+    def _absence(self, rule: AbsenceRule) -> Judgement:
+        return joined([self._absence_of(one) for one in spread(rule, self._settings)])
+
+    def _absence_of(self, rule: AbsenceRule) -> Judgement:
         """By the clock and not by what has arrived: where nothing arrives any more, that would stand still."""
-        detection = self._settings.detection
+        detection, selector = self._settings.detection, Selector.of(rule.selector)
         at = floor_to(self._now - detection.delay - detection.max_delay, MINUTE)
+        if selector.transaction:
+            # What is not counted yet is not absent.
+            at = min(at, floor_to(self._counted_until() or at, MINUTE))
         first = self._repository.first_minute()
         if first is None:
-            return None
-        frame = self._repository.spans("tps", spans_of(rule, at), Selector.of(rule.selector), rule.by)
+            return Judgement()
+        frame = self._repository.spans("tps", spans_of(rule, at), selector, rule.by)
         return judge_absence(rule, frame, at, first, self._open)
+
+    def _counted_until(self) -> datetime | None:
+        """How far transactions are counted; None where they never were."""
+        if self._counted is None:
+            self._counted = (self._repository.job(COUNTING_JOB),)
+        job = self._counted[0]
+        return job.cursor if job else None
 
     def _budget(self, rule: BudgetRule) -> Judgement:
         """By the clock: what has arrived of a period is spent, whatever else may come."""

@@ -1,5 +1,7 @@
 """The picture of an incident: its series over the last hours, the expected band, and since when. Read when it is sent."""
 
+import math
+from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -21,6 +23,7 @@ from storage.series import read_series
 HOURS = timedelta(hours=3)
 LONGEST = timedelta(days=2)
 _MOST_POINTS = 360
+_NEAREST = ((0.5, "latency_p50"), (0.9, "latency_p90"), (0.95, "latency_p95"), (0.99, "latency_p99"))
 _SLOTS = 168
 _BAND = ("lower", "upper")
 
@@ -28,10 +31,23 @@ _BAND = ("lower", "upper")
 def picture_of(store: Store, settings: Settings, notification: Notification, now: datetime) -> bytes | None:
     """The PNG for a message; None where the incident has no series or nothing is known of it. Raises the store's errors."""
     history = incident_history(store, notification.incident_id)
-    if not history or history[-1].metric not in METRICS:
+    incident = _drawn(history[-1], settings) if history else None
+    if incident is None or incident.metric not in METRICS:
         return None
-    chart = chart_of(store, settings, history[-1], now)
+    chart = chart_of(store, settings, incident, now)
     return draw_png(chart) if len(chart.times) > 1 and np.isfinite(chart.observed).any() else None
+
+
+def _drawn(incident: Incident, settings: Settings) -> Incident:
+    """The incident as it is drawn: of an objective's share of slow calls, or of minutes, the latency or the rate behind it."""
+    name = incident.labels.get("objective")
+    objective = next((one for one in settings.objectives if one.name == name), None)
+    if incident.kind != "objective" or incident.metric or objective is None or objective.target is None:
+        return incident
+    if objective.under_ms is None:
+        return replace(incident, metric="tps", threshold=objective.at_least or math.nan)
+    metric = next((name for share, name in _NEAREST if objective.target <= share), _NEAREST[-1][1])
+    return replace(incident, metric=metric, threshold=objective.under_ms)
 
 
 def chart_of(store: Store, settings: Settings, incident: Incident, now: datetime) -> Chart:
@@ -58,7 +74,7 @@ def chart_of(store: Store, settings: Settings, incident: Incident, now: datetime
         upper=upper,
         marked_from=incident.started_at,
         marked_to=incident.resolved_at,
-        threshold=incident.threshold if incident.kind == "threshold" else float("nan"),
+        threshold=incident.threshold if incident.kind in ("threshold", "objective") else float("nan"),
     )
 
 

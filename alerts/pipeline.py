@@ -137,7 +137,7 @@ class _Evaluation:
         verdicts, live = thresholds.read(minutes), thresholds.live()
         complete = minutes[-1] if minutes else None
         others = MoreRules(
-            self._repository, self._settings, self._now, complete, known.values(), self._fail, self._memory.usage
+            self._repository, self._settings, self._now, complete, known.values(), self._fail, self._memory
         ).judge()
         silences = [*maintenance(self._settings, self._now), *self._repository.silences(self._now)]
         actions = self._repository.actions(self._known_since())

@@ -8,8 +8,10 @@ from typing import Protocol
 import pandas as pd
 
 from core.capacity import LimitOutlook
+from core.config import ObjectiveSettings
 from core.masks import Mask
 from core.series import Selector
+from core.transactions import Transaction
 from core.types import Anomaly, Incident, IncidentAction, JobState, Notification, Silence, Watermark
 from storage.anomalies import read_anomalies
 from storage.capacity import read_limits
@@ -20,6 +22,7 @@ from storage.incidents import read_incidents, write_incidents
 from storage.jobs import read_job, write_job
 from storage.masks import add_mask
 from storage.notifications import due_notifications, notifications_of, write_notifications
+from storage.objectives import read_shares
 from storage.series import data_span, latest_minute
 from storage.silences import read_actions, read_silences
 from storage.spans import read_spans
@@ -86,6 +89,11 @@ class Repository(Outbox, Protocol):
         unit_s: int = 60,
     ) -> pd.DataFrame:
         """As `storage.spans.read_spans`."""
+
+    def shares(
+        self, objective: ObjectiveSettings, transaction: Transaction, spans: Sequence[tuple[datetime, datetime]]
+    ) -> pd.DataFrame:
+        """As `storage.objectives.read_shares`."""
 
     def spent(self, of: Spending, start: datetime, end: datetime, selector: Selector, by: tuple[str, ...]) -> pd.DataFrame:
         """As `storage.spent.read_spent`."""
@@ -159,6 +167,11 @@ class StoredRepository:
         unit_s: int = 60,
     ) -> pd.DataFrame:
         return read_spans(self._store, metric, spans, selector, by, unit_s=unit_s)
+
+    def shares(
+        self, objective: ObjectiveSettings, transaction: Transaction, spans: Sequence[tuple[datetime, datetime]]
+    ) -> pd.DataFrame:
+        return read_shares(self._store, objective, transaction, spans)
 
     def spent(self, of: Spending, start: datetime, end: datetime, selector: Selector, by: tuple[str, ...]) -> pd.DataFrame:
         return read_spent(self._store, of, start, end, selector, by)

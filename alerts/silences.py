@@ -10,6 +10,7 @@ from alerts.matching import labels_of, matches
 from core.alert_settings import MaintenanceSettings
 from core.config import Settings
 from core.errors import ConfigError
+from core.maintenance import windows_between
 from core.types import Incident, Silence
 
 SILENCED_BY = "silenced_by"
@@ -33,19 +34,8 @@ def maintenance(settings: Settings, now: datetime) -> list[Silence]:
 
 def window_at(entry: MaintenanceSettings, now: datetime, zone: ZoneInfo) -> Silence | None:
     """The window of an entry that is open at `now`; of several that overlap the latest."""
-    starts = _starts_within(entry, now, ZoneInfo(entry.time_zone) if entry.time_zone else zone)
-    if not starts:
-        return None
-    start = starts[-1].astimezone(UTC)
-    return Silence(
-        id=entry.name,
-        match=entry.match,
-        starts_at=start,
-        ends_at=start + entry.duration,
-        created_at=start,
-        created_by="configuration",
-        comment=entry.comment,
-    )
+    found = windows_between(entry, now, now, zone)
+    return found[-1] if found else None
 
 
 def check_windows(entries: Sequence[MaintenanceSettings]) -> None:
@@ -56,13 +46,3 @@ def check_windows(entries: Sequence[MaintenanceSettings]) -> None:
         except (CronSimError, StopIteration) as error:
             problem = f"{entry.cron!r} is no cron expression ({error or 'it never comes'}); write for example '0 2 * * SUN'"
             raise ConfigError(f"silences.{number}.cron", problem) from error
-
-
-def _starts_within(entry: MaintenanceSettings, now: datetime, zone: ZoneInfo) -> list[datetime]:
-    """Beginnings after `now - duration`, up to now."""
-    found: list[datetime] = []
-    for start in CronSim(entry.cron, (now - entry.duration).astimezone(zone)):
-        if start > now:
-            break
-        found.append(start)
-    return found

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from alerts.about import moved_on
 from alerts.amending import VERDICT
 from alerts.evaluate import fingerprint_of
 from alerts.grouping import GROUP_SIZE, GROUPED_INTO, is_group
@@ -190,6 +191,8 @@ def _ended_by_configuration(incident: Incident, step: Step) -> Cause | None:
     rule = step.rules.get(incident.rule)
     if rule is None or rule.kind != incident.kind:
         return Cause.RULE_REMOVED
+    if gone := moved_on(rule, incident.labels, step.settings):
+        return gone
     if isinstance(rule, AnomalyRule):
         return None if step.settings.detection.enabled else Cause.DETECTION_OFF
     if isinstance(rule, PipelineRule):

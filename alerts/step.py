@@ -26,6 +26,7 @@ class Cause(StrEnum):
     GROUP_ENDED = "none of its members fires any more"
     RULE_REMOVED = "the rule was removed from the configuration"
     RULE_CHANGED = "the rule no longer covers it"
+    DEFINITION_CHANGED = "the definition of its transaction changed: numbers of two versions are not compared"
     LATE_DATA = "calls that came late changed the verdict"
     DETECTION_OFF = "detection was switched off"
 

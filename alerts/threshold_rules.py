@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from alerts.about import spread
 from alerts.evaluate import Verdicts, judge_threshold, judge_windows
 from alerts.judgement import Firing, Judgement
 from alerts.live import is_live, judge_live, span_at
@@ -23,7 +24,8 @@ class ThresholdRules:
 
     def __init__(self, repository: Repository, settings: Settings, now: datetime, failed: Failed) -> None:
         self._repository, self._now, self._failed = repository, now, failed
-        self._rules = [rule for rule in settings.rules if isinstance(rule, ThresholdRule)]
+        written = (rule for rule in settings.rules if isinstance(rule, ThresholdRule))
+        self._rules = [one for rule in written for one in spread(rule, settings)]
         self._zone = ZoneInfo(settings.time_zone)
 
     def read(self, minutes: Sequence[datetime]) -> list[Verdicts]:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from analytics.borrowing import KIND_OF_WEEKDAY, KINDS
 from analytics.deviation import bounds, deviation
 from analytics.features import BASELINE_METRICS, Floats, Kind, Panel, align, inverse, kind_of, transform
 from core.calendars import DAY_OFF, Calendar, Calendars, in_zone
@@ -61,7 +62,16 @@ class Baselines:
         center = {metric: _together(shape, places, [one.glide(held) for one in places]) for metric, held in self.center.items()}
         flat = {metric: _together(shape, places, [one.flat(held) for one in places]) for metric, held in self.center.items()}
         scale = {metric: _together(shape, places, [one.glide(held) for one in places]) for metric, held in self.scale.items()}
-        return Expected(center=center, flat=flat, scale=scale, calls=np.maximum(np.expm1(center["tps"]), 0.0))
+        new = _together(shape, places, [one.new_for(self._unheld, times) for one in places])
+        calls = np.maximum(np.expm1(center["tps"]), 0.0)
+        return Expected(center=center, flat=flat, scale=scale, calls=calls, new_for=new)
+
+    @property
+    def _unheld(self) -> Floats:
+        """1.0 for the slots of which history has held no minute on any day of their kind."""
+        minutes = np.nan_to_num(self.samples["tps"]).reshape(len(self.selectors), -1, 24)
+        held = np.stack([minutes[:, kind == KIND_OF_WEEKDAY].sum(axis=1) > 0 for kind in range(KINDS)], axis=1)
+        return np.where(held[:, KIND_OF_WEEKDAY], 0.0, 1.0).reshape(len(minutes), -1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +90,11 @@ class _Place:
     after: Ints
     part: Floats
     own: Ints
+
+    def new_for(self, unheld: Floats, times: pd.DatetimeIndex) -> Floats:
+        """Minutes since the day began where it is of a kind that history has not held; elsewhere -1."""
+        minutes = (self.own % 24) * 60.0 + np.asarray(times.minute, dtype=float)
+        return np.where(self._pick(unheld, self.own) > 0.0, minutes, -1.0)
 
     @classmethod
     def of(cls, calendar: Calendar, times: pd.DatetimeIndex, members: Ints, rows: Ints | None, alone: bool) -> "_Place":
@@ -124,12 +139,15 @@ class Expected:
         The centre of the hour itself: what holds where traffic jumps at the full hour.
     calls : ndarray
         Calls expected a minute.
+    new_for : ndarray or None
+        Minutes since the day began where it is of a kind that history has not held; elsewhere -1. None: nowhere.
     """
 
     center: Mapping[str, Floats]
     flat: Mapping[str, Floats]
     scale: Mapping[str, Floats]
     calls: Floats
+    new_for: Floats | None = None
 
     def range(self, metric: str, row: int, instant: int) -> tuple[float, float, float]:
         """Expected value, lower and upper edge of one series at one instant, in the metric's unit."""

@@ -47,7 +47,7 @@ def measure_ceilings(store: Store, settings: Settings, end: datetime, made_at: d
         if selector not in fits:
             rows = read_panel(store, end - HISTORY, end, _STEP_S, (), _METRICS, selector=selector)
             fits[selector] = _fit(selector, _with_overlap(store, rows, selector, end), settings, made_at)
-    return [*fits.values(), *(_of_transaction(store, settings, one.definition, end, made_at) for one in settings.transactions)]
+    return [*fits.values(), *(_of_transaction(store, settings, one, end, made_at) for one in settings.definitions)]
 
 
 def _of_transaction(store: Store, settings: Settings, one: Transaction, end: datetime, made_at: datetime) -> Fit:
@@ -71,7 +71,7 @@ def _with_overlap(store: Store, rows: pd.DataFrame, selector: Selector, end: dat
 
 
 def _asked_for(settings: Settings) -> list[Selector]:
-    named = [limit.selector for limit in settings.limits] + [objective.selector for objective in settings.objectives]
+    named = [limit.selector for limit in settings.limits] + [one.selector for one in settings.objectives if not one.transaction]
     return list(dict.fromkeys(Selector.of(labels) for labels in named))
 
 
@@ -107,7 +107,7 @@ def _objective(selector: Selector, rows: pd.DataFrame, objectives: tuple[Objecti
     """The lowest of what the selection's latency objectives allow."""
     found = []
     for one in objectives:
-        if one.at_most is not None and one.metric in rows.columns and Selector.of(one.selector) == selector and len(rows):
+        if one.metric in rows.columns and one.at_most is not None and Selector.of(one.selector) == selector and len(rows):
             latency = rows[one.metric].to_numpy("float64")
             if np.isfinite(latency).any():
                 found.append(highest_within(rows["tps"].to_numpy("float64"), latency, one.at_most))

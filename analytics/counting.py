@@ -44,7 +44,7 @@ class TransactionCounter:
 
     def run(self, store: Store, clock: Clock, settings: Settings, epoch: int) -> JobReport:
         """Count what is due; `items` counts rows (minutes x transactions). The cursor is the end of what has arrived."""
-        transactions = [one.definition for one in settings.transactions]
+        transactions = list(settings.definitions)
 
         def body(cursor: datetime | None) -> JobReport:
             now = clock.now()
@@ -90,6 +90,12 @@ class TransactionCounter:
             rows += _count(store, transactions, start, self._walked_to, kept, epoch)
             self._walked_to = start
         return rows
+
+
+def count_minutes(store: Store, settings: Settings, start: datetime, end: datetime, now: datetime, epoch: int) -> int:
+    """Count what is due of [start, end) at once, for whoever is about to read it; returns how many rows were written."""
+    transactions = settings.definitions
+    return _count(store, transactions, start, end, now - settings.retention.calls, epoch) if transactions and end > start else 0
 
 
 @dataclass(slots=True, kw_only=True)

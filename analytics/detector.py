@@ -8,13 +8,14 @@ from typing import Any, Self
 import numpy as np
 
 from analytics.detect import LINGERING, SHARP_MINUTES, Verdicts, judge, with_silence, with_steady, with_sustained
+from analytics.earlier import Earlier
 from analytics.features import Panel, align
 from analytics.look_back import LookBack
 from analytics.run_state import RunSettings, RunState, Versions
 from analytics.runs import Diagnose, advance
 from analytics.silence import Silence, score_silence
 from analytics.sustained import sustained
-from analytics.trained import Trained, load
+from analytics.trained import Trained, in_force, load
 from analytics.triggers import triggers_of
 from core.calendars import in_zone, load_calendars
 from core.config import DetectionSettings, Settings
@@ -106,13 +107,14 @@ class Detector:
         self._trained: Trained | None = None
         self._asked: object = None
         self._calendars = in_zone("UTC")
-        self.look_back = LookBack()
+        self.look_back, self.earlier = LookBack(), Earlier()
 
     def trained(self, store: Store, settings: Settings) -> Trained | None:
         """The latest version; None while there is none. Calendars are read when it is loaded."""
-        held, asked = self._trained, (settings.time_zone, settings.time_zones, settings.calendars)
+        held = self._trained
+        asked = (settings.time_zone, settings.time_zones, settings.calendars, settings.definitions)
         if asked != self._asked:
             held, self._asked, self._calendars = None, asked, load_calendars(settings)
         newer = load(store, self._calendars, unless=held.version.version if held else "")
-        self._trained = newer or held
+        self._trained = in_force(newer, settings.definitions) if newer is not None else held
         return self._trained

@@ -13,11 +13,17 @@ from analytics.features import Floats, Kind, counting_variance, kind_of, transfo
 from analytics.season import Season, fit_season
 from analytics.summary import HourSummary, masked_median, masked_quantile
 from core.calendars import DAY_KINDS, SLOTS, Calendar, Calendars, in_zone
+from core.series import METRICS
 from core.types import Learning
 
 _FEW_MINUTES_AN_HOUR = 15
 _LEAST_SPREAD = {Kind.COUNT: 0.02, Kind.LEVEL: 0.02, Kind.RATIO: 0.004}
 """Floor of the noise of whole hours: 2 % of a level or a rate, 0.4 percentage points of a ratio."""
+_STRANGE = 0.15
+_STRANGE_TRAFFIC = 0.55
+_STRANGE_RATIO = 0.25
+"""How far kinds of day usually lie apart, as a standard error: the logarithm of a latency, that of traffic and of what it adds
+up to (an office's weekend is a fraction of its week), and a ratio r in parts of r (1 - r)."""
 _LEAST_RATIO = 2e-4
 """A ratio that was never seen above zero is expected at this, so that one event in thousands of calls is no surprise."""
 _PRIOR_CALLS = 2000.0
@@ -147,7 +153,14 @@ def _fit_metric(
     kind = kind_of(metric)
     values = np.where(np.nan_to_num(held["minutes"]) >= _FEW_MINUTES_AN_HOUR, held["center"], np.nan)
     volume = calls if kind is Kind.RATIO else None
-    season = fit_season(values, weekday, trend=kind is not Kind.RATIO, least_spread=_LEAST_SPREAD[kind], volume=volume)
+    season = fit_season(
+        values,
+        weekday,
+        trend=kind is not Kind.RATIO,
+        least_spread=_LEAST_SPREAD[kind],
+        strange=lambda center: _strange(metric, center),
+        volume=volume,
+    )
     minutes = _sum_by_weekday(held["minutes"], weekday)
     match kind:
         case Kind.COUNT:
@@ -160,6 +173,13 @@ def _fit_metric(
             usual = np.maximum(expected_calls, min_calls).reshape(-1, DAY_KINDS, 24)
             scale = _level_scale(metric, held["spread"], usual, season, weekday)
     return _flat(center), _flat(np.maximum(scale, _LEAST_SCALE)), _flat(minutes)
+
+
+def _strange(metric: str, center: Floats) -> Floats:
+    """How far other kinds of day usually lie from a centre, on the scale of hours."""
+    if kind_of(metric) is Kind.RATIO:
+        return _STRANGE_RATIO * center * (1.0 - center)
+    return np.full(center.shape, _STRANGE_TRAFFIC if METRICS[metric].zero_when_idle else _STRANGE)
 
 
 def _count_scale(center: Floats, held: dict[str, Floats], season: Season) -> Floats:

@@ -8,12 +8,13 @@ import pandas as pd
 from analytics.choices import KIND, Choices, SeriesKey, from_model, to_model
 from analytics.forecasting import HOURLY, Choice, Forecast, NothingKnown, choose
 from analytics.forecasting.backtest import backtest
-from analytics.predicted import Known, Wanted, hours_since_1970, occasions_of, predict
+from analytics.predicted import NO_DAYS_OFF, Known, Wanted, hours_since_1970, occasions_of, predict
 from analytics.predicting import SeriesToForecast, series_to_forecast
 from core.calendars import Calendars
 from core.clock import floor_to
 from core.config import ForecastSettings
 from core.series import METRICS
+from core.transactions import Transaction
 from core.types import ForecastBacktest, ForecastRun
 from storage.backtests import write_backtests
 from storage.contract import Store
@@ -31,10 +32,15 @@ BACKTEST_HORIZONS_H = (24, 7 * 24, 28 * 24)
 
 
 def make_forecasts(
-    store: Store, settings: ForecastSettings, now: datetime, epoch: int, calendars: Calendars | None = None
+    store: Store,
+    settings: ForecastSettings,
+    now: datetime,
+    epoch: int,
+    calendars: Calendars = NO_DAYS_OFF,
+    transactions: Sequence[Transaction] = (),
 ) -> tuple[int, str]:
     """Forecast and write every series; returns how many, and what is to be said of those that are left out."""
-    found = series_to_forecast(store, settings, floor_to(now, _HOUR))
+    found = series_to_forecast(store, settings, floor_to(now, _HOUR), transactions)
     able = [series for series in found if series.known_hours >= _LEAST_HOURS]
     known = Known(events=settings.events, calendars=calendars)
     choices = _choices(store, able, settings, known, now, epoch)

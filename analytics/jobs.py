@@ -7,13 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from analytics.counting import count_minutes
 from analytics.detector import Detector, DetectorState, judge_span
 from analytics.diagnosing import diagnosing
+from analytics.earlier import Earlier
 from analytics.features import Panel
 from analytics.forecast_job import make_forecasts
 from analytics.hourly import SCOPES_OF_HOURS, stale_hours
 from analytics.look_back import LookBack
-from analytics.recurring import LOOK_BACK, told_with_earlier
+from analytics.recurring import told_with_earlier
 from analytics.reporting import JobReport, run_job
 from analytics.sustained import LEAD
 from analytics.trained import Trained, Trainer, save
@@ -88,8 +90,10 @@ def run_detection(store: Store, clock: Clock, settings: Settings, epoch: int, de
             state = DetectorState()
         start, note = _start_of_detection(cursor, end)
         for at in _steps(start, end, _CHUNK):
-            panel = detector.look_back.read(store, at, min(at + _CHUNK, end))
-            state = _judge(store, trained, state, settings, epoch, panel)
+            # What is not counted yet would look silent.
+            count_minutes(store, settings, at - LEAD * _MINUTE, min(at + _CHUNK, end), clock.now(), epoch)
+            panel = detector.look_back.read(store, at, min(at + _CHUNK, end), settings.definitions)
+            state = _judge(store, trained, state, settings, epoch, panel, detector.earlier)
         minutes = max((end - start) // _MINUTE, 0)
         return JobReport(name="detection", cursor=max(start, end), items=minutes, note=note)
 
@@ -117,7 +121,7 @@ def run_forecasts(store: Store, clock: Clock, settings: Settings, epoch: int) ->
 
     def body(cursor: datetime | None) -> JobReport:
         now = clock.now()
-        done, note = make_forecasts(store, settings.forecast, now, epoch, load_calendars(settings))
+        done, note = make_forecasts(store, settings.forecast, now, epoch, load_calendars(settings), settings.definitions)
         return JobReport(name="forecasts", cursor=floor_to(now, _HOUR), items=done, note=note)
 
     return run_job("forecasts", store, clock, epoch, body)
@@ -160,7 +164,9 @@ def analyze(
     start, end = floor_to(start, _MINUTE), floor_to(end, _MINUTE)
     if end <= start:
         raise ValueError(f"nothing to analyze from {start} to {end}; the end must be a minute or more after the start")
-    trainer, look_back, state = Trainer(store, settings), LookBack(), DetectorState()
+    if keep:
+        count_minutes(store, settings, start - settings.detection.history, end, end, epoch)
+    trainer, look_back, earlier, state = Trainer(store, settings), LookBack(), Earlier(), DetectorState()
     every = max(settings.detection.rebuild_every, _LEAST_REBUILD)
     found: dict[str, Anomaly] = {}
     judged, builds = 0, 0
@@ -170,21 +176,21 @@ def analyze(
         if trained is not None:
             builds += 1
             for at in _steps(rebuilt_at, until, _CHUNK):
-                panel = look_back.read(store, at, min(at + _CHUNK, until))
+                panel = look_back.read(store, at, min(at + _CHUNK, until), settings.definitions)
                 ask = diagnosing(store, trained, panel)
                 state, changed = judge_span(trained, panel, state, settings.detection, ask, LEAD)
                 found.update({anomaly.id: anomaly for anomaly in changed})
                 if keep:  # the next build leaves their minutes out, as it would live
-                    write_anomalies(store, _labelled(store, changed), epoch)
+                    write_anomalies(store, _labelled(store, changed, earlier), epoch)
                 judged += panel.minutes - LEAD
         if progress is not None:
             progress(until)
     # Nothing will follow those that are still open: the analysis ends here.
     last = [replace(anomaly, ended_at=end) for anomaly in found.values() if anomaly.ended_at is None]
     if keep:
-        write_anomalies(store, _labelled(store, last), epoch)
+        write_anomalies(store, _labelled(store, last, earlier), epoch)
     found.update({anomaly.id: anomaly for anomaly in last})
-    said = _labelled(store, list(found.values()))
+    said = _labelled(store, list(found.values()), earlier)
     anomalies = tuple(sorted(said, key=lambda anomaly: (anomaly.started_at, anomaly.id)))
     learning = (end - start) // _MINUTE - judged
     return AnalysisReport(anomalies=anomalies, minutes=judged, learning=learning, builds=builds)
@@ -206,21 +212,29 @@ def _end_orphans(store: Store, end: datetime, epoch: int) -> None:
     write_anomalies(store, [replace(orphan, ended_at=orphan.last_at + _MINUTE) for orphan in orphans], epoch)
 
 
-def _judge(store: Store, trained: Trained, state: DetectorState, settings: Settings, epoch: int, panel: Panel) -> DetectorState:
+def _judge(
+    store: Store,
+    trained: Trained,
+    state: DetectorState,
+    settings: Settings,
+    epoch: int,
+    panel: Panel,
+    earlier: Earlier,
+) -> DetectorState:
     """Judge one span; the anomalies are written before the state: after a crash in between they are only written again."""
     last = panel.start + (panel.minutes - 1) * _MINUTE
     state, changed = judge_span(trained, panel, state, settings.detection, diagnosing(store, trained, panel), LEAD)
-    write_anomalies(store, _labelled(store, changed), epoch)
+    write_anomalies(store, _labelled(store, changed, earlier), epoch)
     write_state(store, DETECTOR, last, state.to_json(), epoch)
     return state
 
 
-def _labelled(store: Store, anomalies: list[Anomaly]) -> list[Anomaly]:
+def _labelled(store: Store, anomalies: list[Anomaly], earlier: Earlier) -> list[Anomaly]:
     """The anomalies with what people said of their time, and the earlier days that had the like."""
     if not anomalies:
         return []
     first, last = min(one.started_at for one in anomalies), max(one.last_at for one in anomalies)
-    told = told_with_earlier(anomalies, read_anomalies(store, first - LOOK_BACK, last))
+    told = told_with_earlier(anomalies, earlier.than(store, anomalies))
     return labelled(told, read_masks(store, first, last + _MINUTE))
 
 

@@ -1,13 +1,15 @@
 """Minutes to judge with those before them, which are read from the store once and then kept."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 import numpy as np
 
 from analytics.features import DETECTION_METRICS, Panel, align
 from analytics.reading import read_minutes
 from analytics.sustained import LEAD
+from core.transactions import Transaction
 from storage.contract import Store
 
 _MINUTE = timedelta(minutes=1)
@@ -20,13 +22,13 @@ class LookBack:
         self._read = read
         self._held: Panel | None = None
 
-    def read(self, store: Store, start: datetime, end: datetime) -> Panel:
+    def read(self, store: Store, start: datetime, end: datetime, transactions: Sequence[Transaction] = ()) -> Panel:
         """The minutes of [start, end) after `LEAD` others; selections without any call in them are left out."""
-        held = self._held
+        held, read = self._held, partial(self._read, transactions=transactions) if transactions else self._read
         if held is None or held.start + held.minutes * _MINUTE != start:
-            panel = self._read(store, start - LEAD * _MINUTE, end, DETECTION_METRICS)
+            panel = read(store, start - LEAD * _MINUTE, end, DETECTION_METRICS)
         else:
-            panel = _joined(held, self._read(store, start, end, DETECTION_METRICS))
+            panel = _joined(held, read(store, start, end, DETECTION_METRICS))
         self._held = panel.slice(panel.minutes - LEAD, panel.minutes)
         return panel
 

@@ -8,15 +8,15 @@ import numpy as np
 import pandas as pd
 
 from analytics.choices import SeriesKey
-from analytics.days_off import days_off
+from analytics.days_off import occasions_between
 from analytics.features import Floats
 from analytics.forecasting import HOURLY, Choice, Forecast, NothingKnown, forecast
-from analytics.forecasting.occasions import Occasion, occasion
+from analytics.forecasting.occasions import Occasion
 from analytics.forecasting.peaks import fit_peaks, peaks_of
 from analytics.forecasting.reconcile import reconcile
 from analytics.forecasting.under_load import elasticity, load_factor
 from analytics.predicting import SeriesToForecast
-from core.calendars import Calendars
+from core.calendars import Calendars, in_zone
 from core.config import ForecastEvent
 from core.series import ALL_CALLS, METRICS
 
@@ -26,6 +26,7 @@ _UNDER_LOAD = ("latency_p50", "latency_p90", "latency_p95", "latency_p99", "ttft
 _COMPARED_HOURS = 4 * HOURLY.week
 _LEAST_REST = 0.005
 """What the parts leave of the whole is forecast as one more part from this share on."""
+NO_DAYS_OFF = in_zone("UTC")
 _EPOCH = pd.Timestamp(0, tz="UTC")
 
 
@@ -34,7 +35,7 @@ class Known:
     """What is known beforehand: events of the configuration, and the days off of calendars."""
 
     events: Sequence[ForecastEvent] = ()
-    calendars: Calendars | None = None
+    calendars: Calendars = NO_DAYS_OFF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +59,7 @@ def occasions_of(series: SeriesToForecast, known: Known, hours: int) -> list[Occ
     if series.metric not in _SUMS:
         return []
     until = series.end + timedelta(hours=hours)
-    off = days_off(known.calendars.of(series.selector), series.start, until) if known.calendars else []
-    return [occasion(one.name, one.start, one.end, one.uplift, series.start, 3600) for one in (*known.events, *off)]
+    return occasions_between(known.events, known.calendars.of(series.selector), series.start, until, 3600)
 
 
 def predict(wanted: Sequence[Wanted], hours: int, known: Known) -> dict[SeriesKey, Forecast]:
@@ -91,7 +91,9 @@ def _reconciled(
     whole = (metric, ALL_CALLS)
     if whole not in made:
         return {}
-    dimensions = sorted({key[1].dimensions for key in made if key[0] == metric and key[1].pairs})
+    # Transactions may have calls in common: they add up to nothing.
+    parts_of_all = [key for key in made if key[0] == metric and key[1].pairs and not key[1].transaction]
+    dimensions = sorted({key[1].dimensions for key in parts_of_all})
     groups = [[key for key in made if key[0] == metric and key[1].dimensions == each] for each in dimensions]
     rests = [_rest(histories[whole], [histories[key] for key in keys], hours) for keys in groups]
     frames = [

@@ -11,10 +11,12 @@ import pandas as pd
 from analytics.features import Floats
 from core.config import ForecastSettings
 from core.series import ALL_CALLS, METRICS, Selector
+from core.transactions import TRANSACTION_METRICS, Transaction
 from core.types import Anomaly
 from storage.anomalies import read_anomalies
 from storage.contract import Store
-from storage.hours import read_hours, read_hours_by
+from storage.hours import HOUR_S, read_hours, read_hours_by
+from storage.transaction_series import read_transaction_series
 
 _HOUR = timedelta(hours=1)
 _GONE_HOURS = 7 * 24
@@ -49,8 +51,12 @@ class SeriesToForecast:
         return self.start + _HOUR * len(self.values)
 
 
-def series_to_forecast(store: Store, settings: ForecastSettings, end: datetime) -> list[SeriesToForecast]:
+def series_to_forecast(
+    store: Store, settings: ForecastSettings, end: datetime, transactions: Sequence[Transaction] = ()
+) -> list[SeriesToForecast]:
     """The configured series with their hours before `end`, the busiest selections first, at most `max_series`.
+
+    Each of `transactions` is a selection of its own; a new version has only the hours that were counted by it.
 
     The hours end with the last one that is known of any traffic. Series that were never above zero are left out, and selections
     that had no call in the last week of them.
@@ -64,10 +70,20 @@ def series_to_forecast(store: Store, settings: ForecastSettings, end: datetime) 
         for by in ((), *((name,) for name in settings.by)):
             frame = read_hours_by(store, metric, first, end, by)
             found += [_dense(metric, selector, rows, first, hours) for selector, rows in _split(frame, by)]
+        if metric in TRANSACTION_METRICS:
+            found += [_of_transaction(store, one, metric, first, hours) for one in transactions]
     alive = [series for series in found if series is not None]
     anomalies = read_anomalies(store, first, first + _HOUR * hours)
     busiest = sorted(alive, key=lambda series: -series.calls)[: settings.max_series]
     return [replace(series, masked=_masked(series, anomalies)) for series in busiest]
+
+
+def _of_transaction(store: Store, one: Transaction, metric: str, first: datetime, hours: int) -> SeriesToForecast | None:
+    frame = read_transaction_series(store, one, metric, first, first + _HOUR * hours, HOUR_S)
+    values, calls = frame["value"].to_numpy("float64"), frame["calls"].to_numpy("int64")
+    if not calls[-_GONE_HOURS:].any() or not np.nanmax(np.nan_to_num(values)) > 0.0:
+        return None
+    return SeriesToForecast(metric=metric, selector=one.selection, start=first, values=values, calls=int(calls.sum()))
 
 
 def _masked(series: SeriesToForecast, anomalies: Sequence[Anomaly]) -> npt.NDArray[np.bool_] | None:

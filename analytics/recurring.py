@@ -14,6 +14,8 @@ SAME_TIME = timedelta(minutes=90)
 LOOK_BACK = timedelta(days=14)
 
 _DAY = timedelta(days=1)
+ANOTHER_DAY = _DAY / 2
+"""What began less before belongs to the same day, whatever the date."""
 _MOST_DAYS = 3
 
 
@@ -22,7 +24,7 @@ def came_before(one: Anomaly, other: Anomaly) -> bool:
     apart = abs(other.started_at - one.started_at)
     within = apart % _DAY
     same = other.selector == one.selector and other.metric == one.metric and other.id != one.id
-    return same and apart > _DAY / 2 and min(within, _DAY - within) <= SAME_TIME
+    return same and apart > ANOTHER_DAY and min(within, _DAY - within) <= SAME_TIME
 
 
 def told_with_earlier(anomalies: Sequence[Anomaly], earlier: Sequence[Anomaly]) -> list[Anomaly]:

@@ -21,7 +21,7 @@ from analytics.silence import Silence
 from analytics.sustained import LEAD
 from analytics.trained import Trained
 from core.clock import Clock
-from core.config import DetectionSettings, Settings
+from core.config import Settings
 from core.types import Anomaly, AnomalyVerdict
 from storage.anomalies import read_anomalies, write_anomalies
 from storage.contract import Store
@@ -46,7 +46,7 @@ def run_rescoring(store: Store, clock: Clock, settings: Settings, epoch: int, de
         now = clock.now()
         late = _touched(store, cursor or now - _RECENT, now, settings.detection.max_delay)
         trained = detector.trained(store, settings) if late else None
-        changed = [] if trained is None else [_judged_again(store, trained, settings.detection, *one) for one in late]
+        changed = [] if trained is None else [_judged_again(store, trained, settings, *one) for one in late]
         told = [one for one in changed if one.verdict is not AnomalyVerdict.STANDS]
         write_anomalies(store, told, epoch)
         return JobReport(name=JOB, cursor=now, items=len(told))
@@ -64,12 +64,13 @@ def _touched(store: Store, since: datetime, now: datetime, wait: timedelta) -> l
     return found
 
 
-def _judged_again(store: Store, trained: Trained, settings: DetectionSettings, anomaly: Anomaly, late: int) -> Anomaly:
-    panel = read_minutes(store, anomaly.started_at - LEAD * _MINUTE, anomaly.last_at + _MINUTE)
+def _judged_again(store: Store, trained: Trained, settings: Settings, anomaly: Anomaly, late: int) -> Anomaly:
+    first, end = anomaly.started_at - LEAD * _MINUTE, anomaly.last_at + _MINUTE
+    panel = read_minutes(store, first, end, transactions=settings.definitions)
     rows = len(trained.baselines.selectors)
     alive = Silence(missed=np.zeros(rows), minutes=np.zeros(rows, dtype=np.int64))
-    verdicts, _ = verdicts_of(trained, panel, settings, alive, LEAD)
-    return rescored(anomaly, verdicts, late, RunSettings.of(settings))
+    verdicts, _ = verdicts_of(trained, panel, settings.detection, alive, LEAD)
+    return rescored(anomaly, verdicts, late, RunSettings.of(settings.detection))
 
 
 def rescored(anomaly: Anomaly, verdicts: Verdicts, late: int, settings: RunSettings) -> Anomaly:

@@ -30,6 +30,10 @@ _MOST_LATER = 1.5
 _DIAGNOSE_AGAIN = timedelta(minutes=2)
 _DIAGNOSE_AT_LEAST = timedelta(minutes=15)
 """An explanation is made anew after as long as the anomaly had lasted at the last one, within these bounds."""
+_PAUSE, _MOST_PAUSE = 1.0 / 3.0, 12.0
+"""Quiet minutes that end an anomaly where `resolve_minutes` is less: as a part of those that it lasted, and at most."""
+_FAINT, _FAINT_PAUSE = 1.5, 8.0
+"""The same of an anomaly that never had such a score."""
 _MINUTE = timedelta(minutes=1)
 
 # What may follow from what when it comes later: load and failures touch everything downstream of them.
@@ -73,8 +77,9 @@ def advance(
     runs = [*runs, *opened]
     if diagnose is not None:
         runs = [_diagnosed(run, seen, diagnose) for run in runs]
-    ended = [run for run in runs if run.quiet >= settings.resolve_minutes]
-    going = tuple(run for run in runs if run.quiet < settings.resolve_minutes)
+    over = [_is_over(run, settings) for run in runs]
+    ended = [run for run, gone in zip(runs, over, strict=True) if gone]
+    going = tuple(run for run, gone in zip(runs, over, strict=True) if not gone)
     events = [_anomaly(run, versions, None) for run in going if run.last_at == seen.now]
     events += [_anomaly(run, versions, datetime.fromisoformat(run.quiet_since)) for run in ended]
     return RunState(minute=seen.now, recent=recent, open=going), events
@@ -171,6 +176,13 @@ def _continued(run: Run, seen: _Seen, rows: Sequence[int]) -> Run:
         members={**run.members, **newcomers},
         evidence=weigh(run.evidence, seen.minute, seen.names, rows),
     )
+
+
+def _is_over(run: Run, settings: RunSettings) -> bool:
+    """Whether it was quiet for long enough: trouble that few calls tell of seems to pause, and what creeps returns stronger."""
+    lasted = datetime.fromisoformat(run.last_at) - datetime.fromisoformat(run.started_at)
+    pause = min(_PAUSE * (lasted / _MINUTE), _MOST_PAUSE)
+    return run.quiet >= max(settings.resolve_minutes, pause, _FAINT_PAUSE if run.score < _FAINT else 0.0)
 
 
 def _opened(seen: _Seen, rows: list[int], recent: Mapping[str, list[float]], settings: RunSettings) -> list[Run]:

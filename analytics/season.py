@@ -2,18 +2,21 @@
 
 With two weeks of history each hour of the week was seen twice. So two estimates are blended: the hour of the week itself, and
 the hour of the day over all days of its type (working day; weekend and day off); the more the weeks agree with one another,
-and the more weeks there are, the more the former counts (empirical Bayes). A day off is a day of the week of its own. Arrays
-are (series, days, 24) by local day and hour unless said otherwise.
+and the more weeks there are, the more the former counts (empirical Bayes). A day off is a day of the week of its own. Kinds of
+day that were never seen borrow from the others (`analytics.borrowing`). Arrays are (series, days, 24) by local day and hour
+unless said otherwise.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from analytics.borrowing import KIND_OF_WEEKDAY, KINDS, borrow
 from analytics.features import Floats
 from analytics.summary import Bools, masked_median
-from core.calendars import DAY_KINDS, DAY_OFF
+from core.calendars import DAY_KINDS
 
 _OUTLIER_SIGMAS = 4.0
 _HALF_LIFE_DAYS = 10.0
@@ -24,12 +27,10 @@ _LEVEL_TRUST = 0.8
 _MIN_DAYS_FOR_TREND = 7
 _MAX_TREND_PER_DAY = 0.05
 _SIGMA_OF_MAD = 1.4826
-_UNSEEN = 25.0
-"""Error, in least spreads, of what is expected on a type of day that was never seen: a factor of 1.6 for rates and levels."""
+_SEEN_ELSEWHERE = 0.5
+"""Days that an hour counts as which was only seen on other kinds of day."""
 _WEEKDAYS = np.arange(DAY_KINDS)
 _TYPE_OF_WEEKDAY = np.array([0, 0, 0, 0, 0, 1, 1, 1])
-_SURE_OF_DAYS_OFF = 1.5
-"""Days off that must have been seen before their kind is known; with fewer, what is expected of them is wide."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +56,13 @@ class Season:
 
 
 def fit_season(
-    values: Floats, weekday: npt.NDArray[np.int64], *, trend: bool, least_spread: float, volume: Floats | None = None
+    values: Floats,
+    weekday: npt.NDArray[np.int64],
+    *,
+    trend: bool,
+    least_spread: float,
+    strange: Callable[[Floats], Floats],
+    volume: Floats | None = None,
 ) -> Season:
     """Fit the season of many series at once.
 
@@ -69,6 +76,8 @@ def fit_season(
         Whether growth and a new level are followed; ratios have none.
     least_spread : float
         Floor of the hours' noise; what deviates by less than four times it is never an incident.
+    strange : callable
+        How far kinds of day usually lie apart around a centre: the error of what is expected of one that was never seen.
     volume : ndarray like `values`, optional
         Weight of each hour; by default every hour counts the same.
     """
@@ -83,7 +92,7 @@ def fit_season(
     if volume is not None:
         weights = weights * np.nan_to_num(volume)
     noise = _between_weeks(flat, weights, weekday, spread, least_spread)
-    center, uncertainty, weight = _blend(flat, weights, weekday, noise, _UNSEEN * least_spread)
+    center, uncertainty, weight = _blend(flat, weights, weekday, noise, strange)
     residual = np.where(regular, flat - center[:, weekday], np.nan)
     if trend:
         center = center + _new_level(residual, days)[:, None, None]
@@ -128,15 +137,14 @@ def _irregular(values: Floats, rough: Floats, weekday: npt.NDArray[np.int64], li
 
 
 def _blend(
-    values: Floats, weights: Floats, weekday: npt.NDArray[np.int64], sigma: Floats, unseen_error: float
+    values: Floats, weights: Floats, weekday: npt.NDArray[np.int64], sigma: Floats, strange: Callable[[Floats], Floats]
 ) -> tuple[Floats, Floats, Floats]:
     """Centre, its standard error and its weight per hour of the week, each of shape (n_series, 8, 24)."""
     own, own_n = _weighted_mean(values, weights, [weekday == day for day in _WEEKDAYS])
-    kinds, kind_n = _weighted_mean(values, weights, [_TYPE_OF_WEEKDAY[weekday] == kind for kind in (0, 1)])
-    unseen = np.isnan(kinds)[:, _TYPE_OF_WEEKDAY] & np.isnan(own)
-    unseen[:, DAY_OFF] |= own_n[:, DAY_OFF] < _SURE_OF_DAYS_OFF  # a holiday need not be as the weekend is
-    kinds, kind_n = _filled(kinds, kind_n)
-    shared, shared_n = kinds[:, _TYPE_OF_WEEKDAY], kind_n[:, _TYPE_OF_WEEKDAY]
+    kinds, kind_n = _weighted_mean(values, weights, [KIND_OF_WEEKDAY[weekday] == kind for kind in range(KINDS)])
+    lent = borrow(kinds, kind_n, strange)
+    shared, borrowed = lent.center[:, KIND_OF_WEEKDAY], lent.error[:, KIND_OF_WEEKDAY]
+    shared_n = np.where(np.isnan(kinds), _SEEN_ELSEWHERE, kind_n)[:, KIND_OF_WEEKDAY]
     noise = sigma[:, None, None] ** 2
     apart = np.where(own_n > 0, (own - shared) ** 2, np.nan)
     several = own_n >= 1.5
@@ -149,7 +157,7 @@ def _blend(
     center = trust * np.nan_to_num(own) + (1.0 - trust) * np.nan_to_num(shared)
     center = np.where(np.isnan(own) & np.isnan(shared), np.nan, center)
     variance = trust**2 * noise / np.maximum(own_n, 1.0) + (1.0 - trust) ** 2 * noise / np.maximum(shared_n, 1.0)
-    return center, np.where(unseen, unseen_error, np.sqrt(variance)), own_n + shared_n
+    return center, np.sqrt(variance + borrowed**2), own_n + shared_n
 
 
 def _mean_where(values: Floats, keep: Bools) -> Floats:
@@ -169,14 +177,6 @@ def _weighted_mean(values: Floats, weights: Floats, groups: list[Bools]) -> tupl
         means.append(np.where(total > 0, mean, np.nan))
         sizes.append(total**2 / np.maximum((weight**2).sum(1), 1e-12))
     return np.stack(means, 1), np.stack(sizes, 1)
-
-
-def _filled(kinds: Floats, sizes: Floats) -> tuple[Floats, Floats]:
-    """Hours that were never seen on this type of day: the other type's, else the series' median."""
-    missing = np.isnan(kinds)
-    kinds = np.where(missing, kinds[:, ::-1], kinds)
-    middle = masked_median(kinds.reshape(len(kinds), -1))
-    return np.where(np.isnan(kinds), middle[:, None, None], kinds), np.where(missing, 0.5, sizes)
 
 
 def _between_weeks(

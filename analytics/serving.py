@@ -28,7 +28,7 @@ def serving_costs(store: Store, settings: Settings, now: datetime, made_at: date
         if tps is None:
             continue
         instances = [one for one in settings.prices.instances if Selector.of(one.selector) == selector]
-        objectives = [one for one in settings.objectives if Selector.of(one.selector) == selector]
+        objectives = [one for one in settings.objectives if not one.transaction and Selector.of(one.selector) == selector]
         found.append(serving_cost(selector, tps, cost, instances, objectives, settings.forecast.seed, made_at))
     return found
 

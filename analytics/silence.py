@@ -1,7 +1,8 @@
 """Silence: a selection that should have calls and has none. It leaves no row in any table, so it is looked for.
 
 The calls expected over the silent minutes in a row are added up. Their number being zero has the probability that a negative
-binomial gives (Poisson arrivals on a rate that wanders); below one in a million it is an anomaly, with score 1.0 there.
+binomial gives (Poisson arrivals on a rate that wanders); below one in a million it is an anomaly, with score 1.0 there. On a
+day of a kind that history has not held (a first Saturday) an office may be shut: only what was heard on that day is missed.
 """
 
 from collections.abc import Mapping
@@ -20,6 +21,8 @@ _LEAST_RATE = 0.2
 _GONE_MINUTES = 24 * 60
 """A selection that was silent for a day is gone, not silent; it is watched again from its next call on."""
 _LEAST_WANDER = 0.1
+_NEW_WANDER = 0.7
+"""On a day of a kind that was never seen; an hour of 30 expected calls a minute is needed there."""
 _MOST_WANDER = 3.0
 _FORGET = 0.9
 _USUAL_SHARE = 0.6
@@ -65,13 +68,15 @@ def score_silence(calls: Floats, expected: Expected, before: Silence) -> tuple[F
     """
     counting = counting_variance("tps", expected.calls)
     wander = np.maximum(np.nan_to_num(expected.scale["tps"] ** 2 - counting), _LEAST_WANDER**2)
+    new_for = np.full(calls.shape, -1.0) if expected.new_for is None else expected.new_for
+    wander = np.where(new_for >= 0.0, np.maximum(wander, _NEW_WANDER**2), wander)
     due = _due(expected)
     scores = np.zeros(calls.shape)
     missed, minutes = before.missed.copy(), before.minutes.copy()
     for minute in range(calls.shape[1]):
         silent = calls[:, minute] <= 0
         minutes = np.where(silent, np.minimum(minutes + 1, _GONE_MINUTES), 0)
-        watched = silent & (minutes < _GONE_MINUTES)
+        watched = silent & (minutes < _GONE_MINUTES) & ((new_for[:, minute] < 0.0) | (minutes <= new_for[:, minute]))
         missed = np.where(watched, _missed(missed, due[:, minute]), 0.0)
         digits = _digits(missed, wander[:, minute])
         scores[:, minute] = np.where(silent & ~watched, np.nan, digits / _EDGE_DIGITS)

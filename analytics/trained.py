@@ -1,5 +1,6 @@
 """Baselines and forest of one version: built from stored minutes, kept in the store, loaded again."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -21,6 +22,7 @@ from core.calendars import Calendars, load_calendars
 from core.clock import floor_to
 from core.config import DetectionSettings, Settings
 from core.masks import Mask
+from core.transactions import Transaction
 from core.types import Anomaly, AnomalyVerdict, BaselineVersion, Learning
 from storage.anomalies import read_anomalies
 from storage.baselines import latest_baseline, read_slots, write_baselines
@@ -115,7 +117,10 @@ class Trainer:
             chunk = missing[-at_once:]
             del missing[-at_once:]
             first, last = max(chunk[0], start), chunk[-1] + _DAY
-            panel = read_minutes(self._store, first, last, least_calls=_LEAST_CALLS_PER_HOUR * ((last - first) / _HOUR))
+            panel = read_minutes(
+                self._store, first, last, least_calls=_LEAST_CALLS_PER_HOUR * ((last - first) / _HOUR),
+                transactions=self._settings.definitions,
+            )  # fmt: skip
             for day in chunk:
                 part = panel.slice((max(day, start) - first) // _MINUTE, (day + _DAY - first) // _MINUTE)
                 self._summaries[day] = summarise(part, self._settings.detection.min_calls_per_minute)
@@ -182,6 +187,23 @@ def save(store: Store, trained: Trained, epoch: int) -> None:
         meta, arrays = trained.edges.to_arrays()
         write_model(store, replace(model, kind=EDGES, meta=meta, arrays=arrays), epoch)
     write_baselines(store, to_frame(trained.baselines), version, epoch)
+
+
+def in_force(trained: Trained, transactions: Sequence[Transaction]) -> Trained:
+    """Without the baselines of transactions, or of versions, that are no longer counted: they are not silent, but gone."""
+    counted = {one.selection for one in transactions}
+    held = trained.baselines
+    rows = [row for row, one in enumerate(held.selectors) if not one.transaction or one in counted]
+    if len(rows) == len(held.selectors):
+        return trained
+    kept = replace(
+        held,
+        selectors=tuple(held.selectors[row] for row in rows),
+        center={name: matrix[rows] for name, matrix in held.center.items()},
+        scale={name: matrix[rows] for name, matrix in held.scale.items()},
+        samples={name: matrix[rows] for name, matrix in held.samples.items()},
+    )
+    return replace(trained, baselines=kept)
 
 
 def load(store: Store, calendars: Calendars, unless: str = "") -> Trained | None:

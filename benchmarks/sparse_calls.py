@@ -1,5 +1,6 @@
 """Batches of calls as a small site makes them: few calls a second, spread over many routes, models and tenants."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import numpy as np
@@ -9,17 +10,33 @@ from core.record import CALL_SCHEMA, DIMENSIONS, FLAGS, TOKENS
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 RATE = 5.0  # calls a second
+
+Codes = dict[str, tuple[list[str], np.ndarray]]
+"""Of each dimension its values, and for every row the place of its value among them."""
+
+CodesOf = Callable[[np.random.Generator, int], Codes]
+
 _GATEWAYS, _ROUTES, _PROVIDERS, _MODELS, _TENANTS = 3, 12, 3, 6, 20
 
 
-def sparse_calls(rows: int, first: int = 0, *, seed: int = 1, start: datetime = START, dictionaries: bool = False) -> pa.Table:
-    """`rows` calls at RATE from the `first` on, in the order of time; the same for the same arguments.
+def sparse_calls(
+    rows: int,
+    first: int = 0,
+    *,
+    seed: int = 1,
+    start: datetime = START,
+    dictionaries: bool = False,
+    rate: float = RATE,
+    codes_of: CodesOf | None = None,
+) -> pa.Table:
+    """`rows` calls at `rate` a second from the `first` on, in the order of time; the same for the same arguments.
 
-    With `dictionaries` the low-cardinality columns are dictionary arrays, as a simulator can make them at no cost.
+    With `dictionaries` the low-cardinality columns are dictionary arrays, as a simulator can make them at no cost. `codes_of`
+    chooses the dimensions' values instead of the small site's.
     """
     random = np.random.default_rng([seed, first])
-    milliseconds = ((first + np.arange(rows)) * (1000 / RATE)).astype("int64") + int(start.timestamp() * 1000)
-    codes = _codes(random, rows)
+    milliseconds = ((first + np.arange(rows)) * (1000 / rate)).astype("int64") + int(start.timestamp() * 1000)
+    codes = (codes_of or _codes)(random, rows)
     columns: dict[str, pa.Array] = {"ts": pa.array(milliseconds, pa.timestamp("ms", tz="UTC"))}
     columns["request_id"] = pa.array(np.char.mod("%032x", random.integers(0, 2**63, rows)))
     columns["trace_id"] = pa.array(np.char.mod("%016x", random.integers(0, 2**63, rows)))
@@ -40,7 +57,7 @@ def sparse_calls(rows: int, first: int = 0, *, seed: int = 1, start: datetime = 
     return pa.table([columns[name] for name in CALL_SCHEMA.names], names=CALL_SCHEMA.names)
 
 
-def _codes(random: np.random.Generator, rows: int) -> dict[str, tuple[list[str], np.ndarray]]:
+def _codes(random: np.random.Generator, rows: int) -> Codes:
     def pick(count: int) -> np.ndarray:
         weights = 1.0 / np.arange(1, count + 1)  # a few are busy, most are not
         return random.choice(count, rows, p=weights / weights.sum())

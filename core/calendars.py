@@ -31,10 +31,11 @@ _MOST_REPEATS = 20_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calendar:
-    """A time zone (IANA name) and its days off."""
+    """A time zone (IANA name) and its days off, with the names of those that a country gives one."""
 
     time_zone: str
     days_off: frozenset[date] = frozenset()
+    names: Mapping[date, str] = field(default_factory=dict, compare=False)
 
     def slots(self, times: pd.DatetimeIndex) -> npt.NDArray[np.int64]:
         """The slot that each instant (aware) lies in; a repeated local hour has the same slot twice."""
@@ -113,22 +114,19 @@ def load_calendars(settings: Settings) -> Calendars:
     Raises ConfigError for a file that cannot be read and a country that is not known, NotInstalledError without the package
     that knows countries.
     """
-    shared: set[date] = set()
-    own: dict[str, set[date]] = {}
+    shared: dict[date, str] = {}
+    own: dict[str, dict[date, str]] = {}
     for number, calendar in enumerate(settings.calendars):
         days = _days_of(calendar, f"calendars.{number}")
         if not calendar.tenants:
             shared |= days
         for tenant in calendar.tenants:
-            own.setdefault(tenant, set()).update(days)
+            own.setdefault(tenant, {}).update(days)
     tenants = {
-        tenant: Calendar(
-            time_zone=settings.time_zones.get(tenant, settings.time_zone),
-            days_off=frozenset(own[tenant]) if tenant in own else frozenset(shared),
-        )
+        tenant: _calendar(settings.time_zones.get(tenant, settings.time_zone), own.get(tenant, shared))
         for tenant in {*own, *settings.time_zones}
     }
-    return Calendars(common=Calendar(time_zone=settings.time_zone, days_off=frozenset(shared)), tenants=tenants)
+    return Calendars(common=_calendar(settings.time_zone, shared), tenants=tenants)
 
 
 def ics_days(text: str) -> set[date]:
@@ -140,18 +138,23 @@ def ics_days(text: str) -> set[date]:
     return {day for event in _events(lines) for day in _event_days(event)}
 
 
-def _days_of(calendar: CalendarSettings, where: str) -> set[date]:
+def _calendar(time_zone: str, days: Mapping[date, str]) -> Calendar:
+    return Calendar(time_zone=time_zone, days_off=frozenset(days), names={day: name for day, name in days.items() if name})
+
+
+def _days_of(calendar: CalendarSettings, where: str) -> dict[date, str]:
+    """Each day off with its name, which is empty where only days are known."""
     if calendar.country:
         return _country_days(calendar, where)
     try:
-        return ics_days(Path(calendar.file).read_text(encoding="utf-8"))
+        return dict.fromkeys(ics_days(Path(calendar.file).read_text(encoding="utf-8")), "")
     except OSError as error:
         raise ConfigError(f"{where}.file", f"{calendar.file} cannot be read ({error.strerror})") from error
     except ValueError as error:
         raise ConfigError(f"{where}.file", f"{calendar.file} {error}") from error
 
 
-def _country_days(calendar: CalendarSettings, where: str) -> set[date]:
+def _country_days(calendar: CalendarSettings, where: str) -> dict[date, str]:
     try:
         import holidays
     except ImportError:
@@ -161,7 +164,7 @@ def _country_days(calendar: CalendarSettings, where: str) -> set[date]:
     except (NotImplementedError, KeyError) as error:
         words = str(error.args[0] if error.args else error).rstrip(".")
         raise ConfigError(f"{where}.country", f"{words}; write for example DE, and BY") from error
-    return set(found)
+    return dict(found)
 
 
 def _events(lines: Sequence[str]) -> Iterator[dict[str, list[tuple[str, str]]]]:

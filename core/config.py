@@ -1,13 +1,14 @@
 """Settings: one frozen tree, built and validated once at start from a YAML file and the environment.
 
 One idea, one module: every key, with its default, unit and meaning, is to be found here, or in `core/rules.py`,
-`core/alert_settings.py`, `core/price_settings.py`, `core/export_settings.py`, `core/gate_settings.py` and
-`core/web_settings.py` for what opens an incident, who is told, what is paid, what is exported, what a candidate must keep,
-and who comes in. `load_settings` lives in `core/load.py`; `docs/configuration.md` is made from this tree.
+`core/alert_settings.py`, `core/objective_settings.py`, `core/price_settings.py`, `core/export_settings.py`,
+`core/gate_settings.py` and `core/web_settings.py` for what opens an incident, who is told, what is wanted, what is paid, what
+is exported, what a candidate must keep, who comes in. `load_settings` lives in `core/load.py`; `docs/configuration.md` is
+made from this tree.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -22,6 +23,7 @@ from core.durations import Duration
 from core.export_settings import ExportSettings as ExportSettings
 from core.gate_settings import ChangeSettings as ChangeSettings
 from core.gate_settings import GateSettings as GateSettings
+from core.objective_settings import ObjectiveSettings as ObjectiveSettings
 from core.part import Part as Part
 from core.price_settings import InstancePriceSettings as InstancePriceSettings
 from core.price_settings import PriceSettings as PriceSettings
@@ -37,7 +39,7 @@ from core.rules import Rule as Rule
 from core.rules import ThresholdRule as ThresholdRule
 from core.rules import known_dimension, known_metric
 from core.secrets import Secret
-from core.series import JUDGED_METRICS, METRICS, Selector
+from core.series import JUDGED_METRICS, TRANSACTION, Selector
 from core.transactions import DEFAULT_STATUSES, Transaction, patterns_of, status_ranges
 from core.types import Severity
 from core.web_settings import WebSettings as WebSettings
@@ -400,7 +402,9 @@ class DetectionSettings(Part):
     )
     confirm_within: int = Field(3, ge=1, le=30, description="Minutes in which these are counted, at least as many as they.")
     instant_score: float = Field(1.5, ge=1.0, description="A single minute with this score opens an anomaly at once.")
-    resolve_minutes: int = Field(3, ge=1, le=120, description="Normal minutes in a row that end an anomaly.")
+    resolve_minutes: int = Field(
+        3, ge=1, le=120, description="Normal minutes in a row that end an anomaly; longer or faint ones need up to 12."
+    )
     trees: int = Field(200, ge=10, le=2000, description="Trees of the isolation forest.")
     seed: int = Field(7, description="Seed of everything random in detection.")
     rebuild_every: Duration = Field(timedelta(hours=6), description="How often baselines and the forest are built anew.")
@@ -548,7 +552,12 @@ class TransactionSettings(Part):
 
     @property
     def definition(self) -> Transaction:
-        """The definition that these settings make."""
+        """The definition that these settings make by themselves; `Settings.definitions` has what is counted."""
+        return self.counted_with(())
+
+    def counted_with(self, more_thresholds: Iterable[timedelta]) -> Transaction:
+        """The definition that these settings make, with the thresholds that objectives name besides."""
+        thresholds = {one.total_seconds() * 1000 for one in (*self.thresholds, *more_thresholds)}
         limit = self.success.max_latency
         return Transaction(
             name=self.name,
@@ -556,7 +565,7 @@ class TransactionSettings(Part):
             statuses=status_ranges(self.success.statuses),
             error_types=tuple(sorted(set(self.success.error_types))),
             max_latency_ms=None if limit is None else limit.total_seconds() * 1000,
-            thresholds_ms=tuple(sorted({one.total_seconds() * 1000 for one in self.thresholds})),
+            thresholds_ms=tuple(sorted(thresholds)),
             weight=self.weight,
             description=self.description,
         )
@@ -591,29 +600,14 @@ class LimitSettings(Part):
         return self
 
 
-class ObjectiveSettings(Part):
-    name: str = Field(min_length=1, description="What people call it.")
-    metric: str = Field(description="A metric, for example `latency_p99` or `tps`.")
-    selector: dict[str, str] = Field(default_factory=dict, description="Which calls: dimension → value; empty: all.")
-    at_most: float | None = Field(None, description="The metric should stay at or below this, in its unit.")
-    at_least: float | None = Field(None, description="The metric should be able to reach this, in its unit.")
-    description: str = Field("", description="Where the target comes from.")
-
-    @model_validator(mode="after")
-    def _one_side(self) -> Self:
-        known_metric(self.metric)
-        Selector.of(self.selector)
-        if (self.at_most is None) == (self.at_least is None):
-            raise ValueError("one of at_most or at_least must be given")
-        return self
-
-
 def _default_rules() -> tuple[Rule, ...]:
     return (
         AnomalyRule(kind="anomaly", name="anomaly", severity=Severity.WARNING),
         AbsenceRule(kind="absence", name="no-traffic", severity=Severity.CRITICAL),
         ForecastRule(kind="forecast", name="limits", severity=Severity.WARNING),
         PipelineRule(kind="pipeline", name="pipeline", severity=Severity.WARNING),
+        AbsenceRule(kind="absence", name="transaction-silent", by=(TRANSACTION,), severity=Severity.CRITICAL),
+        ObjectiveRule(kind="objective", name="objectives"),
     )
 
 
@@ -638,7 +632,10 @@ class Settings(Part):
     transactions: tuple[TransactionSettings, ...] = Field(
         (), description="What you count: named, versioned selections of calls with a rule for success and a weight."
     )
-    objectives: tuple[ObjectiveSettings, ...] = Field((), description="Targets, drawn on charts and shown as attained or not.")
+    objectives: tuple[ObjectiveSettings, ...] = Field(
+        (),
+        description="Targets: of transactions, with error budgets that rules watch, and bounds on metrics, drawn on charts.",
+    )
     limits: tuple[LimitSettings, ...] = Field(
         (),
         description="What traffic must not exceed: gateways' TPS, providers' quotas, budgets; the time until then is forecast.",
@@ -679,8 +676,13 @@ class Settings(Part):
         _unique("limits", [limit.name for limit in self.limits])
         _unique("time_intervals", [interval.name for interval in self.time_intervals])
         _unique("silences", [silence.name for silence in self.silences])
+        known_transactions = {one.name for one in self.transactions}
+        for objective in self.objectives:
+            _check_transaction("objective", objective.name, objective.transaction, known_transactions)
         for rule in self.rules:
-            if isinstance(rule, ObjectiveRule):
+            if not isinstance(rule, ForecastRule | BudgetRule | PipelineRule):
+                _check_transaction("rule", rule.name, rule.transaction, known_transactions)
+            if isinstance(rule, ObjectiveRule) and rule.objective:
                 _check_objective(rule, self.objectives)
             if isinstance(rule, ForecastRule):
                 _check_limits(rule, self.limits, self.forecast)
@@ -699,6 +701,19 @@ class Settings(Part):
             raise ValueError(f"kafka.format {self.kafka.format!r} is neither one of {built_in} nor a name under formats")
         return self
 
+    @property
+    def definitions(self) -> tuple[Transaction, ...]:
+        """The transactions as they are counted: a latency that an objective names is a threshold of its transaction."""
+        named: dict[str, list[timedelta]] = {}
+        for one in self.objectives:
+            if one.under is not None:
+                named.setdefault(one.transaction, []).append(one.under)
+        return tuple(one.counted_with(named.get(one.name, ())) for one in self.transactions)
+
+    def definition(self, name: str) -> Transaction | None:
+        """The transaction of that name as it is counted; None where there is none."""
+        return next((one for one in self.definitions if one.name == name), None)
+
 
 def _known_zone(name: str) -> str:
     try:
@@ -712,8 +727,18 @@ def _check_objective(rule: ObjectiveRule, objectives: tuple[ObjectiveSettings, .
     found = next((one for one in objectives if one.name == rule.objective), None)
     if found is None:
         raise ValueError(f"rule {rule.name!r}: there is no objective {rule.objective!r}")
-    if METRICS[found.metric].unit != "1" or not found.at_most:
+    if found.allowed is None:
         raise ValueError(f"rule {rule.name!r}: objective {rule.objective!r} is no share with an at_most above 0")
+    if found.transaction and (rule.selector or rule.by):
+        raise ValueError(f"rule {rule.name!r}: objective {rule.objective!r} is of a transaction, which is counted as a whole")
+    if rule.transaction not in ("", found.transaction):
+        raise ValueError(f"rule {rule.name!r}: objective {rule.objective!r} is not of transaction {rule.transaction!r}")
+
+
+def _check_transaction(what: str, name: str, transaction: str, known: set[str]) -> None:
+    if transaction and transaction not in known:
+        there = ", ".join(sorted(known)) or "none"
+        raise ValueError(f"{what} {name!r}: there is no transaction {transaction!r} under transactions; there are: {there}")
 
 
 def _check_limits(rule: ForecastRule, limits: tuple[LimitSettings, ...], forecast: ForecastSettings) -> None:

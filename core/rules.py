@@ -9,7 +9,8 @@ from core.alert_settings import known_zone
 from core.durations import Duration
 from core.part import Part
 from core.record import DIMENSIONS
-from core.series import METRICS, Selector
+from core.series import METRICS, TRANSACTION, Selector
+from core.transactions import TRANSACTION_METRICS
 from core.types import Severity
 
 
@@ -25,7 +26,10 @@ class ThresholdRule(RuleBase):
     kind: Literal["threshold"]
     metric: str = Field(description="A metric of the minute rollups.")
     selector: dict[str, str] = Field(default_factory=dict, description="Which calls: dimension → value; empty: all.")
-    by: tuple[str, ...] = Field((), description="One incident per value of these dimensions.")
+    transaction: str = Field("", description="Name of a transaction, whose calls and errors are meant, instead of a selector.")
+    by: tuple[str, ...] = Field(
+        (), description="One incident per value of these dimensions; `[transaction]`: per transaction, by its own counters."
+    )
     above: float | None = Field(None, description="Fires while the metric is above this, in its unit.")
     below: float | None = Field(None, description="Fires while the metric is below this, in its unit.")
     window: Duration = Field(timedelta(minutes=1), description="Span that the metric is computed over; whole minutes.")
@@ -51,9 +55,9 @@ class ThresholdRule(RuleBase):
     @model_validator(mode="after")
     def _valid(self) -> Self:
         known_metric(self.metric)
-        Selector.of(self.selector)
-        for name in self.by:
-            known_dimension(name)
+        known_selection(self.transaction, self.selector, self.by)
+        if (self.transaction or self.by == (TRANSACTION,)) and self.metric not in TRANSACTION_METRICS:
+            raise ValueError(f"{self.metric!r} is no metric of a transaction; choose from {', '.join(TRANSACTION_METRICS)}")
         if (self.above is None) == (self.below is None):
             raise ValueError("one of above or below must be given")
         limit = self.above if self.above is not None else self.below
@@ -69,6 +73,7 @@ class ThresholdRule(RuleBase):
 class AnomalyRule(RuleBase):
     kind: Literal["anomaly"]
     selector: dict[str, str] = Field(default_factory=dict, description="Only anomalies whose leading series lies within.")
+    transaction: str = Field("", description="Only anomalies led by this transaction.")
     metrics: tuple[str, ...] = Field((), description="Only anomalies led by these metrics; empty: all.")
     min_severity: float = Field(0.5, ge=0, le=1, description="Least severity of the anomaly.")
     min_effect: float = Field(
@@ -78,7 +83,7 @@ class AnomalyRule(RuleBase):
 
     @model_validator(mode="after")
     def _valid(self) -> Self:
-        Selector.of(self.selector)
+        known_selection(self.transaction, self.selector, ())
         for metric in self.metrics:
             known_metric(metric)
         return self
@@ -106,16 +111,26 @@ class ObjectiveRule(RuleBase):
     """Fires while the error budget of an objective burns too fast."""
 
     kind: Literal["objective"]
-    objective: str = Field(min_length=1, description="Name of an objective of a share with `at_most`, such as error_rate.")
+    objective: str = Field(
+        "",
+        description="Name of an objective with an error budget: of a transaction, or of a share with `at_most`; empty: each "
+        "that no other rule names and whose `alert` is true.",
+    )
+    transaction: str = Field("", description="Only objectives of this transaction.")
     selector: dict[str, str] = Field(default_factory=dict, description="Which of the objective's calls; empty: all of them.")
     by: tuple[str, ...] = Field((), description="One incident per value of these dimensions.")
     windows: tuple[BurnWindow, ...] = Field(
-        default_factory=workbook_windows, min_length=1, description="Pairs of windows; each that burns fires."
+        default_factory=workbook_windows,
+        min_length=1,
+        description="Pairs of windows; each that burns fires. Not given: as much of the budget of the objective's own window.",
     )
-    min_calls: int = Field(100, ge=0, description="Long windows with fewer calls say nothing.")
+    min_calls: int = Field(100, ge=0, description="Long windows with fewer calls say nothing; not applied to minutes.")
+    min_bad: float = Field(3.0, ge=0, description="Long windows with fewer bad calls, or minutes, say nothing.")
 
     @model_validator(mode="after")
     def _valid(self) -> Self:
+        if not self.objective and (self.selector or self.by):
+            raise ValueError("selector and by need objective beside them: of which one's calls are they?")
         Selector.of(self.selector)
         for name in self.by:
             known_dimension(name)
@@ -130,7 +145,8 @@ class AbsenceRule(RuleBase):
 
     kind: Literal["absence"]
     selector: dict[str, str] = Field(default_factory=dict, description="Which calls: dimension → value; empty: all.")
-    by: tuple[str, ...] = Field((), description="One incident per value of these dimensions.")
+    transaction: str = Field("", description="Name of a transaction, instead of a selector.")
+    by: tuple[str, ...] = Field((), description="One incident per value of these dimensions; `[transaction]`: per transaction.")
     window: Duration = Field(timedelta(minutes=10), description="Span without any call; whole minutes.")
     min_expected: float = Field(
         30.0, gt=0, description="Calls that were there a day and a week ago (the fewer of the two), for none to be strange."
@@ -138,9 +154,7 @@ class AbsenceRule(RuleBase):
 
     @model_validator(mode="after")
     def _valid(self) -> Self:
-        Selector.of(self.selector)
-        for name in self.by:
-            known_dimension(name)
+        known_selection(self.transaction, self.selector, self.by)
         if self.window < timedelta(minutes=1) or self.window % timedelta(minutes=1):
             raise ValueError("window must be a whole number of minutes")
         return self
@@ -225,6 +239,16 @@ RULE_KINDS = ("threshold", "anomaly", "forecast", "objective", "budget", "absenc
 def known_metric(name: str) -> None:
     if name not in METRICS:
         raise ValueError(f"{name!r} is no metric; choose from {', '.join(METRICS)}")
+
+
+def known_selection(transaction: str, selector: dict[str, str], by: tuple[str, ...]) -> None:
+    """Raises ValueError where these do not say which calls: a transaction is a selection of its own."""
+    if (transaction or TRANSACTION in by) and (selector or by not in ((), (TRANSACTION,)) or (transaction and by)):
+        raise ValueError("a transaction is a selection itself: it has no selector, and by: [transaction] stands alone")
+    Selector.of(selector)
+    for name in by:
+        if name != TRANSACTION:
+            known_dimension(name)
 
 
 def known_dimension(name: str) -> None:

@@ -81,12 +81,19 @@ JUDGED_METRICS: tuple[str, ...] = (
 )
 """What detection judges every selection by."""
 
+TRANSACTION, VERSION = "transaction", "version"
+"""What a selection that is a transaction is named by, beside the dimensions that others are made of."""
+_OF_TRANSACTION = frozenset({TRANSACTION, VERSION})
+
 _PAIR = re.compile(r'\s*([a-z_]+)\s*=\s*"((?:[^"\\]|\\.)*)"\s*(?:,|$)')
 
 
 @dataclass(frozen=True, slots=True)
 class Selector:
     """Which calls a series is made of: dimension values that must all be equal; empty selects every call.
+
+    A transaction is a selection of its own kind, named by `transaction` and `version`: which calls it has is in its definition,
+    and another version is another selection, so that nothing of the two is ever taken for one series.
 
     The canonical text form is `provider="openai",service="chat"`, sorted by dimension, quotes and backslashes escaped.
     """
@@ -95,8 +102,13 @@ class Selector:
 
     @classmethod
     def of(cls, labels: Mapping[str, str] | None = None, **more: str) -> "Selector":
-        """Build from labels; raises ValueError for a name that is no dimension of the call record."""
+        """Build from labels; raises ValueError for a name that is no dimension of the call record.
+
+        `transaction` and `version` are names as well, but both, and nothing beside them.
+        """
         merged = {**(labels or {}), **more}
+        if merged.keys() == _OF_TRANSACTION:
+            return cls(tuple(sorted(merged.items())))
         for name in merged:
             if name not in DIMENSIONS:
                 raise ValueError(f"{name!r} is no dimension of a call; choose from {', '.join(DIMENSIONS)}")
@@ -125,6 +137,16 @@ class Selector:
         return tuple(name for name, _ in self.pairs)
 
     @property
+    def transaction(self) -> str:
+        """The name of the transaction that it is; empty where it is none."""
+        return self.pairs[0][1] if self.pairs and self.pairs[0][0] == TRANSACTION else ""
+
+    @property
+    def version(self) -> str:
+        """The version of that transaction's definition."""
+        return self.pairs[1][1] if self.transaction else ""
+
+    @property
     def scope(self) -> str:
         """The dimensions' names joined by a comma, `global` for the empty selector."""
         return ",".join(self.dimensions) or "global"
@@ -134,11 +156,20 @@ class Selector:
 
     @property
     def words(self) -> str:
-        """For people: `provider openai, service chat`, or `all traffic`."""
+        """For people: `provider openai, service chat`, `transaction checkout (version 3f2a…)`, or `all traffic`."""
+        if self.transaction:
+            return f"transaction {self.transaction} (version {self.version})"
         return ", ".join(f"{name} {value or '(none)'}" for name, value in self.pairs) or "all traffic"
 
 
 ALL_CALLS = Selector()
+
+
+def selection_of(labels: Mapping[str, str]) -> Selector:
+    """The selection that labels name among others: a transaction with its version, else dimensions of a call."""
+    if labels.get(TRANSACTION) and labels.get(VERSION):
+        return Selector.of({name: labels[name] for name in (TRANSACTION, VERSION)})
+    return Selector.of({name: value for name, value in labels.items() if name in DIMENSIONS})
 
 
 def _escape(value: str) -> str:

@@ -11,12 +11,18 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from core.errors import VersionsDiffer
+from core.series import TRANSACTION, VERSION, Selector
 
 Patterns = tuple[tuple[str, tuple[str, ...]], ...]
 Ranges = tuple[tuple[int, int], ...]
 
 DEFAULT_STATUSES: tuple[str, ...] = ("100-428", "430-499")
 """What is neither an error nor rate limiting."""
+
+TRANSACTION_METRICS: tuple[str, ...] = (
+    "tps", "error_rate", "rate_limited_rate", "concurrency", "latency_p50", "latency_p90", "latency_p95", "latency_p99",
+)  # fmt: skip
+"""What is told of transactions; an error is a call that is not good by the transaction's own rule."""
 
 _WILD = ("*", "?")
 _DECIDING = {
@@ -58,6 +64,11 @@ class Transaction:
     thresholds_ms: tuple[float, ...] = ()
     weight: float = 1.0
     description: str = ""
+
+    @property
+    def selection(self) -> Selector:
+        """The selection that it is among series: it has its version in its name."""
+        return Selector.of({TRANSACTION: self.name, VERSION: self.version})
 
     @property
     def version(self) -> str:

@@ -15,12 +15,15 @@ class Chart:
         Its lines, in order; all of one unit.
     judged : str
         The metric whose expected range is shaded.
+    peaks : str
+        A metric whose highest seconds are drawn besides; empty: none.
     """
 
     id: str
     title: str
     metrics: tuple[str, ...]
     judged: str
+    peaks: str = ""
 
     @property
     def unit(self) -> str:
@@ -36,7 +39,7 @@ class Tile:
 
 
 CHARTS: tuple[Chart, ...] = (
-    Chart(id="tps", title="Transactions per second", metrics=("tps",), judged="tps"),
+    Chart(id="tps", title="Transactions per second", metrics=("tps",), judged="tps", peaks="peak_tps"),
     Chart(
         id="latency",
         title="Latency",

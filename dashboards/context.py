@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
@@ -34,13 +35,21 @@ class Web:
     cache: SharedCache = field(default_factory=SharedCache)
     pool: ThreadPoolExecutor = field(default_factory=_pool)
     calendars: Calendars = field(init=False)
+    shown_in: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "calendars", load_calendars(self.settings))  # frozen: files are read once
 
     @property
     def zone(self) -> ZoneInfo:
-        return ZoneInfo(self.settings.time_zone)
+        """The zone that clocks are shown in: the configured one, unless a reader has chosen another."""
+        return ZoneInfo(self.shown_in or self.settings.time_zone)
+
+    def in_zone(self, name: str) -> "Web":
+        """The same, with clocks of another zone; empty: of the configured one. Shares everything else."""
+        other = copy(self)
+        object.__setattr__(other, "shown_in", name)
+        return other
 
     def now(self) -> datetime:
         return self.clock.now()

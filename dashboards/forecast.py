@@ -14,7 +14,7 @@ from dashboards.capacity import drawn_limits
 from dashboards.catalogue import METRIC_WORDS
 from dashboards.context import Web
 from dashboards.look import Entry, Look, for_page
-from dashboards.overview import limits_for
+from dashboards.marking import limits_for
 from render.figures import forecast_fan
 from render.parts import Line, Span
 from render.theme import theme_of
@@ -169,7 +169,7 @@ def _figure(
     start = frame["ts"].iloc[0] - HISTORY
     if not history.empty and history["value"].notna().any():
         start = max(start, history.loc[history["value"].notna(), "ts"].iloc[0])
-    span = Span(start=start.to_pydatetime(), end=(frame["ts"].iloc[-1] + step).to_pydatetime(), zone=web.settings.time_zone)
+    span = Span(start=start.to_pydatetime(), end=(frame["ts"].iloc[-1] + step).to_pydatetime(), zone=web.zone.key)
     figure = forecast_fan(
         Line(name="observed", frame=history),
         frame,

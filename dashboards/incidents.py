@@ -1,27 +1,28 @@
-"""What the incidents page shows: the list, and one incident with its anomaly, its chart and its notifications."""
+"""What the incidents page shows: what happened in a window, and one incident or anomaly with what is known about it."""
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime
 
 import plotly.graph_objects as go
 
-from core.clock import floor_to
-from core.record import DIMENSIONS
-from core.series import METRICS, Selector
-from core.types import Anomaly, Incident, Notification
+from core.series import ALL_CALLS, Selector, selection_of
+from core.types import Anomaly, Incident, IncidentAction, Notification
 from dashboards import queries
+from dashboards.anomalies import AnomalyDetail, draw_timeline, load_anomaly
 from dashboards.context import Web
-from dashboards.look import Entry, Look, for_page
-from dashboards.overview import limits_for
-from dashboards.window import Window, step_for
-from render.figures import is_empty, timeseries
-from render.parts import Band, Limit, Line, Mark, Span
-from render.theme import theme_of
+from dashboards.look import Entry, Look
+from dashboards.selection import overlaps, read_selector
+from dashboards.series_chart import SeriesChart, draw_around
+from dashboards.window import Window, read_window
+from render.parts import Limit, Mark, MarkKind
+from storage.silences import read_actions
 
-BEFORE = timedelta(hours=1)
-AFTER = timedelta(minutes=30)
+DEFAULT_LAST = "7d"
+FILTERS: tuple[str, ...] = ("state", "kind", "service", "provider", "model", "tenant")
+KINDS = ("anomaly", "threshold", "objective", "absence", "forecast", "budget", "pipeline")
+CHOICES = {"state": ["firing", "resolved", "muted"], "kind": list(KINDS)}
 
 _URL = re.compile(r"\b[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
 
@@ -36,6 +37,10 @@ class IncidentDetail:
         The leading series, which the figure shows.
     figure : Figure or None
         None where no call was recorded around the incident.
+    history : tuple of Incident
+        Its states, oldest first.
+    said : tuple of IncidentAction
+        What people said of it, oldest first.
     """
 
     incident: Incident
@@ -45,33 +50,96 @@ class IncidentDetail:
     selector: Selector
     figure: go.Figure | None
     legend: tuple[Entry, ...]
+    history: tuple[Incident, ...] = ()
+    said: tuple[IncidentAction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentsData:
-    """The page."""
+    """The page.
+
+    Attributes
+    ----------
+    asked : str
+        What the address opens; empty: the first there is.
+    ever : bool
+        Whether there has been an incident at all.
+    """
 
     incidents: tuple[Incident, ...]
     opened: IncidentDetail | None
     asked: str
     now: datetime
+    window: Window | None = None
+    anomalies: tuple[Anomaly, ...] = ()
+    anomaly: AnomalyDetail | None = None
+    timeline: go.Figure | None = None
+    legend: tuple[Entry, ...] = ()
+    ever: bool = False
+    query: Mapping[str, str] = field(default_factory=dict)
 
 
 def load_incidents(web: Web, query: Mapping[str, str], look: Look) -> IncidentsData:
-    """The newest incidents, firing ones first, and the one that `incident` of `query` names, or the first."""
-    found = sorted(queries.recent_incidents(web), key=lambda one: (not one.state.is_open, -one.started_at.timestamp()))
-    asked = query.get("incident", "")[:200]
-    chosen = queries.incident_by_id(web, asked) if asked else next(iter(found), None)
-    detail = None if chosen is None else load_detail(web, chosen, look)
-    return IncidentsData(incidents=tuple(found), opened=detail, asked=asked, now=web.now())
+    """What happened in the window and meets the filters, firing ones first; what the query opens, or the first incident.
+
+    Raises BadWindow, and what the store raises.
+    """
+    window = read_window(query, web.now(), DEFAULT_LAST)
+    incidents = [one for one in queries.incidents_in(web, window.start, window.end) if wanted(one, query)]
+    incidents.sort(key=lambda one: (not one.state.is_open, -one.started_at.timestamp()))
+    anomalies = [one for one in queries.anomalies_in(web, window.start, window.end) if anomaly_wanted(one, query)]
+    asked, asked_anomaly = query.get("incident", "")[:200], query.get("anomaly", "")[:200]
+    figure, legend = draw_timeline(web, anomalies, incidents, window, look)
+    opened, anomaly = None, None
+    if asked_anomaly:
+        anomaly = load_anomaly(web, asked_anomaly, queries.recent_incidents(web), look)
+    else:
+        chosen = queries.incident_by_id(web, asked) if asked else next(iter(incidents), None)
+        opened = None if chosen is None else load_detail(web, chosen, look)
+    return IncidentsData(
+        incidents=tuple(incidents),
+        opened=opened,
+        asked=asked or asked_anomaly,
+        now=web.now(),
+        window=window,
+        anomalies=tuple(anomalies),
+        anomaly=anomaly,
+        timeline=figure,
+        legend=legend,
+        ever=bool(queries.recent_incidents(web)),
+        query=dict(query),
+    )
+
+
+def wanted(incident: Incident, query: Mapping[str, str]) -> bool:
+    """Whether an incident meets the filters of an address."""
+    state = query.get("state")
+    if state and (state == "muted" or incident.state.is_open is not (state == "firing")):
+        return False
+    return query.get("kind", incident.kind) == incident.kind and _selected(selection_of(incident.labels), query)
+
+
+def anomaly_wanted(anomaly: Anomaly, query: Mapping[str, str]) -> bool:
+    """The same of an anomaly: one that lasts is firing."""
+    state = query.get("state")
+    if state == "muted" and not anomaly.muted:
+        return False
+    if state in ("firing", "resolved") and (anomaly.ended_at is None) is not (state == "firing"):
+        return False
+    return query.get("kind", "anomaly") == "anomaly" and _selected(anomaly.selector, query)
+
+
+def _selected(selector: Selector, query: Mapping[str, str]) -> bool:
+    chosen = read_selector(query)
+    return chosen == ALL_CALLS or (selector != ALL_CALLS and overlaps(chosen, selector))
 
 
 def load_detail(web: Web, incident: Incident, look: Look) -> IncidentDetail:
     """Everything about one incident."""
     anomaly = queries.anomaly_of(web, incident)
     metric = anomaly.metric if anomaly is not None else incident.metric
-    selector = anomaly.selector if anomaly is not None else selector_of(incident)
-    figure, legend = _figure(web, incident, metric, selector, look)
+    selector = anomaly.selector if anomaly is not None else selection_of(incident.labels)
+    figure, legend = draw_around(web, _chart(incident, metric, selector), look)
     return IncidentDetail(
         incident=incident,
         anomaly=anomaly,
@@ -80,52 +148,27 @@ def load_detail(web: Web, incident: Incident, look: Look) -> IncidentDetail:
         selector=selector,
         figure=figure,
         legend=legend,
+        history=tuple(queries.incident_states(web, incident.id)),
+        said=tuple(one for one in read_actions(web.store, incident.started_at) if one.incident_id == incident.id),
     )
 
 
-def selector_of(incident: Incident) -> Selector:
-    """The selection that an incident's labels name."""
-    return Selector.of({name: value for name, value in incident.labels.items() if name in DIMENSIONS})
+def _chart(incident: Incident, metric: str, selector: Selector) -> SeriesChart:
+    limits = []
+    if incident.threshold == incident.threshold and incident.metric == metric and incident.kind == "threshold":
+        limits.append(Limit(name="threshold", value=incident.threshold, at_most=incident.value >= incident.threshold))
+    mark = Mark(start=incident.started_at, end=incident.resolved_at, text=incident.title, kind=MarkKind.ANOMALY)
+    return SeriesChart(
+        name="incident",
+        metric=metric,
+        selector=selector,
+        start=incident.started_at,
+        end=incident.resolved_at,
+        marks=(mark,),
+        limits=tuple(limits),
+    )
 
 
 def without_urls(text: str) -> str:
     """A delivery's error with addresses left out: a webhook's address is a secret."""
     return _URL.sub("(address)", text)
-
-
-def around(incident: Incident, now: datetime) -> Window:
-    """The window of an incident's chart: from an hour, or its own length, before to half an hour after."""
-    end = incident.resolved_at or now
-    lead = max(BEFORE, end - incident.started_at)
-    start, stop = incident.started_at - lead, min(end + AFTER, max(now, end))
-    step = step_for(stop - start)
-    width = timedelta(seconds=step)
-    return Window(start=floor_to(start, width), end=floor_to(stop, width) + width, step_s=step)
-
-
-def _figure(
-    web: Web, incident: Incident, metric: str, selector: Selector, look: Look
-) -> tuple[go.Figure | None, tuple[Entry, ...]]:
-    if metric not in METRICS:
-        return None, ()
-    window = around(incident, web.now())
-    frame = queries.metric_frame(web, metric, window, selector, queries.freshness(web).complete_until)
-    if is_empty(frame):
-        return None, ()
-    expected = queries.expected_frame(web, metric, selector, frame["ts"], window.step_s)
-    limits = limits_for(web, (metric,), selector)
-    if incident.threshold == incident.threshold and incident.metric == metric and incident.kind == "threshold":
-        limits.append(Limit(name="threshold", value=incident.threshold, at_most=incident.value >= incident.threshold))
-    figure = timeseries(
-        [Line(name="observed", frame=frame)],
-        Span(start=window.start, end=window.end, zone=web.settings.time_zone),
-        METRICS[metric].unit,
-        theme_of(look.mode),
-        band=Band(name="expected range" if window.step_s == 60 else "expected range by the minute", frame=expected)
-        if expected is not None and expected["expected"].notna().any()
-        else None,
-        marks=[Mark(start=incident.started_at, end=incident.resolved_at, text=incident.title)],
-        limits=limits,
-        revision=incident.id,
-    )
-    return for_page(figure, "incident", look)

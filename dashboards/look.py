@@ -2,22 +2,24 @@
 
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import plotly.graph_objects as go
 
-ANOMALY, CHANGE = "anomaly", "change"
-_SHAPES = {ANOMALY: "rect", CHANGE: "line"}
-"""What is drawn besides the markers of that name, and hidden with them."""
 MAX_HIDDEN = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """The reader's mode, whether the screen is narrow and scrolls by touch, and which lines are hidden (`chart/line`)."""
+    """The reader's mode, whether the screen is narrow and scrolls by touch, and which lines are hidden (`chart/line`).
+
+    `zone` is the one that the reader has chosen for clocks; empty: the configured one.
+    """
 
     mode: str = "light"
     narrow: bool = False
     hidden: frozenset[str] = frozenset()
+    zone: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +51,18 @@ def read_look(look: Any) -> Look:
     hidden = look.get("hidden")
     names = [name for name in hidden if isinstance(name, str)][:MAX_HIDDEN] if isinstance(hidden, list) else []
     return Look(
-        mode="dark" if look.get("mode") == "dark" else "light", narrow=look.get("narrow") is True, hidden=frozenset(names)
+        mode="dark" if look.get("mode") == "dark" else "light",
+        narrow=look.get("narrow") is True,
+        hidden=frozenset(names),
+        zone=_zone(look.get("zone")),
     )
+
+
+def _zone(name: Any) -> str:
+    try:
+        return ZoneInfo(name).key if isinstance(name, str) and name else ""
+    except (ValueError, OSError, ZoneInfoNotFoundError):  # as many errors as there are odd names
+        return ""
 
 
 def for_page(figure: go.Figure, chart: str, look: Look) -> tuple[go.Figure, tuple[Entry, ...]]:
@@ -59,8 +71,7 @@ def for_page(figure: go.Figure, chart: str, look: Look) -> tuple[go.Figure, tupl
     hidden = {entry.name for entry in entries if entry.hidden}
     for trace in figure.data:
         trace.visible = "legendonly" if trace.name in hidden or trace.legendgroup in hidden else True
-    gone = {shape for name, shape in _SHAPES.items() if name in hidden}
-    figure.layout.shapes = tuple(shape for shape in figure.layout.shapes if shape.type not in gone)
+    figure.layout.shapes = [shape for shape in figure.layout.shapes if shape.name not in hidden]
     figure.update_layout(showlegend=False)
     if look.narrow:
         figure.update_layout(dragmode=False, xaxis_nticks=4, margin={"l": 40, "r": 8})

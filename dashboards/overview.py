@@ -1,44 +1,30 @@
 """What the overview page shows for one query of its address: read, judged and drawn, before any HTML."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import pandas as pd
-import plotly.graph_objects as go
-
-from core.changes import Change
 from core.errors import TpscopeError
 from core.series import METRICS, Direction, Selector
 from core.types import Anomaly, Incident
 from dashboards import queries
-from dashboards.catalogue import CHARTS, METRIC_WORDS, TILES, Chart, Tile, line_name
+from dashboards.catalogue import CHARTS, TILES, Tile
+from dashboards.changed import change_marks
+from dashboards.comparing import Comparison, read_comparison
 from dashboards.context import Web
-from dashboards.look import Entry, Look, for_page
+from dashboards.look import Look
+from dashboards.marking import concerns, incident_marks
+from dashboards.overview_cards import CardData, Shown, card_of
 from dashboards.queries import Freshness
+from dashboards.quiet import quiet_marks
 from dashboards.selection import overlaps, read_selector
 from dashboards.window import Window, read_window
-from render.figures import is_empty, timeseries
-from render.parts import Band, Instant, Limit, Line, Mark, Span
-from render.theme import theme_of
-from render.units import UNKNOWN, format_number, format_range, format_span, format_value, scale_for, unit_words
+from render.units import UNKNOWN, format_number, format_span, scale_for
 
 logger = logging.getLogger(__name__)
 
 DEFAULT_LAST = "6h"
-MAX_MARKS = 60
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CardData:
-    """One chart: a figure, or in words why there is none."""
-
-    chart: Chart
-    subtitle: str
-    figure: go.Figure | None = None
-    legend: tuple[Entry, ...] = ()
-    words: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +51,7 @@ class OverviewData:
     firing: tuple[Incident, ...]
     anomalies: tuple[Anomaly, ...]
     generated: bool
+    comparison: Comparison | None = None
 
 
 def load_overview(web: Web, query: Mapping[str, str], look: Look) -> OverviewData:
@@ -73,9 +60,21 @@ def load_overview(web: Web, query: Mapping[str, str], look: Look) -> OverviewDat
     selector = read_selector(query)
     fresh = queries.freshness(web)
     found = [one for one in queries.anomalies_in(web, window.start, window.end) if overlaps(selector, one.selector)]
-    changed = instants_of(queries.changes_in(web, window.start, window.end), selector)
-    revision = f"{sorted(query.items())}"
-    cards = web.each(lambda chart: _card(web, chart, window, selector, fresh, found, changed, look, revision), CHARTS)
+    shown = Shown(
+        window=window,
+        selector=selector,
+        fresh=fresh,
+        anomalies=found,
+        incidents=incident_marks(web, window, selector),
+        quiet=[
+            *quiet_marks(web, window.start, window.end, selector),
+            *change_marks(web, window.start, window.end, selector),
+        ],
+        comparison=read_comparison(web, query, selector),
+        look=look,
+        revision=f"{sorted(query.items())}",
+    )
+    cards = web.each(lambda chart: card_of(web, chart, shown), CHARTS)
     tiles = web.each(lambda tile: _tile(web, tile, selector, fresh), TILES)
     return OverviewData(
         window=window,
@@ -83,113 +82,11 @@ def load_overview(web: Web, query: Mapping[str, str], look: Look) -> OverviewDat
         freshness=fresh,
         cards=tuple(cards),
         tiles=tuple(tiles),
-        firing=tuple(one for one in queries.firing_incidents(web) if _concerns(one, selector)),
+        firing=tuple(one for one in queries.firing_incidents(web) if concerns(one, selector)),
         anomalies=tuple(found),
         generated=queries.has_generated(web, window.start, window.end),
+        comparison=shown.comparison,
     )
-
-
-def _card(
-    web: Web,
-    chart: Chart,
-    window: Window,
-    selector: Selector,
-    fresh: Freshness,
-    found: Sequence[Anomaly],
-    changed: Sequence[Instant],
-    look: Look,
-    revision: str,
-) -> CardData:
-    subtitle = f"{unit_words(chart.unit)} · every {format_span(window.step)}"
-    try:
-        frames = queries.metric_frames(web, chart.metrics, window, selector, fresh.complete_until)
-        lines = [Line(name=line_name(metric), frame=frame) for metric, frame in frames.items()]
-        if all(is_empty(line.frame) for line in lines):
-            return CardData(chart=chart, subtitle=subtitle, words=_why_empty(chart, fresh, window))
-        band, remark = _band(web, chart, selector, lines, window)
-    except TpscopeError as error:
-        logger.warning("chart could not be read", extra={"chart": chart.id, "error": str(error)})
-        return CardData(chart=chart, subtitle=subtitle, words="The store did not answer. This page tries again by itself.")
-    figure = timeseries(
-        lines,
-        Span(start=window.start, end=window.end, zone=web.settings.time_zone),
-        chart.unit,
-        theme_of(look.mode),
-        band=band,
-        marks=marks_for(chart.metrics, selector, found),
-        changes=changed,
-        limits=limits_for(web, chart.metrics, selector),
-        revision=revision,
-    )
-    figure, legend = for_page(figure, chart.id, look)
-    return CardData(chart=chart, subtitle=f"{subtitle} · {remark}" if remark else subtitle, figure=figure, legend=legend)
-
-
-def _band(web: Web, chart: Chart, selector: Selector, lines: Sequence[Line], window: Window) -> tuple[Band | None, str]:
-    """The expected range of the judged metric, and what to say about it."""
-    frame = queries.expected_frame(web, chart.judged, selector, lines[0].frame["ts"], window.step_s)
-    if frame is not None and frame["expected"].notna().any():
-        frame = _from_first_known(frame, lines)
-        of_what = "" if len(chart.metrics) == 1 else f" of {line_name(chart.judged)}"
-        name = f"expected range{of_what}" if window.step_s == 60 else f"expected range{of_what} by the minute"
-        return Band(name=name, frame=frame), ""
-    learning = queries.latest_baseline(web) is None
-    return None, "still learning what is normal" if learning else "no expected range"
-
-
-def _from_first_known(frame: pd.DataFrame, lines: Sequence[Line]) -> pd.DataFrame:
-    """The expected range without the time before there was anything to expect."""
-    starts = [line.frame.loc[line.frame["value"].notna(), "ts"] for line in lines]
-    known: pd.DataFrame = frame[frame["ts"] >= min(one.iloc[0] for one in starts if not one.empty)]
-    return known
-
-
-def _why_empty(chart: Chart, fresh: Freshness, window: Window) -> str:
-    if fresh.newest is None:
-        return "No calls have been recorded yet."
-    if fresh.newest < window.start or (fresh.first is not None and fresh.first >= window.end):
-        return "No calls in this window."
-    if chart.metrics[0] in ("tps", "concurrency"):
-        return "No calls of this selection in this window."
-    return "These calls do not report it, or there were none in this window."
-
-
-def marks_for(metrics: Sequence[str], selector: Selector, found: Sequence[Anomaly]) -> list[Mark]:
-    """The anomalies that concern a chart of `metrics`: led by one of them, or with one among what moved."""
-    marks = []
-    for anomaly in found:
-        leads = anomaly.metric in metrics
-        moved = any(part.metric in metrics and overlaps(selector, part.selector) for part in anomaly.contributions)
-        if leads or moved:
-            text = f"{headline(anomaly)}. {anomaly.explanation}"
-            marks.append(Mark(start=anomaly.started_at, end=anomaly.ended_at, text=text, strong=leads))
-    return marks[:MAX_MARKS]
-
-
-def instants_of(changes: Sequence[Change], selector: Selector) -> list[Instant]:
-    """The changes that calls of the selection may have met."""
-    return [Instant(at=one.at, text=one.words) for one in changes if overlaps(selector, one.selector)][:MAX_MARKS]
-
-
-def headline(anomaly: Anomaly) -> str:
-    """`Latency P95 of provider openai: 812 ms, expected 150 to 240 ms`."""
-    unit = METRICS[anomaly.metric].unit if anomaly.metric in METRICS else ""
-    words = METRIC_WORDS.get(anomaly.metric, anomaly.metric)
-    expected = format_range(anomaly.lower, anomaly.upper, unit)
-    tail = f", expected {expected}" if expected != UNKNOWN else ""
-    return f"{words} of {anomaly.selector.words}: {format_value(anomaly.observed, unit)}{tail}"
-
-
-def limits_for(web: Web, metrics: tuple[str, ...], selector: Selector) -> list[Limit]:
-    """The objectives of these metrics and this selection, as dashed lines."""
-    limits = []
-    for objective in queries.objectives_for(web, metrics, selector):
-        name = objective.name if len(metrics) == 1 else f"{objective.name}, {line_name(objective.metric)}"
-        value = objective.at_most if objective.at_most is not None else objective.at_least
-        if value is not None:
-            at_most = objective.at_most is not None
-            limits.append(Limit(name=name, value=value, at_most=at_most, text=objective.description))
-    return limits
 
 
 def _tile(web: Web, tile: Tile, selector: Selector, fresh: Freshness) -> TileData:
@@ -231,11 +128,6 @@ def judge(value: float, lower: float, upper: float, bad: Direction) -> tuple[str
     if value < lower:
         return "below", "quiet" if bad == Direction.HIGH else "bad"
     return "as expected", "good"
-
-
-def _concerns(incident: Incident, selector: Selector) -> bool:
-    """Whether an incident may be about this selection: its labels ask for no other value of a chosen dimension."""
-    return all(incident.labels.get(name, value) == value for name, value in selector.pairs)
 
 
 def since(moment: datetime, now: datetime) -> str:

@@ -12,8 +12,20 @@ from core.capacity import Fit, LimitOutlook, ServingCost
 from core.changes import Change
 from core.clock import floor_to
 from core.config import ObjectiveSettings
+from core.masks import Mask
 from core.series import ALL_CALLS, METRICS, Selector
-from core.types import Anomaly, BaselineVersion, ForecastBacktest, ForecastRun, Incident, JobState, Notification, SeriesRequest
+from core.types import (
+    Anomaly,
+    BaselineVersion,
+    ForecastBacktest,
+    ForecastRun,
+    Incident,
+    JobState,
+    Notification,
+    SeriesRequest,
+    Silence,
+)
+from core.windows import CallWindow
 from dashboards.context import Web
 from dashboards.expected import expected_range
 from dashboards.selection import FILTERS
@@ -27,17 +39,21 @@ from storage import (
     changes,
     dead_letters,
     forecasts,
+    frozen,
     hours,
     incidents,
     jobs,
+    masks,
     notifications,
     prices,
     series,
+    silences,
     watermarks,
 )
 
 FRESH_S = 5.0
 SLOW_S = 60.0
+LONG_STEPS_S = 300.0
 MAX_OPTIONS = 200
 GENERATED = "generated"
 """Origin of simulated history."""
@@ -96,7 +112,12 @@ def metric_frames(
             return _levels(web, metrics, window, end, selector)
         return {name: _series(web, name, window, end, selector) for name in metrics}
 
-    return web.cache.get(("series", metrics, window.start, end, window.step_s, selector), FRESH_S, ask)
+    return web.cache.get(("series", metrics, window.start, end, window.step_s, selector), keep_s(window), ask)
+
+
+def keep_s(window: Window) -> float:
+    """How long a window's whole steps may be shared: only late calls change them, and by little where steps are long."""
+    return max(FRESH_S, min(window.step_s / 10, LONG_STEPS_S))
 
 
 def _series(web: Web, metric: str, window: Window, end: datetime, selector: Selector) -> pd.DataFrame:
@@ -148,6 +169,16 @@ def latest_baseline(web: Web) -> BaselineVersion | None:
     return web.cache.get("baseline", 30.0, lambda: baselines.latest_baseline(web.store))
 
 
+def frozen_names(web: Web) -> list[str]:
+    """Names of the baselines that were kept."""
+    return web.cache.get("frozen names", SLOW_S, lambda: [str(name) for name in frozen.list_frozen(web.store)["name"]])
+
+
+def frozen_baseline(web: Web, name: str) -> CallWindow | None:
+    """The baseline that was kept under a name; None where there is none."""
+    return web.cache.get(("frozen", name), SLOW_S, lambda: frozen.read_frozen(web.store, name))
+
+
 def anomalies_in(web: Web, start: datetime, end: datetime) -> list[Anomaly]:
     """Anomalies that touch the span, newest first, whatever their selection."""
     key = ("anomalies", iso(start), iso(end))
@@ -175,8 +206,14 @@ def incident_by_id(web: Web, incident_id: str) -> Incident | None:
     known = next((one for one in recent_incidents(web) if one.id == incident_id), None)
     if known is not None:
         return known
-    history = incidents.incident_history(web.store, incident_id)
+    history = incident_states(web, incident_id)
     return max(history, key=lambda one: one.updated_at) if history else None
+
+
+def incident_states(web: Web, incident_id: str) -> list[Incident]:
+    """Every state of one incident, oldest first."""
+    key = ("incident", incident_id)
+    return web.cache.get(key, FRESH_S, lambda: incidents.incident_history(web.store, incident_id))
 
 
 def anomaly_of(web: Web, incident: Incident) -> Anomaly | None:
@@ -186,6 +223,24 @@ def anomaly_of(web: Web, incident: Incident) -> Anomaly | None:
     start = incident.started_at - timedelta(days=1)
     end = max(incident.updated_at, incident.resolved_at or incident.updated_at) + timedelta(hours=1)
     return next((one for one in anomalies_in(web, start, end) if one.id == incident.anomaly_id), None)
+
+
+def incidents_in(web: Web, start: datetime, end: datetime) -> list[Incident]:
+    """Incidents that lasted at some time of the span, newest first."""
+    key = ("incidents in", iso(start), iso(end))
+    return web.cache.get(key, FRESH_S, lambda: incidents.read_incidents(web.store, start, end))
+
+
+def masks_in(web: Web, start: datetime, end: datetime) -> list[Mask]:
+    """What people said of spans that touch this one."""
+    key = ("masks", iso(start), iso(end))
+    return web.cache.get(key, FRESH_S, lambda: masks.read_masks(web.store, start, end))
+
+
+def silences_in(web: Web, start: datetime, end: datetime) -> list[Silence]:
+    """Silences that held at some time of the span."""
+    found = web.cache.get(("silences", iso(start)), FRESH_S, lambda: silences.read_silences(web.store, start))
+    return [one for one in found if one.starts_at < end and one.starts_at < one.ends_at]
 
 
 def notifications_of(web: Web, incident_id: str) -> list[Notification]:

@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from core.clock import Clock
 from core.config import Settings
 from core.posting import CallSink
-from dashboards import callbacks, problems
+from dashboards import problems, wiring
 from dashboards.access import pages as access_pages
 from dashboards.access.directory import Directory
 from dashboards.access.gate import AccessGate
@@ -156,8 +156,8 @@ def _pages(app: FastAPI, web: Web, workers: Workers) -> Any:
         on_error=lambda error: logger.error("callback failed", exc_info=error),
     )
     dash.backend.websocket_capability = False  # else every page opens a WebSocket that nothing uses
-    dash.layout = partial(shell.layout, account=web.settings.web.login_needed)
-    callbacks.register(dash, web, workers)
+    dash.layout = partial(shell.layout, account=web.settings.web.login_needed, zone=web.settings.time_zone)
+    wiring.register(dash, web, workers)
     dash._setup_server()
     return dash
 

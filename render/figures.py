@@ -4,16 +4,16 @@ Plotly draws wall clocks, not instants: times are shifted to the span's zone bef
 clock is set back, two hours of data therefore share the axis.
 """
 
-import textwrap
 from collections.abc import Sequence
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from core.types import QUANTILE_COLUMNS
-from render.parts import Band, Instant, Limit, Line, Mark, Span
+from render.marks import add_marks
+from render.parts import Band, Limit, Line, Mark, Span
+from render.plotly_text import clock_texts, safe_text, wrapped
 from render.theme import Theme, base_layout
 from render.units import Scale, format_range, format_value, scale_for
 
@@ -38,7 +38,6 @@ def timeseries(
     title: str = "",
     band: Band | None = None,
     marks: Sequence[Mark] = (),
-    changes: Sequence[Instant] = (),
     limits: Sequence[Limit] = (),
     revision: str = "",
 ) -> go.Figure:
@@ -51,9 +50,7 @@ def timeseries(
     band : Band, optional
         Shaded, with its expected value as a dotted line.
     marks : sequence of Mark
-        Shaded spans with a marker at the upper edge that carries the text.
-    changes : sequence of Instant
-        Dotted lines upright, with a marker at the lower edge that carries the text.
+        What happened: see `render/marks.py`.
     limits : sequence of Limit
         Dashed lines; one far above the data is named at the upper edge instead.
     title : str
@@ -63,13 +60,13 @@ def timeseries(
     """
     largest = _largest([line.frame["value"] for line in lines])
     scale = scale_for(unit, largest)
-    fig = _figure(span, scale, largest * scale.factor, theme, title, revision)
+    fig = time_axis(span, scale, largest * scale.factor, theme, revision, title=title)
     if band is not None and not band.frame.empty:
         _add_band(fig, band, span, unit, scale, theme)
     for index, line in enumerate(lines):
-        _add_line(fig, line, span, scale, theme.series[index % len(theme.series)])
-    _add_marks(fig, marks, span, theme)
-    _add_changes(fig, changes, span, theme)
+        color, dash = theme.style(index)
+        _add_line(fig, line, span, scale, theme.muted if line.quiet else color, dash=line.dash or dash)
+    add_marks(fig, marks, span, theme)
     drawn = [line.frame["value"] for line in lines] + ([band.frame["upper"]] if band is not None else [])
     _add_limits(fig, limits, _largest(drawn), span, unit, scale, theme)
     fig.update_layout(showlegend=len(fig.data) > 1 and (len(lines) > 1 or band is not None or bool(limits)))
@@ -99,8 +96,8 @@ def forecast_fan(
     """
     largest = _largest([history.frame["value"], frame["q95"], frame["mean"]])
     scale = scale_for(unit, largest)
-    fig = _figure(span, scale, largest * scale.factor, theme, title, revision)
-    x = _clock(frame["ts"], span)
+    fig = time_axis(span, scale, largest * scale.factor, theme, revision, title=title)
+    x = clock_texts(frame["ts"], span)
     for low, high, name, fill in (
         ("q05", "q95", "5 to 95 % of outcomes", theme.fan_outer),
         ("q25", "q75", "25 to 75 % of outcomes", theme.fan_inner),
@@ -135,9 +132,10 @@ def missing_columns(frame: pd.DataFrame) -> list[str]:
     return [name for name in ("ts", "mean", *QUANTILE_COLUMNS) if name not in frame.columns]
 
 
-def _figure(span: Span, scale: Scale, largest: float, theme: Theme, title: str, revision: str) -> go.Figure:
+def time_axis(span: Span, scale: Scale, largest: float, theme: Theme, revision: str, *, title: str = "") -> go.Figure:
+    """An empty figure over a span, for values up to `largest` in the unit of `scale`."""
     layout = base_layout(theme)
-    start, end = _clock(pd.Series([span.start, span.end]), span)
+    start, end = clock_texts(pd.Series([span.start, span.end]), span)
     layout["xaxis"] |= {"type": "date", "range": [start, end], "tickformatstops": _TICKS, "nticks": 8}
     layout["yaxis"] |= {"ticksuffix": scale.suffix if len(scale.suffix) <= 3 else "", "tickformat": tick_format(largest)}
     if title:
@@ -155,20 +153,21 @@ def _add_line(
     lone = _lone(values)
     mode = "lines+markers" if lone.any() else "lines"
     fig.add_scatter(
-        x=_clock(line.frame["ts"], span),
+        x=clock_texts(line.frame["ts"], span),
         y=_plain(values),
         name=line.name,
         mode=mode,
         connectgaps=False,
         line={"color": color, "width": width, "dash": dash},
+        meta=line.link or None,
         marker={"color": color, "size": np.where(lone, 5, 0).tolist()} if lone.any() else None,
-        hovertemplate=f"%{{y:,.4~r}}{scale.suffix}<extra>{_safe(line.name)}</extra>",
+        hovertemplate=f"%{{y:,.4~r}}{scale.suffix}<extra>{safe_text(line.name)}</extra>",
     )
 
 
 def _add_band(fig: go.Figure, band: Band, span: Span, unit: str, scale: Scale, theme: Theme) -> None:
     frame = band.frame
-    x = _clock(frame["ts"], span)
+    x = clock_texts(frame["ts"], span)
     words = [format_range(a, b, unit) for a, b in zip(frame["lower"], frame["upper"], strict=True)]
     _add_area(fig, x, frame["lower"] * scale.factor, frame["upper"] * scale.factor, band.name, theme.band, words)
     fig.add_scatter(
@@ -194,69 +193,8 @@ def _add_area(fig: go.Figure, x: list[str], lower: pd.Series, upper: pd.Series, 
         fill="tonexty",
         fillcolor=fill,
         customdata=words,
-        hovertemplate=f"%{{customdata}}<extra>{_safe(name)}</extra>",
+        hovertemplate=f"%{{customdata}}<extra>{safe_text(name)}</extra>",
     )
-
-
-def _add_marks(fig: go.Figure, marks: Sequence[Mark], span: Span, theme: Theme) -> None:
-    shown = [mark for mark in marks if mark.start < span.end and (mark.end is None or mark.end > span.start)]
-    if not shown:
-        return
-    for mark in shown:
-        left, right = _clock(pd.Series([max(mark.start, span.start), min(mark.end or span.end, span.end)]), span)
-        fig.add_shape(
-            type="rect",
-            xref="x",
-            yref="paper",
-            x0=left,
-            x1=right,
-            y0=0,
-            y1=1,
-            layer="below",
-            line={"width": 0},
-            fillcolor=theme.anomaly_fill,
-            opacity=1.0 if mark.strong else 0.55,
-        )
-    starts = pd.Series([max(mark.start, span.start) for mark in shown])
-    fig.add_scatter(
-        x=_clock(starts, span),
-        y=[0.965] * len(shown),
-        yaxis="y2",
-        name="anomaly",
-        mode="markers",
-        marker={
-            "symbol": ["triangle-down" if mark.strong else "triangle-down-open" for mark in shown],
-            "size": 10,
-            "color": theme.anomaly,
-            "line": {"width": 1.5, "color": theme.anomaly},
-        },
-        cliponaxis=False,
-        customdata=[_wrapped(mark.text) for mark in shown],
-        hovertemplate="%{customdata}<extra>anomaly</extra>",
-    )
-    fig.update_layout(yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True})
-
-
-def _add_changes(fig: go.Figure, changes: Sequence[Instant], span: Span, theme: Theme) -> None:
-    shown = [one for one in changes if span.start <= one.at < span.end]
-    if not shown:
-        return
-    times = _clock(pd.Series([one.at for one in shown]), span)
-    for at in times:
-        line = {"width": 1, "dash": "dot", "color": theme.now}
-        fig.add_shape(type="line", xref="x", yref="paper", x0=at, x1=at, y0=0, y1=1, layer="below", line=line)
-    fig.add_scatter(
-        x=times,
-        y=[0.03] * len(shown),
-        yaxis="y2",
-        name="change",
-        mode="markers",
-        marker={"symbol": "diamond", "size": 9, "color": theme.now},
-        cliponaxis=False,
-        customdata=[_wrapped(one.text) for one in shown],
-        hovertemplate="%{customdata}<extra>change</extra>",
-    )
-    fig.update_layout(yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True})
 
 
 def _add_limits(
@@ -269,17 +207,17 @@ def _add_limits(
             continue
         words = f"{'at most' if limit.at_most else 'at least'} {format_value(limit.value, unit)}"
         fig.add_scatter(
-            x=_clock(pd.Series([span.start, span.end]), span),
+            x=clock_texts(pd.Series([span.start, span.end]), span),
             y=[limit.value * scale.factor] * 2,
             name=f"{limit.name} ({words})",
             mode="lines",
             line={"color": theme.objective, "width": 1.5, "dash": "dash"},
-            hovertemplate=_wrapped(f"{limit.name}: {words}. {limit.text}".strip()) + "<extra>objective</extra>",
+            hovertemplate=wrapped(f"{limit.name}: {words}. {limit.text}".strip()) + "<extra>objective</extra>",
         )
     if far:
         fig.layout.margin.t += 18
         fig.add_annotation(
-            text="▲ above this chart: " + _safe("; ".join(far)),
+            text="▲ above this chart: " + safe_text("; ".join(far)),
             xref="paper",
             yref="paper",
             x=1,
@@ -292,7 +230,7 @@ def _add_limits(
 
 
 def _add_now(fig: go.Figure, first: pd.Timestamp, span: Span, theme: Theme) -> None:
-    at = _clock(pd.Series([first]), span)[0]
+    at = clock_texts(pd.Series([first]), span)[0]
     fig.add_shape(
         type="line", xref="x", yref="paper", x0=at, x1=at, y0=0, y1=1, line={"width": 1, "color": theme.now, "dash": "dot"}
     )
@@ -308,13 +246,6 @@ def _add_now(fig: go.Figure, first: pd.Timestamp, span: Span, theme: Theme) -> N
         showarrow=False,
         font={"size": 11, "color": theme.muted},
     )
-
-
-def _clock(times: pd.Series, span: Span) -> list[str]:
-    """Wall-clock texts in the span's zone, which Plotly takes as they are."""
-    local = pd.to_datetime(times, utc=True).dt.tz_convert(ZoneInfo(span.zone)).dt.tz_localize(None)
-    texts: list[str] = np.datetime_as_string(local.to_numpy().astype("datetime64[s]")).tolist()
-    return texts
 
 
 def _plain(values: np.ndarray) -> list[float | None]:
@@ -333,12 +264,3 @@ def _lone(values: np.ndarray) -> np.ndarray:
 def _largest(columns: Sequence[pd.Series]) -> float:
     values = [float(column.max()) for column in columns if column.notna().any()]
     return max(values, default=float("nan"))
-
-
-def _safe(text: str) -> str:
-    """Text that Plotly must not read as markup: its labels know a little HTML."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("%{", "% {")
-
-
-def _wrapped(text: str) -> str:
-    return "<br>".join(_safe(line) for line in textwrap.wrap(text, 56))

@@ -33,6 +33,8 @@ _MOST_CHARTS = 40
 _FIRST_ROW, _CHART_COLUMN, _CHART_TICKS = 2, "P", 14
 _LEAST_DAYS, _DAYS_BY_HOUR = 1.0 / 24.0, 2.0
 _LINES = {"q05": ("5 %", "8FB8DE"), "q50": ("median", "0B5FA5"), "q95": ("95 %", "8FB8DE")}
+_WIDEST = 60
+"""Widest column of a sheet, in characters."""
 _LINE_EMU = 15_000
 """Width of lines; 12,700 are a point."""
 _SPREADSHEET_EPOCH = pd.Timestamp("1899-12-30")
@@ -133,34 +135,36 @@ def _workbook(items: Sequence[ForecastItem]) -> bytes:
 
 
 def _about_sheet(book: Any, items: Sequence[ForecastItem]) -> None:
-    sheet = book.create_sheet("about")
-    sheet.column_dimensions["A"].width, sheet.column_dimensions["B"].width = 18, 34
-    for key, value in {"made_by": "tpscope", "content": "forecasts, a sheet for each metric", "time_zone": "UTC"}.items():
-        sheet.append([key, value])
-    sheet.append(["quantiles", ", ".join(QUANTILE_COLUMNS)])
-    sheet.append([])
     names = list(dict.fromkeys(name for one in items for name in _facts(one)))
-    sheet.append(names)
-    for one in items:
-        facts = _facts(one)
-        sheet.append(spreadsheet_cells([facts.get(name, "") for name in names]))
+    head = [["made_by", "tpscope"], ["content", "forecasts, a sheet for each metric"], ["time_zone", "UTC"]]
+    rows = [*head, ["quantiles", ", ".join(QUANTILE_COLUMNS)], [], names]
+    rows += [spreadsheet_cells([facts.get(name, "") for name in names]) for facts in map(_facts, items)]
+    sheet, letter = book.create_sheet("about"), import_module("openpyxl.utils").get_column_letter
+    _fit_to_page(sheet)
+    for index in range(len(names)):
+        longest = max(len(str(row[index])) for row in rows if len(row) > index)
+        sheet.column_dimensions[letter(index + 1)].width = min(longest + 2, _WIDEST)
+    for row in rows:
+        sheet.append(row)
 
 
 def _metric_sheet(book: Any, metric: str, items: Sequence[ForecastItem]) -> None:
     table = _table(items)
     sheet = book.create_sheet(metric[:31])
     sheet.freeze_panes = f"A{_FIRST_ROW}"
-    sheet.page_setup.orientation, sheet.page_setup.fitToHeight, sheet.sheet_properties.pageSetUpPr.fitToPage = (
-        "landscape",
-        0,
-        True,
-    )
+    _fit_to_page(sheet)
     for column, width in (("A", 18), ("C", 30), ("M", 44)):
         sheet.column_dimensions[column].width = width
     _chart(sheet, list(table.columns), items[0])
     sheet.append([str(name) for name in table.columns])
     for row in zip(*(spreadsheet_cells(table[name].tolist()) for name in table.columns), strict=True):
         sheet.append(row)
+
+
+def _fit_to_page(sheet: Any) -> None:
+    """Printed across, as wide as the page and as long as it gets."""
+    sheet.page_setup.orientation, sheet.page_setup.fitToHeight = "landscape", 0
+    sheet.sheet_properties.pageSetUpPr.fitToPage = True
 
 
 def _chart(sheet: Any, columns: list[str], item: ForecastItem) -> None:

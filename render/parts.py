@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 import pandas as pd
 
@@ -14,10 +15,19 @@ class Line:
     ----------
     frame : DataFrame
         `ts` (aware UTC) and `value` (float; NaN is unknown and is drawn as a gap), sorted by `ts`.
+    dash : str
+        `solid`, `dash` or `dot`; empty: by its place among the lines.
+    quiet : bool
+        Drawn in the colour of what stands behind: the rest, or an earlier time.
+    link : str
+        The page that a click on the line leads to; empty: none.
     """
 
     name: str
     frame: pd.DataFrame
+    dash: str = ""
+    quiet: bool = False
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +44,19 @@ class Band:
     frame: pd.DataFrame
 
 
+class MarkKind(StrEnum):
+    """What a mark is of; the value is its name in a legend."""
+
+    ANOMALY = "anomaly"
+    INCIDENT = "incident"
+    QUIET = "maintenance or silence"
+    CHANGE = "new version"
+    MADE = "change"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """A span worth seeing, an anomaly for example.
+    """A span, or the beginning of something, worth seeing.
 
     Attributes
     ----------
@@ -52,14 +72,7 @@ class Mark:
     end: datetime | None
     text: str
     strong: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Instant:
-    """A moment worth seeing, a deployment for example; `text` is shown when the pointer rests on it."""
-
-    at: datetime
-    text: str
+    kind: MarkKind = MarkKind.ANOMALY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

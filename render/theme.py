@@ -32,10 +32,17 @@ class Theme:
     expected: str
     anomaly: str
     anomaly_fill: str
+    incident: str
+    quiet_fill: str
     objective: str
     fan_outer: str
     fan_inner: str
     now: str
+
+    def style(self, index: int) -> tuple[str, str]:
+        """Colour and dash of a chart's line: when all colours are used, the next round is dashed, then dotted."""
+        turn, place = divmod(index, len(self.series))
+        return self.series[place], ("solid", "dash", "dot")[turn % 3]
 
 
 LIGHT = Theme(
@@ -50,6 +57,8 @@ LIGHT = Theme(
     expected="rgba(90,100,114,0.75)",
     anomaly="#D55E00",
     anomaly_fill="rgba(213,94,0,0.13)",
+    incident="#a84300",
+    quiet_fill="rgba(90,100,114,0.14)",
     objective="#1b2330",
     fan_outer="rgba(0,114,178,0.16)",
     fan_inner="rgba(0,114,178,0.30)",
@@ -68,6 +77,8 @@ DARK = Theme(
     expected="rgba(154,165,181,0.8)",
     anomaly="#F0803C",
     anomaly_fill="rgba(240,128,60,0.20)",
+    incident="#ff9a5c",
+    quiet_fill="rgba(154,165,181,0.16)",
     objective="#e6eaf1",
     fan_outer="rgba(86,180,233,0.16)",
     fan_inner="rgba(86,180,233,0.32)",

@@ -76,6 +76,16 @@ def format_range(lower: float, upper: float, unit: str) -> str:
     return f"{format_number(lower * scale.factor)} to {format_number(upper * scale.factor)}{scale.suffix}"
 
 
+def format_bytes(count: int) -> str:
+    """`3.2 MB`, of 1,000 bytes to the kB."""
+    size, unit = float(count), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if size < 1000:
+            break
+        size, unit = size / 1000, larger
+    return f"{format_number(size)} {unit}"
+
+
 def unit_words(unit: str) -> str:
     """The unit for a chart's heading: `%` for a ratio, the unit itself otherwise."""
     return "%" if unit == "1" else unit

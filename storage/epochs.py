@@ -9,13 +9,17 @@ HIGHEST = "SELECT toUInt64(max(epoch)) AS epoch FROM jobs"
 _CLAIM = "leader"
 
 
+def highest_epoch(store: Store) -> int:
+    """The highest epoch that was claimed; 0: none was."""
+    return int(store.arrow(HIGHEST).column("epoch")[0].as_py())
+
+
 def claim_epoch(store: Store, generation: int) -> int:
     """An epoch above every claimed one and at least `generation`; it is written at once, so that the next is above it.
 
     Two processes that claim at the same instant are kept apart by the generation: the group protocol gave them different ones.
     """
-    highest = int(store.arrow(HIGHEST).column("epoch")[0].as_py())
-    epoch = max(highest + 1, generation)
+    epoch = max(highest_epoch(store) + 1, generation)
     seq = next_seq()
     columns = {
         "name": pa.array([_CLAIM]),

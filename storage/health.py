@@ -14,6 +14,21 @@ FULL_DISKS = "SELECT name FROM system.disks WHERE free_space < 4194304 AND NOT i
 """Disks without room for the smallest part, beyond what the engine leaves free."""
 BYTES = "SELECT toInt64(sum(bytes_on_disk)) AS bytes FROM system.parts WHERE active AND database = currentDatabase()"
 
+TABLES = """
+SELECT table AS name, toInt64(sum(rows)) AS rows, toInt64(sum(bytes_on_disk)) AS bytes, toInt64(count()) AS parts
+FROM system.parts WHERE active AND database = currentDatabase() GROUP BY table ORDER BY bytes DESC, table
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableSize:
+    """How large a table is: rows before those of one key are folded, compressed bytes, and parts on disk."""
+
+    name: str
+    rows: int
+    bytes: int
+    parts: int
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreStats:
@@ -47,6 +62,11 @@ def stats(store: Store) -> StoreStats:
         last_ts=moment(row["last"]) if row["calls"] else None,
         version=store.capabilities.version,
     )
+
+
+def table_sizes(store: Store) -> list[TableSize]:
+    """Every table that holds something, the largest first."""
+    return [TableSize(**row) for row in store.arrow(TABLES).to_pylist()]
 
 
 def ping(store: Store) -> None:

@@ -1,5 +1,7 @@
 """The last state that each job reported: its cursor, last success and last error."""
 
+from datetime import datetime
+
 import pyarrow as pa
 
 from core.record import TS_TYPE
@@ -11,6 +13,10 @@ LATEST_JOBS = """
 SELECT name, cursor, last_success_at, last_error_at, last_error, duration_s FROM jobs
 WHERE empty({name:String}) OR name = {name:String}
 ORDER BY name, epoch DESC, seq DESC LIMIT 1 BY name
+"""
+FAILURES = """
+SELECT toString(name) AS name, toInt64(uniqExact(last_error_at)) AS failures FROM jobs
+WHERE last_error_at >= {since:DateTime64(3, 'UTC')} GROUP BY name
 """
 _SCHEMA = pa.schema(
     [
@@ -37,6 +43,11 @@ def read_job(store: Store, name: str) -> JobState | None:
 def read_jobs(store: Store) -> list[JobState]:
     """The latest state of every job that ever reported, by name."""
     return _read(store, "")
+
+
+def count_failures(store: Store, since: datetime) -> dict[str, int]:
+    """How often each job has failed since then; those that have not are not there."""
+    return {row["name"]: row["failures"] for row in store.arrow(FAILURES, {"since": since}).to_pylist()}
 
 
 def _read(store: Store, name: str) -> list[JobState]:

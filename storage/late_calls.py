@@ -4,14 +4,14 @@ from datetime import datetime, timedelta
 
 from core.series import Selector
 from storage.contract import Store, Value
-from storage.selection import matching
+from storage.transaction_series import calls_matching
 
 
 def count_late(
     store: Store, start: datetime, end: datetime, selector: Selector, wait: timedelta, since: datetime, until: datetime
 ) -> int:
     """Calls of a selection in the minutes of [start, end), written in [since, until) and `wait` or more after it."""
-    selected, labels = matching(selector, "t")
+    selected, labels = calls_matching(store, selector)
     params: dict[str, Value] = {
         "start": start, "end": end, "since": since, "until": until, "wait_s": 60.0 + wait.total_seconds(), **labels,
     }  # fmt: skip

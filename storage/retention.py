@@ -34,6 +34,11 @@ def apply_retention(store: Store, settings: RetentionSettings) -> list[str]:
     return changed
 
 
+def kept_for(settings: RetentionSettings) -> dict[str, timedelta]:
+    """How long each table whose rows go keeps them, by its name."""
+    return {rule.table: rule.keep for rule in _rules(settings)}
+
+
 def _rules(settings: RetentionSettings) -> list[_Rule]:
     def rule(table: str, moment: str, keep: timedelta, *, spares_imports: bool = settings.keep_imported) -> _Rule:
         return _Rule(table=table, moment=moment, keep=keep, spares_imports=spares_imports)

@@ -14,14 +14,16 @@ import pandas as pd
 from core.series import ALL_CALLS, METRICS, Selector
 from core.types import SeriesRequest
 from storage.contract import Store, Value
-from storage.frames import Ints, at_epoch_s, epoch_s, moment, times_of
+from storage.data_span import MAX_POINTS as MAX_POINTS
+from storage.data_span import data_span as data_span
+from storage.data_span import latest_minute as latest_minute
+from storage.frames import Ints, at_epoch_s, epoch_s, times_of
 from storage.hours import HOUR_S, hours_span
 from storage.rollups import Floats, Rollup, pick
 from storage.steps import DAY_S, Question, lost_days, read_steps, source_of
+from storage.transaction_spans import transaction_panel, transaction_series
 
-DATA_SPAN = "SELECT toInt64(count()) AS rows, min(minute) AS first, max(minute) AS last FROM route_1m"
 MINUTE_S = 60
-MAX_POINTS = 5_000_000
 
 Flags = npt.NDArray[np.bool_]
 
@@ -41,6 +43,8 @@ def read_series(store: Store, request: SeriesRequest) -> pd.DataFrame:
 
     Raises ValueError for an unknown metric or dimension, a step below 1 s, and more than 5 million points.
     """
+    if request.selector.transaction:
+        return transaction_series(store, request.metric, request.start, request.end, request.step_s, request.selector)
     question = _question(request.start, request.end, request.step_s, (request.metric,), request.by, request.selector)
     steps: Ints = np.arange(question.first_s, max(question.end_s, question.first_s), question.step_s, dtype=np.int64)
     _check_size(1, len(steps))
@@ -78,6 +82,8 @@ def read_panel(
     DataFrame with `ts` (`datetime64[ms, UTC]`), `*by` (`str`), `calls` (`int64`) and one `float64` column per metric (NaN where
     unknown), sorted by (`*by`, `ts`). Sources and errors as in `read_series`.
     """
+    if selector.transaction:
+        return transaction_panel(store, start, end, step_s, metrics, selector)
     question = _question(start, end, step_s, metrics, by, selector)
     rows = read_steps(store, question, source_of(store, question))
     rows.insert(0, "ts", times_of(rows.pop("step_at")))
@@ -93,18 +99,6 @@ def top_values(store: Store, dimension: str, start: datetime, end: datetime, lim
     GROUP BY value ORDER BY calls DESC, value LIMIT {{most:UInt64}}"""
     params: dict[str, Value] = {"start": at_epoch_s(question.first_s), "end": at_epoch_s(question.end_s), "most": limit}
     return [str(value) for value in store.arrow(sql, params).column("value").to_pylist()]
-
-
-def latest_minute(store: Store) -> datetime | None:
-    """Start of the newest minute with calls, from whatever origin; None without a call."""
-    span = data_span(store)
-    return span and span[1]
-
-
-def data_span(store: Store) -> tuple[datetime, datetime] | None:
-    """First and last minute (their starts) that the minute rollups know of, any origin; None without a call."""
-    row = store.arrow(DATA_SPAN).to_pylist()[0]
-    return (moment(row["first"]), moment(row["last"])) if row["rows"] else None
 
 
 def _question(

@@ -10,6 +10,7 @@ from storage.contract import Store, Value
 from storage.frames import epoch_s, with_labels
 from storage.rollups import Columns, formula, needed, pick
 from storage.selection import check_dimensions, matching
+from storage.transaction_spans import transaction_spans
 
 Span = tuple[datetime, datetime]
 MINUTE_S = 60
@@ -36,6 +37,8 @@ def read_spans(
 
     Raises ValueError for an unknown metric or dimension.
     """
+    if selector.transaction:
+        return transaction_spans(store, metric, spans, selector)
     check_dimensions(by)
     columns = needed((metric,))
     dimensions = tuple(sorted({*by, *selector.dimensions}))

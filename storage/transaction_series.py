@@ -4,27 +4,31 @@ from datetime import datetime
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from core.errors import VersionsDiffer
-from core.series import METRICS
+from core.series import METRICS, Selector
+from core.transactions import TRANSACTION_METRICS as TRANSACTION_METRICS
 from core.transactions import Transaction, check_comparable
-from storage.contract import Store, Value
+from storage.contract import Params, Store, Value
+from storage.data_span import MAX_POINTS, data_span
 from storage.frames import Ints, at_epoch_s, epoch_s, times_of
 from storage.rollups import QUANTILE_LEVELS_SQL, Floats
-from storage.series import MAX_POINTS, MINUTE_S, data_span
-from storage.transactions import read_definitions
+from storage.selection import matching
+from storage.transactions import read_definitions, verdict_of
 
 COUNTS: tuple[str, ...] = ("seen", "total", "known", "good", "rate_limited", "timed")
 PERCENTILES: tuple[str, ...] = ("latency_p50", "latency_p90", "latency_p95", "latency_p99")
-TRANSACTION_METRICS: tuple[str, ...] = ("tps", "error_rate", "rate_limited_rate", "concurrency", *PERCENTILES)
-"""What is told of transactions; an error is a call that is not good by the transaction's own rule."""
+MINUTE_S = 60
 
 _SPAN = "{{time}} >= {start:DateTime('UTC')} AND {{time}} < {end:DateTime('UTC')}".replace("{{time}}", "minute")
 _STEP = "intDiv(toInt64(toUnixTimestamp(minute)), {step:Int64}) * {step:Int64}"
-COUNTED = f"""
-SELECT {_STEP} AS step_at, {", ".join(f"toInt64(sum(t.{name})) AS {name}" for name in COUNTS)},
+SUMS = f"""{", ".join(f"toInt64(sum(t.{name})) AS {name}" for name in COUNTS)},
     toInt64(sum(t.latency_known)) AS latency_known, sum(t.latency_ms_sum) AS latency_ms_sum,
-    sumForEach(t.good_under) AS good_under, quantilesBFloat16Merge({QUANTILE_LEVELS_SQL})(t.latency_q) AS latency_q
+    sumForEach(t.good_under) AS good_under, quantilesBFloat16Merge({QUANTILE_LEVELS_SQL})(t.latency_q) AS latency_q"""
+"""What rows of one version (alias `t`) add up to."""
+COUNTED = f"""
+SELECT {_STEP} AS step_at, {SUMS}
 FROM transactions_1m AS t FINAL
 WHERE t.transaction = {{name:String}} AND t.version = {{version:String}} AND {_SPAN}
 GROUP BY step_at ORDER BY step_at
@@ -69,8 +73,7 @@ def read_transaction_series(
 
     Raises ValueError for a metric that transactions have not.
     """
-    if metric not in TRANSACTION_METRICS:
-        raise ValueError(f"{metric!r} is no metric of a transaction; choose from {', '.join(TRANSACTION_METRICS)}")
+    check_metric(metric)
     rows = _rows(store, transaction, start, end, step_s).set_index("step_at")
     first_s, end_s = epoch_s(start) // step_s * step_s, epoch_s(end) + (end.microsecond > 0)
     steps: Ints = np.arange(first_s, max(end_s, first_s), step_s, dtype=np.int64)
@@ -79,7 +82,7 @@ def read_transaction_series(
     dense = rows.reindex(steps)
     total = dense["total"].fillna(0).to_numpy("int64")
     counted = _counted(store, transaction, dense["seen"].fillna(0).to_numpy("int64"), steps, step_s)
-    value = _values(dense, metric, step_s)
+    value = values_of(dense, metric, step_s)
     if METRICS[metric].zero_when_idle:
         value = np.where(total == 0, 0.0, value)
     return pd.DataFrame(
@@ -91,6 +94,28 @@ def read_transaction_series(
             "counted": counted,
         }
     )
+
+
+def check_metric(metric: str) -> None:
+    """Raises ValueError for a metric that transactions have not."""
+    if metric not in TRANSACTION_METRICS:
+        raise ValueError(f"{metric!r} is no metric of a transaction; choose from {', '.join(TRANSACTION_METRICS)}")
+
+
+def selected(store: Store, selector: Selector) -> Transaction:
+    """The definition of a selection that is a transaction; raises ValueError for a version that was never counted here."""
+    found = definition_of(store, selector.transaction, selector.version)
+    if found is None:
+        raise ValueError(f"{selector.words} was never counted here")
+    return found
+
+
+def calls_matching(store: Store, selector: Selector) -> tuple[str, Params]:
+    """As `storage.selection.matching`, over the single calls (alias `t`), for selections that are transactions as well."""
+    if not selector.transaction:
+        return matching(selector, "t")
+    condition, _, params = verdict_of(selected(store, selector), "t0")
+    return f" AND ({condition})", params
 
 
 def definition_of(store: Store, name: str, version: str = "") -> Transaction | None:
@@ -124,10 +149,17 @@ def _rows(store: Store, transaction: Transaction, start: datetime, end: datetime
             "end": end,
         },
     )
+    return unpacked(table, transaction)
+
+
+def unpacked(table: pa.Table, transaction: Transaction | None) -> pd.DataFrame:
+    """Rows with the columns of `SUMS`, a column for each percentile, and for each of the thresholds, instead of lists."""
     rows: pd.DataFrame = table.drop_columns(["good_under", "latency_q"]).to_pandas()
-    under, quantiles = table.column("good_under").to_pylist(), table.column("latency_q").to_pylist()
-    for place, name in enumerate(_under(transaction)):
-        rows[name] = np.array([one[place] for one in under], dtype=np.int64)
+    quantiles = table.column("latency_q").to_pylist()
+    if transaction is not None:
+        under = table.column("good_under").to_pylist()
+        for place, name in enumerate(_under(transaction)):
+            rows[name] = np.array([one[place] for one in under], dtype=np.int64)
     for place, name in enumerate(PERCENTILES):
         rows[name] = np.array([one[place] for one in quantiles], dtype=np.float64)
     return rows
@@ -137,8 +169,10 @@ def _under(transaction: Transaction) -> list[str]:
     return [f"good_under_{limit:g}ms" for limit in transaction.thresholds_ms]
 
 
-def _values(dense: pd.DataFrame, metric: str, step_s: int) -> Floats:
-    columns = {name: dense[name].to_numpy("float64") for name in dense.columns}
+def values_of(dense: pd.DataFrame, metric: str, step_s: int) -> Floats:
+    """A metric of each row of sums over `step_s`, NaN where unknown."""
+    needed = (*COUNTS, "latency_known", "latency_ms_sum", *PERCENTILES)
+    columns = {name: dense[name].to_numpy("float64") for name in needed}
     match metric:
         case "tps":
             return columns["total"] / step_s

@@ -16,6 +16,7 @@ from storage.prices import PricedSpan, add_priced
 from storage.rollups import CALLS, CALLS_1S, Columns, Rollup, formula, needed, pick
 from storage.selection import check_dimensions, matching
 from storage.series import MAX_POINTS, data_span
+from storage.transaction_spans import transaction_windows
 
 _MINUTE_S = 60
 
@@ -45,6 +46,8 @@ def read_windows(
         raise ValueError(f"a window of {window} is not a whole number of minutes")
     check_dimensions(by)
     first_s, last_s = -(-epoch_s(first_end) // _MINUTE_S) * _MINUTE_S, epoch_s(last_end) // _MINUTE_S * _MINUTE_S
+    if selector.transaction:
+        return transaction_windows(store, metric, first_s, last_s, window, selector)
     rows = _rows(store, metric, first_s, last_s, width_s, selector, by)
     return _dense(store, rows, metric, np.arange(first_s, last_s + 1, _MINUTE_S, dtype=np.int64), width_s, by)
 

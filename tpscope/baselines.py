@@ -137,7 +137,7 @@ def selection(settings: Settings, selector: str, transaction: str) -> tuple[Sele
         raise ConfigError("--selector", str(error)) from error
     if not transaction:
         return wanted, None
-    known = {one.name: one.definition for one in settings.transactions}
+    known = {one.name: one for one in settings.definitions}
     if transaction not in known:
         names = ", ".join(known) or "none, see transactions in the configuration"
         raise ConfigError("--transaction", f"{transaction!r} is no transaction; known are: {names}")

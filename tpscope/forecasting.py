@@ -11,7 +11,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 from rich.console import Console
 
-from analytics.days_off import days_off
+from analytics.days_off import occasions_between, says_nothing
 from analytics.forecasting import NothingKnown, Occasion, Season, forecast
 from analytics.forecasting.grid import Grid, regular
 from analytics.forecasting.occasions import occasion
@@ -33,6 +33,11 @@ _MOST_POINTS = 200_000
 """Longest forecast of one series: 138 days of minutes."""
 _FILES_A_PROCESS = 8
 """Fewer files than this are done before another process has started."""
+_NO_DAYS_OFF = Calendar(time_zone="UTC")
+_HOLIDAYS_UNKNOWN = (
+    "over Christmas and New Year forecasts are lower and wider, since days off are not known; "
+    "name them with --country DE or by calendars in --config"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,15 +45,15 @@ class Beforehand:
     """What is known beforehand of every series: events, and a calendar of days off."""
 
     events: Sequence[ForecastEvent] = ()
-    calendar: Calendar | None = None
+    calendar: Calendar = _NO_DAYS_OFF
 
     def occasions(self, grid: Grid, count: int) -> list[Occasion]:
         """Those of the grid's past and of the `count` points after it; a day off says nothing of steps longer than a day."""
         first = grid.start.to_pydatetime()
-        off: list[ForecastEvent] = []
-        if self.calendar is not None and grid.step_s <= DAY_S:
-            off = days_off(self.calendar, first, grid.after(count)[-1].to_pydatetime() + timedelta(seconds=grid.step_s))
-        return [occasion(one.name, one.start, one.end, one.uplift, first, grid.step_s) for one in (*self.events, *off)]
+        if grid.step_s > DAY_S:
+            return [occasion(one.name, one.start, one.end, one.uplift, first, grid.step_s) for one in self.events]
+        end = grid.after(count)[-1].to_pydatetime() + timedelta(seconds=grid.step_s)
+        return occasions_between(self.events, self.calendar, first, end, grid.step_s)
 
 
 NOTHING = Beforehand()
@@ -56,7 +61,10 @@ NOTHING = Beforehand()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of one file: `points` written, or the `problem` that it cannot be forecast for."""
+    """What became of one file: `points` written, or the `problem` that it cannot be forecast for.
+
+    `over_holidays`: days ahead may be holidays, and nobody said whether.
+    """
 
     file: str
     points: int = 0
@@ -65,6 +73,7 @@ class Outcome:
     error_mase: float = float("nan")
     note: str = ""
     problem: str = ""
+    over_holidays: bool = False
 
 
 def known_beforehand(settings: Settings, country: str) -> Beforehand:
@@ -93,6 +102,8 @@ def run_forecast(target: Path, horizon: timedelta, out: Path, *, jobs: int, as_j
         if one.problem or one.note:
             line = f"tpscope: {one.problem}" if one.problem else f"{one.file}: {one.note}"
             console.print(line, highlight=False, markup=False)
+    if any(one.over_holidays for one in outcomes):
+        console.print(_HOLIDAYS_UNKNOWN, highlight=False, markup=False)
     if as_json:
         from tpscope.options import print_json
 
@@ -124,13 +135,14 @@ def forecast_series(
         raise ConfigError(name, "holds no row; nothing can be forecast")
     wanted = max(-(-int(horizon.total_seconds()) // grid.step_s), 1)
     count = min(wanted, _MOST_POINTS)
+    occasions = known.occasions(grid, count)
     try:
         made = forecast(
             grid.values,
             count,
             season=Season.of_step(grid.step_s),
             start=grid.index_of_start,
-            occasions=known.occasions(grid, count),
+            occasions=occasions,
         )
     except NothingKnown as error:
         raise ConfigError(name, str(error)) from None
@@ -139,8 +151,15 @@ def forecast_series(
     notes = [made.note] if made.note else []
     if count < wanted:
         notes.append(f"{count:,} points of {grid.step_s} s are forecast, {wanted:,} were asked for; give it longer steps")
+    unsure = says_nothing(known.calendar) and any(one.general and one.end > len(grid.values) for one in occasions)
     outcome = Outcome(
-        file=name, points=count, step_s=grid.step_s, model=made.model, error_mase=made.error_mase, note="; ".join(notes)
+        file=name,
+        points=count,
+        step_s=grid.step_s,
+        model=made.model,
+        error_mase=made.error_mase,
+        note="; ".join(notes),
+        over_holidays=unsure,
     )
     return table[["timestamp", *made.points.columns, "model"]], outcome
 

@@ -239,7 +239,8 @@ def _target(settings: Settings, name: str) -> tuple[Target, Selector]:
         raise ConfigError("--objective", f"there is no objective {name!r}; known: {known}")
     if found.metric not in GATED:
         raise ConfigError(
-            "--objective", f"{name!r} is of {found.metric}, which a gate does not judge; it knows {', '.join(GATED)}"
+            "--objective",
+            f"{name!r} is of {found.metric or f'transaction {found.transaction}'}, which a gate does not judge; it knows {', '.join(GATED)}",
         )
     at_most = found.at_most is not None
     value = found.at_most if found.at_most is not None else found.at_least

@@ -12,7 +12,7 @@ objective_app = typer.Typer(no_args_is_help=True, help="Objectives: where they s
 
 @objective_app.command("list")
 def list_(config: ConfigOption = None, store: StoreOption = None, as_json: JsonOption = False) -> int:
-    """Each objective over the last 30 days; exit 1 where one is not kept."""
+    """Each objective over its window; exit 1 where one is not kept."""
     from tpscope.objectives import run_list
 
     return run_list(settings_of(config, store), as_json=as_json)
@@ -33,7 +33,7 @@ def show(
 
 @objective_app.command("suggest")
 def suggest(config: ConfigOption = None, store: StoreOption = None, as_json: JsonOption = False) -> int:
-    """Targets for the busiest services that the last four weeks would have kept, as configuration."""
+    """Targets for transactions and the busiest services that the last four weeks would have kept, as configuration."""
     from tpscope.objectives import run_suggest
 
     return run_suggest(settings_of(config, store), as_json=as_json)

@@ -8,35 +8,35 @@ from typing import Any
 import yaml
 from rich.console import Console
 
-from analytics.objectives import BURN_WINDOWS, PERIOD, Budget, budget_of, suggested_latency, suggested_share
-from core.config import ObjectiveSettings, Settings
+from core.burning import BURN_WINDOWS
+from core.config import Settings
 from core.errors import ConfigError
+from core.objective_words import good_words, measure_words, window_words
 from core.openslo import read_openslo
-from core.series import METRICS, Selector
+from core.series import METRICS
 from render.units import format_number, format_span, format_value
 from storage.contract import Store
 from storage.series import latest_minute
-from storage.spans import read_spans
+from storage.standing import Standing, read_standing
+from tpscope.objective_suggestions import LEAST_CALLS, suggestions
 from tpscope.options import print_json
 from tpscope.reading import reading
 
-_MINUTE, _DAY = timedelta(minutes=1), timedelta(days=1)
-_SUGGESTED_FROM = 28
-_LEAST_CALLS = 1000
-_MOST_SERVICES = 10
+_MINUTE = timedelta(minutes=1)
 
 
 def run_list(settings: Settings, *, as_json: bool) -> int:
-    """Every objective with its value over the period; exit code 1 where one is not kept."""
+    """Every objective with its value over its window; exit code 1 where one is not kept."""
     with reading(settings) as store:
-        found = [_standing(store, one, _end(store)) for one in settings.objectives]
+        end = _end(store) if settings.objectives else None
+        found = [read_standing(store, settings, one, end) for one in settings.objectives] if end else []
     if as_json:
-        print_json(found)
+        print_json([_json(one) for one in found])
     elif not found:
         _print("no objective is configured; `tpscope objectives suggest` proposes some from your history")
     for one in found if not as_json else ():
         _print(_line(one))
-    return 1 if any(one["kept"] is False for one in found) else 0
+    return 1 if any(one.kept is False for one in found) else 0
 
 
 def run_show(settings: Settings, name: str, *, as_json: bool) -> int:
@@ -46,29 +46,23 @@ def run_show(settings: Settings, name: str, *, as_json: bool) -> int:
         known = ", ".join(one.name for one in settings.objectives) or "none is configured"
         raise ConfigError("objectives show", f"there is no objective {name!r}; known: {known}")
     with reading(settings) as store:
-        found = _standing(store, chosen, _end(store))
+        found = read_standing(store, settings, chosen, _end(store))
     if as_json:
-        print_json(found)
-        return 1 if found["kept"] is False else 0
-    _print(_line(found))
-    if found["budget_left"] is not None:
-        burns = ", ".join(
-            f"{format_number(rate)} over {span}" for span, rate in found["burn_rates"].items() if rate is not None
-        )
-        _print(f"error budget of {format_span(PERIOD)}: {found['budget_left']:.0%} left; burn rates: {burns or 'unknown'}")
-    if found["exhausted_in_s"] is not None:
-        _print(f"as in the last hour the rest is used up in {format_span(timedelta(seconds=found['exhausted_in_s']))}")
-    return 1 if found["kept"] is False else 0
+        print_json(_json(found))
+    else:
+        for line in (_line(found), *_details(found)):
+            _print(line)
+    return 1 if found.kept is False else 0
 
 
 def run_suggest(settings: Settings, *, as_json: bool) -> int:
-    """Print objectives for the busiest services that the last four weeks would have kept, as configuration."""
+    """Print objectives that the last four weeks would have kept, of transactions and the busiest services, as configuration."""
     with reading(settings) as store:
-        found = _suggestions(store, _end(store))
+        found = suggestions(store, settings, _end(store))
     if found or as_json:
         _print_configuration(found, as_json=as_json)
     else:
-        _print(f"nothing to suggest: no service has {_LEAST_CALLS:,} calls")
+        _print(f"nothing to suggest: no service and no transaction has {LEAST_CALLS:,} calls")
     return 0
 
 
@@ -97,72 +91,76 @@ def _end(store: Store) -> datetime:
     return newest + _MINUTE
 
 
-def _standing(store: Store, one: ObjectiveSettings, end: datetime) -> dict[str, Any]:
-    spans = [(end - length, end) for length in (PERIOD, *BURN_WINDOWS)]
-    frame = read_spans(store, one.metric, spans, Selector.of(one.selector))
-    values = dict(zip(frame["span"].tolist(), frame["value"].tolist(), strict=True))
-    calls = dict(zip(frame["span"].tolist(), frame["calls"].tolist(), strict=True))
-    whole, *windows = (float(values.get(number, math.nan)) for number in range(len(spans)))
-    budget = _budget(one, whole, windows)
+def _json(found: Standing) -> dict[str, Any]:
+    one, budget = found.objective, found.budget
+    rates = zip(BURN_WINDOWS, budget.burns, strict=True) if budget else ()
     return {
         "name": one.name,
-        "metric": one.metric,
+        "transaction": one.transaction or None,
+        "transaction_version": found.version or None,
+        "metric": one.metric_name,
         "selector": one.selector,
+        "target": one.target,
+        "under_ms": one.under_ms,
         "at_most": one.at_most,
         "at_least": one.at_least,
-        "value": _known(whole),
-        "calls": int(calls.get(0, 0)),
-        "kept": _kept(one, whole),
+        "window": window_words(one),
+        "from": found.window.start.isoformat(),
+        "to": found.window.until.isoformat(),
+        "ends": found.window.end.isoformat(),
+        "counted_from": found.counted_from.isoformat() if found.counted_from else None,
+        "value": _known(found.value),
+        "calls": int(found.calls),
+        "bad": _known(found.bad),
+        "budget_calls": found.budget_calls,
+        "low_traffic": found.low_traffic,
+        "kept": found.kept,
         "budget_left": budget and _known(budget.left),
-        "burn_rates": {format_span(w): _known(rate) for w, rate in zip(BURN_WINDOWS, budget.burns, strict=True)}
-        if budget
-        else {},
+        "burn_rates": {format_span(window): _known(rate) for window, rate in rates},
         "exhausted_in_s": budget.exhausted.total_seconds() if budget and budget.exhausted else None,
     }
 
 
-def _budget(one: ObjectiveSettings, whole: float, windows: list[float]) -> Budget | None:
-    if METRICS[one.metric].unit != "1" or not one.at_most or math.isnan(whole):
-        return None
-    return budget_of(one.at_most, whole, windows)
+def _line(found: Standing) -> str:
+    one = found.objective
+    state = {True: "kept", False: "NOT kept", None: "-"}[found.kept]
+    if one.target is not None:
+        what = "minutes" if one.counts_minutes else "calls"
+        said = f"{good_words(found.value)} of {found.calls:,.0f} {measure_words(one).replace(what, what, 1)}"
+        return f"{one.name}: {state}; {said} over {window_words(one)}, target {good_words(1.0 - one.target)}"
+    unit, limit = METRICS[one.metric].unit, one.at_most if one.at_most is not None else one.at_least or 0.0
+    bound = "at most" if one.at_most is not None else "at least"
+    value = "no data" if math.isnan(found.value) else format_value(found.value, unit)
+    return f"{one.name}: {state}; {measure_words(one)} {value} over {window_words(one)}, {bound} {format_value(limit, unit)}"
 
 
-def _kept(one: ObjectiveSettings, value: float) -> bool | None:
-    """None where it cannot be told: nothing is known, or a rate that should be reached was never asked for."""
-    if math.isnan(value) or one.at_most is None:
-        return None
-    return value <= one.at_most
+def _details(found: Standing) -> list[str]:
+    one, budget, lines = found.objective, found.budget, []
+    if one.transaction:
+        since = (
+            f"; counted since {found.counted_from:%Y-%m-%d %H:%M} UTC, nothing is known before" if found.counted_from else ""
+        )
+        lines.append(f"transaction {one.transaction}, version {found.version}{since}")
+    if budget is None:
+        return lines
+    allowed = found.budget_calls
+    counted = f" ({found.bad:,.0f} bad of {format_number(allowed)} allowed)" if allowed is not None else ""
+    rates = zip(BURN_WINDOWS, budget.burns, strict=True)
+    burns = ", ".join(f"{format_number(rate)} over {format_span(span)}" for span, rate in rates if math.isfinite(rate))
+    lines.append(
+        f"error budget of {_whole(found)}: {budget.left:.0%} left{counted}; burn rates: {burns or 'unknown'}"
+    )  # fmt: skip
+    if budget.exhausted is not None:
+        lines.append(f"as in the last hour the rest is used up in {format_span(budget.exhausted)}")
+    if found.low_traffic:
+        lines.append("too little traffic for this target: a single bad call is more than the whole budget")
+    return lines
 
 
-def _suggestions(store: Store, end: datetime) -> list[dict[str, Any]]:
-    days = [(end - (day + 1) * _DAY, end - day * _DAY) for day in range(_SUGGESTED_FROM)]
-    errors = read_spans(store, "error_rate", [(end - _SUGGESTED_FROM * _DAY, end)], by=("service",))
-    busiest = errors[errors["calls"] >= _LEAST_CALLS].sort_values("calls", ascending=False).head(_MOST_SERVICES)
-    latency = read_spans(store, "latency_p99", days, by=("service",))
-    found: list[dict[str, Any]] = []
-    for row in busiest.to_dict("records"):
-        service = str(row["service"])
-        daily = latency.loc[latency["service"] == service, "value"].tolist()
-        for metric, limit, was in (
-            ("error_rate", suggested_share(float(row["value"])), format_value(float(row["value"]), "1")),
-            ("latency_p99", suggested_latency(daily), f"up to {format_value(max(daily, default=math.nan), 'ms')} a day"),
-        ):
-            if limit is not None:
-                why = f"the last {_SUGGESTED_FROM} days: {was}, {format_number(float(row['calls']))} calls"
-                name = f"{service or 'unnamed'}-{metric}"
-                found.append(
-                    {"name": name, "metric": metric, "selector": {"service": service}, "at_most": limit, "description": why}
-                )
-    return found
-
-
-def _line(found: dict[str, Any]) -> str:
-    unit, limit = METRICS[found["metric"]].unit, found["at_most"] if found["at_most"] is not None else found["at_least"]
-    bound = "at most" if found["at_most"] is not None else "at least"
-    value = "no data" if found["value"] is None else format_value(found["value"], unit)
-    state = {True: "kept", False: "NOT kept", None: "-"}[found["kept"]]
-    said = f"{found['metric']} of {Selector.of(found['selector']).words} {value} over {format_span(PERIOD)}"
-    return f"{found['name']}: {state}; {said}, {bound} {format_value(limit, unit)}"
+def _whole(found: Standing) -> str:
+    if isinstance(found.objective.window, timedelta):
+        return format_span(found.objective.window)
+    return f"{window_words(found.objective)} ({found.window.elapsed:.0%} of it has passed)"
 
 
 def _known(value: float) -> float | None:

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from analytics.counting import count_minutes
 from core.clock import floor_to
 from core.config import ReceiverSettings, Settings, StoreSettings
 from core.errors import ConfigError
@@ -23,6 +24,7 @@ from storage.calls import insert_calls, read_calls, span_of_calls
 from storage.contract import Store
 from storage.migrate import migrate
 from storage.open import open_store
+from storage.transactions import write_definitions
 from tpscope.faults import SHAPES, Fault, FaultKind, inject
 from tpscope.rehearsal_results import Rehearsed, first_told, judged
 from tpscope.replay import replay
@@ -85,6 +87,8 @@ def rehearse(folder: Path, copied: Copied, settings: Settings, count: int, seed:
     length = copied.end - copied.start
     with _scratch(folder) as scratch:
         _fill(scratch, folder, plan, rng, progress)
+        write_definitions(scratch, settings.definitions, copied.first, 0)
+        count_minutes(scratch, settings, copied.first, copied.end, copied.end, 0)
         told = replay(
             scratch,
             _heard(settings),

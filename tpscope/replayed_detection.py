@@ -51,7 +51,7 @@ class ReplayedDetection:
         trained = self._detector.trained(self._store, self._settings)
         if trained is None:
             return
-        panel = self._detector.look_back.read(self._store, start, end)
+        panel = self._detector.look_back.read(self._store, start, end, self._settings.definitions)
         for first in range(0, panel.minutes - LEAD, _AT_ONCE):
             part = panel.slice(first, min(first + LEAD + _AT_ONCE, panel.minutes))
             state, changed = judge_span(trained, part, self._state, self._settings.detection, None, LEAD)

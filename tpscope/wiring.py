@@ -22,6 +22,7 @@ from analytics.rescoring import run_rescoring
 from core.clock import Clock, SystemClock
 from core.config import Settings
 from core.errors import ConfigError, StoreError, TransientError
+from core.schedule import intervals
 from dashboards.access.way_in import check_way_in
 from dashboards.run import RunningServer, serve
 from dashboards.server import create_app
@@ -66,11 +67,6 @@ _SLOW_JOBS = frozenset({"baselines", "capacity", "forecasts", "hours", RESCORING
 
 _ALONE = frozenset({"alerts"})
 """Rules of seconds wait for no judging of minutes."""
-
-_CHANGES_EVERY = timedelta(minutes=1)
-
-_CAPACITY_EVERY = timedelta(minutes=5)
-"""How often limits are judged: a quota of tokens a minute may be used up within the hour."""
 
 
 class Role(StrEnum):
@@ -222,11 +218,12 @@ class Service:
         def job(name: str, every: timedelta, run: Callable[[int], object], after_s: float, hastens: Hastens = nothing) -> Job:
             return Job(name=name, every=every, run=run, first_after=timedelta(seconds=after_s), hastens=hastens)
 
+        every = intervals(settings)
         jobs = [
-            job("hours", timedelta(minutes=5), lambda epoch: run_hours(store, clock, current.value, epoch), 2),
+            job("hours", every["hours"], lambda epoch: run_hours(store, clock, current.value, epoch), 2),
             job(
                 "alerts",
-                timedelta(seconds=5),
+                every["alerts"],
                 lambda epoch: run_alerts(store, clock, current.value, epoch, memory),
                 3,
                 lambda report: {"alerts": report.again_in} if report.again_in is not None else {},
@@ -234,39 +231,39 @@ class Service:
         ]
         if settings.transactions:
             counter = TransactionCounter()
-            every = timedelta(seconds=15)
-            jobs.append(job(TRANSACTIONS, every, lambda epoch: counter.run(store, clock, current.value, epoch), 2))
-        jobs.append(job("capacity", _CAPACITY_EVERY, lambda epoch: run_capacity(store, clock, current.value, epoch), 12))
+            jobs.append(
+                job(TRANSACTIONS, every[TRANSACTIONS], lambda epoch: counter.run(store, clock, current.value, epoch), 2)
+            )
+        jobs.append(job("capacity", every["capacity"], lambda epoch: run_capacity(store, clock, current.value, epoch), 12))
         if settings.changes.enabled:
-            jobs.append(job(CHANGES, _CHANGES_EVERY, lambda epoch: self._judge_changes(epoch), 45))
+            jobs.append(job(CHANGES, every[CHANGES], lambda epoch: self._judge_changes(epoch), 45))
         if settings.detection.enabled:
-            rebuild = settings.detection.rebuild_every
             jobs += [
                 job(
                     "baselines",
-                    rebuild,
+                    every["baselines"],
                     lambda epoch: run_baselines(store, clock, current.value, epoch),
-                    self._due_in_s("baselines", rebuild, 4),
+                    self._due_in_s("baselines", every["baselines"], 4),
                 ),
-                # Every 10 s although it judges whole minutes: a minute is then judged soon after its data has arrived.
                 job(
                     "detection",
-                    timedelta(seconds=10),
+                    every["detection"],
                     lambda epoch: run_detection(store, clock, current.value, epoch, detector),
                     1,
                     lambda report: {"alerts": timedelta(0)} if report.items else {},
                 ),
                 job(
                     RESCORING,
-                    timedelta(minutes=5),
+                    every[RESCORING],
                     lambda epoch: run_rescoring(store, clock, current.value, epoch, rescorer),
                     60,
                 ),
             ]
         if settings.forecast.enabled:
-            every = settings.forecast.every
-            due_s = self._due_in_s("forecasts", every, 8)
-            jobs.append(job("forecasts", every, lambda epoch: run_forecasts(store, clock, current.value, epoch), due_s))
+            due_s = self._due_in_s("forecasts", every["forecasts"], 8)
+            jobs.append(
+                job("forecasts", every["forecasts"], lambda epoch: run_forecasts(store, clock, current.value, epoch), due_s)
+            )
         for export in settings.exports:
             run = partial(run_scheduled_export, store, clock, export)
             jobs.append(job(job_name(export), min(export.every, LOOK_EVERY), run, 30))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analytics.forecasting.growth import damped, growth_per_week
 from analytics.forecasting.medians import column_medians, median, row_medians
 from analytics.forecasting.profile import (
     MOST_WEEKS,
@@ -43,8 +44,8 @@ _RETURN_WEEKS, _FAST_RETURN_WEEKS = 4.0, 8.0
 """Half-life, in weeks ahead, with which the level goes back to its long mean."""
 _RESIDUAL_SHARE, _RESIDUAL_FADES_DAYS = 0.8, 1.0
 _MOST_RESIDUAL = 0.7
-_GROWTH_WEEKS, _GROWTH_DAMPING, _MOST_GROWTH = 8, 0.9, 0.25
-"""Growth is damped as by Gardner and McKenzie (1985) and never above 28 % a week."""
+_MOST_GROWTH = 0.25
+"""Never above 28 % a week."""
 _DAYS_OF_PROFILE, _DAY_PROFILE_DAYS, _DAY_LEVEL_DAYS = 14, 7.0, 2.0
 _YEAR_WEEKS, _YEAR_SHARE = 52, 0.5
 _YEAR_LEVEL_WEEKS = 4
@@ -97,9 +98,9 @@ def _relative(values: Floats, ahead: Floats, season: Season) -> dict[str, Floats
     shape, weeks = np.resize(usual.profile, len(ahead)), ahead / season.week
     middle = shape + _returning(usual.days, weeks, _LEVEL_DAYS, _RETURN_WEEKS)
     residual = _residual(logs, usual, season, scale.most_residual)
-    growth = float(np.clip(_growth_per_week(usual.days, season), -scale.most_growth, scale.most_growth))
+    growth = float(np.clip(growth_per_week(usual.days, season), -scale.most_growth, scale.most_growth))
     age = _LEVEL_DAYS * season.day / season.week / np.log(2.0)  # in weeks: so old is the level on average
-    grown = growth * _GROWTH_DAMPING * (1.0 - _GROWTH_DAMPING ** (weeks + 0.5 + age)) / (1.0 - _GROWTH_DAMPING)
+    grown = growth * damped(weeks + 0.5 + age)
     slow_shape = np.resize(usual.slow, len(ahead))
     return {
         "weekly profile": back(middle),
@@ -152,17 +153,6 @@ def _residual(logs: Floats, usual: Decomposition, season: Season, most: float) -
     distance = logs[-season.day :] - usual.profile[-season.day :] - before
     recent = float(np.clip(decaying(season.day, max(season.day / 2, 1.0)) @ distance, -most, most))
     return _RESIDUAL_SHARE * recent - (_level(usual.days, _LEVEL_DAYS) - before)
-
-
-def _growth_per_week(days: Floats, season: Season) -> float:
-    """Theil-Sen slope of the last weeks' levels (Sen, 1968); nought for less than three weeks."""
-    a_week = season.week // season.day
-    count = min(len(days) // a_week, _GROWTH_WEEKS)
-    if count < 3:
-        return 0.0
-    level = row_medians(days[len(days) - count * a_week :].reshape(count, a_week))
-    first, second = np.triu_indices(count, 1)
-    return median((level[second] - level[first]) / (second - first))
 
 
 def _daily(values: Floats, horizon: int, season: Season) -> Floats:

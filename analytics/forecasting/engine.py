@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analytics.forecasting import occasions as special
+from analytics.forecasting import growth
 from analytics.forecasting.candidates import NAMES, paths
 from analytics.forecasting.choice import blend, weights, words
 from analytics.forecasting.history import History, prepare
@@ -22,7 +22,8 @@ from analytics.forecasting.quality import relative_error
 from analytics.forecasting.replay import Replays, replay
 from analytics.forecasting.season import HOURLY, Season
 from analytics.forecasting.shifts import level_shift
-from analytics.forecasting.spread import Errors, Spread, calibrate, widths
+from analytics.forecasting.spread import Errors, Spread, calibrate, doubted, widths
+from analytics.forecasting.unlike import effects, to_learn_from
 from core.errors import TpscopeError
 from core.types import QUANTILE_COLUMNS
 
@@ -137,10 +138,14 @@ def forecast(
     shares = _usable(chosen.shares, each)
     path = blend(each[:, :reach], shares, season)
     width = widths(chosen.spread, path, start + history.start + len(history.values), season)
-    factor = special.factors(np.asarray(values, dtype=np.float64), horizon, occasions, season)
+    special = effects(np.asarray(values, dtype=np.float64), horizon, occasions, season)
     # What an occasion is like is known less well than a usual day: it makes intervals wider, never narrower.
-    path, width = path[history.ends :] * factor, width[history.ends :] * np.maximum(factor, 1.0)
-    points = np.column_stack([path + width * chosen.spread.mean, path[:, None] + width[:, None] * chosen.spread.quantiles])
+    path, width = path[history.ends :] * special.factor, width[history.ends :] * np.maximum(special.factor, 1.0)
+    grown = growth.doubt(history.values, reach, season)[history.ends :]
+    away = doubted(
+        width[:, None] * chosen.spread.quantiles, path, np.hypot(special.below, grown), np.hypot(special.above, grown)
+    )
+    points = np.column_stack([path + width * chosen.spread.mean, path[:, None] + away])
     if non_negative or (non_negative is None and history.values.min() >= 0):
         points = np.maximum(points, 0.0)
     points[np.abs(points) < _NOUGHT] = 0.0
@@ -152,9 +157,9 @@ def forecast(
 
 
 def _history(values: Floats, season: Season, masked: npt.NDArray[np.bool_] | None, occasions: Sequence[Occasion]) -> History:
-    given = np.asarray(values, dtype=np.float64)[-_USED_WEEKS * season.week if season.week > 1 else 0 :]
+    values, mask = to_learn_from(np.asarray(values, dtype=np.float64), occasions, season)
+    given = values[-_USED_WEEKS * season.week if season.week > 1 else 0 :]
     before = len(values) - len(given)
-    mask = special.masked(len(values), occasions)
     if masked is not None:
         mask |= masked
     history = prepare(given, season, mask[before:])

@@ -7,6 +7,7 @@ are smaller on the first day, and are widened for being few: replays of neighbou
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,7 @@ _FEW_REPLAYS, _MOST_WIDENING = 0.65, 3.5
 _ENOUGH_FOR_FIRST_DAY = 4.0
 _CHANCE = 0.1
 """A median error of so many typical ones is no leaning."""
+_NORMAL = np.array([NormalDist().inv_cdf(level) for level in QUANTILE_LEVELS])
 _LEVEL_POWER = 0.5
 """Errors grow with the level, by the square root as those of counts do at least."""
 
@@ -100,6 +102,19 @@ def widths(spread: Spread, path: Floats, start: int, season: Season) -> Floats:
     near = np.where(ahead < season.day, spread.first_day, 1.0)
     level = _relative_level(float(np.abs(path[: season.week]).mean()), spread.level)
     return np.asarray(spread.size[(start + ahead) % season.week] * (1.0 + spread.growth * weeks) * few * near * level)
+
+
+def doubted(away: Floats, path: Floats, below: Floats, above: Floats) -> Floats:
+    """Distances of the quantiles from the path, shape (n_points, n_quantiles), where the path's factor is doubtful as well.
+
+    `below` and `above`, shape (n_points,), are standard deviations of the factor's logarithm, normal on either side. Both
+    reasons to be off are independent, so that squares add up.
+    """
+    if not below.any() and not above.any():
+        return away
+    lower = _NORMAL < 0.0
+    factor = np.exp(np.where(lower, below[:, None], above[:, None]) * _NORMAL) - 1.0
+    return np.asarray(np.where(lower, -1.0, 1.0) * np.hypot(away, np.abs(path)[:, None] * factor))
 
 
 def _leaning(middle: float) -> Floats:

@@ -84,6 +84,8 @@ DECISIONS: tuple[Decision, ...] = (
     _read("/"),
     _read("/forecast"),
     _read("/incidents"),
+    _read("/objectives"),
+    _read("/pipeline"),
     _read("/_dash-layout"),
     _read("/_dash-dependencies"),
     _read("/_reload-hash"),

@@ -20,15 +20,23 @@ from storage.migrate import pending_migrations
 LATE = timedelta(minutes=10)
 """A job of every minute that has not succeeded for so long is late."""
 
+OPEN: dict[str, list[str]] = {"security": []}
+"""What the API's description says of a route that needs no token."""
+
 
 def router(web: Web, workers: Workers) -> APIRouter:
     routes = APIRouter(tags=["health"])
 
-    @routes.get("/healthz", summary="Whether the process is alive", response_class=Response)
+    @routes.get("/healthz", summary="Whether the process is alive", response_class=Response, openapi_extra=OPEN)
     async def healthz() -> Response:
         return answer({"status": "ok"})
 
-    @routes.get("/readyz", summary="Whether the store answers, its schema is current and the jobs run", response_class=Response)
+    @routes.get(
+        "/readyz",
+        summary="Whether the store answers, its schema is current and the jobs run",
+        response_class=Response,
+        openapi_extra=OPEN,
+    )
     async def readyz(who: Who) -> Response:
         """Why it is not is told to those who may read."""
         reasons = await workers.run(reasons_not_ready, web)

@@ -29,7 +29,7 @@ def read(
 
 
 def _transaction(web: Web, metric: str, name: str, window: Window) -> dict[str, Any]:
-    known = {one.name: one.definition for one in web.settings.transactions}
+    known = {one.name: one for one in web.settings.definitions}
     if name not in known:
         words = f"{name!r} is no transaction; known are: {', '.join(known) or 'none, see transactions in the configuration'}."
         raise Problem(404, f"transaction: {words}", parameter="transaction")

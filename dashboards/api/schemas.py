@@ -219,15 +219,30 @@ class ForecastPointsAnswer(Shape):
 
 class ObjectiveShape(Shape):
     name: str
+    transaction: str | None
+    transaction_version: str | None
     metric: str
     unit: str
     selector: Labels
+    target: float | None
+    under_ms: float | None
     at_most: float | None
     at_least: float | None
+    measure: str
+    window: str
+    from_: str = Field(alias="from")
+    to: str
+    ends: str
+    counted_from: str | None
     description: str
     value: float | None
     calls: int
+    bad: float | None
+    low_traffic: bool
     kept: bool | None
+    budget_left: float | None
+    burn_rates: dict[str, float | None]
+    exhausted_in_s: float | None
 
 
 class ObjectivesAnswer(_Span):

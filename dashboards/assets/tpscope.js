@@ -4,7 +4,6 @@
     var root = document.documentElement;
     var dark = window.matchMedia("(prefers-color-scheme: dark)");
     var narrow = window.matchMedia("(max-width: 700px)");
-    var TITLES = {"/": "Overview", "/forecast": "Capacity forecast", "/incidents": "Incidents"};
     var WORDS = {auto: "Theme: auto", light: "Theme: light", dark: "Theme: dark"};
 
     function choice() {
@@ -17,7 +16,19 @@
     function look() {
         var chosen = choice();
         var mode = chosen === "auto" ? (dark.matches ? "dark" : "light") : chosen;
-        return {mode: mode, narrow: narrow.matches, hidden: hidden, ready: true};
+        return {mode: mode, narrow: narrow.matches, hidden: hidden, zone: zone(), ready: true};
+    }
+
+    // The clocks' zone: the configured one (empty), the browser's own, or UTC.
+    function zone() {
+        try { return window.localStorage.getItem("tpscope-zone") || ""; } catch (error) { return ""; }
+    }
+
+    function turnZone(configured) {
+        var own = window.Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+        var zones = [configured, own, "UTC"].filter(function (one, place, all) { return all.indexOf(one) === place; });
+        var next = zones[(Math.max(zones.indexOf(zone() || configured), 0) + 1) % zones.length];
+        try { window.localStorage.setItem("tpscope-zone", next === configured ? "" : next); } catch (error) { /* as above */ }
     }
 
     function turn() {
@@ -53,18 +64,25 @@
 
     window.dash_clientside = window.dash_clientside || {};
     window.dash_clientside.tpscope = {
-        // Button → look of the page, for figures.
-        theme: function (clicks) {
+        // Buttons → look of the page, for figures and clocks.
+        theme: function (clicks, zoneClicks, configured) {
             var context = window.dash_clientside.callback_context;
             if (clicks && context.triggered_id === "theme-button") { turn(); }
-            return [look(), WORDS[choice()]];
+            if (zoneClicks && context.triggered_id === "zone-button") { turnZone(configured); }
+            return [look(), WORDS[choice()], "Time: " + (zone() || configured)];
         },
 
         // Which page of the navigation is open.
         nav: function (pathname, ids) {
-            document.title = (TITLES[pathname] || "No such page") + " · tpscope";
+            var here = (pathname || "/").replace(/\/+$/, "") || "/";
+            var links = [].slice.call(document.querySelectorAll(".nav a"));
+            links.forEach(function (link) {
+                if (link.getAttribute("href") === here) { link.setAttribute("aria-current", "page"); } else { link.removeAttribute("aria-current"); }
+            });
+            var open = links.filter(function (link) { return link.getAttribute("href") === here; })[0];
+            document.title = (open ? open.textContent : "No such page") + " · tpscope";
             return ids.map(function (id) {
-                return id.path === pathname ? "open" : "";
+                return id.path === here ? "open" : "";
             });
         },
 
@@ -89,7 +107,7 @@
             }
         },
 
-        // Address ↔ filters and window buttons of the overview. Whoever changed leads.
+        // Address ↔ filters and window buttons of a page. Whoever changed leads.
         controls: function (search, values, ids, windows) {
             var none = window.dash_clientside.no_update;
             var context = window.dash_clientside.callback_context;
@@ -108,13 +126,14 @@
                     return asked === (values[index] || null) ? none : asked;
                 });
             }
-            var open = query.get("last") || (query.get("from") ? "" : "6h");
+            var group = document.querySelector(".segments[data-default]");
+            var open = query.get("last") || (query.get("from") ? "" : group ? group.getAttribute("data-default") : "");
             var links = windows.map(function (id) {
                 var target = new URLSearchParams(query);
                 target.delete("from");
                 target.delete("to");
                 target.set("last", id.last);
-                return "/" + written(target);
+                return window.location.pathname + written(target);
             });
             var classes = windows.map(function (id) {
                 return id.last === open ? "segment open" : "segment";
@@ -137,4 +156,75 @@
             return answer;
         });
     };
+})();
+
+// What a chart shows as a file: one column a line, or a row a cell of a heat map. Nothing is asked of the service.
+(function () {
+    "use strict";
+    function quoted(value) {
+        var text = value === null || value === undefined ? "" : String(value);
+        // A spreadsheet must not take a name that callers chose for a formula.
+        if (typeof value !== "number" && /^[=+\-@\t\r]/.test(text)) { text = "'" + text; }
+        return /[",\n\r]/.test(text) ? '"' + text.replace(/"/g, '""') + '"' : text;
+    }
+
+    function listed(values) {
+        return values ? Array.prototype.slice.call(values) : [];
+    }
+
+    function grid(trace) {
+        var x = listed(trace.x), y = listed(trace.y), rows = [["x", "y", trace.name || "value"]];
+        listed(trace.z).forEach(function (line, row) {
+            listed(line).forEach(function (value, column) { rows.push([x[column], y[row], value]); });
+        });
+        return rows;
+    }
+
+    function columns(traces) {
+        var at = {}, order = [];
+        traces.forEach(function (trace, place) {
+            var x = listed(trace.x), y = listed(trace.y);
+            if (trace.orientation === "h") { var swap = x; x = y; y = swap; }
+            x.forEach(function (value, index) {
+                if (!at[value]) { at[value] = []; order.push(value); }
+                at[value][place] = y[index];
+            });
+        });
+        order.sort(function (one, other) { return one < other ? -1 : one > other ? 1 : 0; });
+        var head = ["x"].concat(traces.map(function (trace) { return trace.name || "value"; }));
+        return [head].concat(order.map(function (value) {
+            return [value].concat(traces.map(function (_trace, place) { return at[value][place]; }));
+        }));
+    }
+
+    document.addEventListener("click", function (event) {
+        var button = event.target.closest ? event.target.closest("[data-csv]") : null;
+        var card = button && button.closest(".card");
+        var plot = card && card.querySelector(".js-plotly-plot");
+        if (!plot || !plot.data) { return; }
+        var title = card.querySelector("h2") ? card.querySelector("h2").textContent : "chart";
+        var unit = card.querySelector(".card-tools .muted");
+        var maps = plot.data.filter(function (trace) { return trace.type === "heatmap"; });
+        var lines = plot.data.filter(function (trace) { return trace.name !== "anomaly" && trace.x && trace.visible !== false; });
+        var clock = document.getElementById("zone-button");
+        var rows = maps.length ? grid(maps[0]) : columns(lines);
+        var text = "# " + title + (unit ? ", " + unit.textContent : "") + "\n# " + (clock ? clock.textContent : "")
+            + "\n# " + window.location.href + "\n"
+            + rows.map(function (row) { return row.map(quoted).join(","); }).join("\n") + "\n";
+        var link = document.createElement("a");
+        link.href = window.URL.createObjectURL(new window.Blob([text], {type: "text/csv"}));
+        link.download = "tpscope-" + title.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "") + ".csv";
+        link.click();
+        window.setTimeout(function () { window.URL.revokeObjectURL(link.href); }, 1000);
+    });
+})();
+
+// Dash's dropdowns carry an input that is hidden from screen readers; the keyboard must not come upon it either.
+(function () {
+    "use strict";
+    function mend() {
+        document.querySelectorAll("input[aria-hidden='true']:not([tabindex='-1'])").forEach(function (one) { one.tabIndex = -1; });
+    }
+    new window.MutationObserver(mend).observe(document.documentElement, {childList: true, subtree: true});
+    mend();
 })();

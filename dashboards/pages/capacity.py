@@ -3,11 +3,11 @@
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from dash import dcc, html
+from dash import html
 
 from core.capacity import LimitOutlook
 from dashboards.capacity import CapacityData
-from dashboards.pages.overview import GRAPH_CONFIG
+from dashboards.pages.cards import drawn
 from dashboards.pages.words import legend, notice, table, when
 from render.units import format_number
 
@@ -23,10 +23,7 @@ def section(data: CapacityData, zone: ZoneInfo) -> list[Any]:
         found.append(notice(f"No limit is known for this selection; name it under limits in the configuration.{more}"))
     found.append(notice(data.words) if data.words else html.P(data.ceiling))
     if data.figure is not None:
-        found += [
-            html.Div(legend(data.legend), className="legend"),
-            dcc.Graph(figure=data.figure, config=GRAPH_CONFIG, className="graph", id="ceiling-graph"),
-        ]
+        found.append(drawn("forecast", "ceiling", "Throughput against concurrency (calls/s)", data.figure, legend(data.legend)))
     found += [html.P([html.B(f"{name}: "), text]) for name, text in data.transactions]
     if data.scaling:
         found.append(html.P(data.scaling))

@@ -12,11 +12,11 @@ from core.series import METRICS
 from core.types import ForecastBacktest
 from dashboards.catalogue import METRIC_WORDS
 from dashboards.forecast import EVERYTHING, ForecastData, quality_words
-from dashboards.pages.overview import GRAPH_CONFIG
-from dashboards.pages.words import extra, facts, notice, table, tile_value, when
+from dashboards.pages.cards import GRAPH_CONFIG
+from dashboards.pages.controls import choice, slow_tick, updated
+from dashboards.pages.words import extra, facts, notice, table, tile, tile_value, when
 from render.units import format_span, unit_words
 
-REFRESH_MS = 60_000
 FORMATS = (
     ("csv", "CSV"), ("xlsx", "XLSX"), ("json", "JSON"), ("parquet", "Parquet"), ("html", "HTML"), ("png", "PNG")
 )  # fmt: skip
@@ -26,12 +26,12 @@ def layout() -> Any:
     """The page before its data."""
     return html.Div(
         [
-            dcc.Interval(id={"type": "slow-tick", "page": "forecast"}, interval=REFRESH_MS),
+            slow_tick("forecast"),
             html.Div([html.H1("Capacity forecast"), html.Div(id="forecast-span", className="muted")], className="heading"),
             html.Div(
                 [
-                    _choice("metric", "metric"),
-                    _choice("selector", "selection"),
+                    choice("metric", "metric", [], None),
+                    choice("selector", "selection", [], None),
                 ],
                 className="controls filters",
             ),
@@ -58,16 +58,6 @@ def layout() -> Any:
     )  # fmt: skip
 
 
-def _choice(name: str, words: str) -> Any:
-    return html.Label(
-        [
-            html.Span(words, className="label"),
-            dcc.Dropdown(id={"type": "choice", "part": name}, options=[], clearable=False, optionHeight=32, maxHeight=320),
-        ],
-        className="filter wide",
-    )
-
-
 def metric_options(data: ForecastData) -> list[dict[str, str]]:
     return [{"label": METRIC_WORDS.get(name, name), "value": name} for name in data.metrics]
 
@@ -84,14 +74,7 @@ def title(data: ForecastData) -> str:
 
 def tiles(data: ForecastData) -> list[Any]:
     """The summary's numbers."""
-    return [
-        html.Div(
-            [html.Div(one.title, className="tile-title"), tile_value(*one.value.split(" ", 1)),
-             html.Div(html.Span(one.remark, className="muted"), className="tile-foot")],
-            className="tile",
-        )
-        for one in data.summary
-    ]  # fmt: skip
+    return [tile(one.title, tile_value(*one.value.split(" ", 1)), one.remark) for one in data.summary]
 
 
 def words(data: ForecastData) -> list[Any]:
@@ -176,4 +159,4 @@ def _ratio(value: float) -> str:
 def span_words(data: ForecastData, zone: ZoneInfo, now: datetime) -> list[Any]:
     """Time zone, and when this was read."""
     made = [html.Span(["made ", when(data.run.made_at, zone)])] if data.run is not None else []
-    return [*made, html.Span(f"time zone {zone.key}"), html.Span(f"updated {now.astimezone(zone):%H:%M:%S}")]
+    return [*made, *updated(zone, now)]

@@ -1,5 +1,6 @@
 """The incidents page: layout, and the HTML of what `dashboards.incidents` has read."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -7,15 +8,18 @@ from zoneinfo import ZoneInfo
 from dash import dcc, html
 
 from core.series import METRICS
-from core.types import Anomaly, DeliveryState, Incident, Notification, NotifyReason
+from core.types import Action, DeliveryState, Incident, Notification, NotifyReason
 from dashboards.catalogue import METRIC_WORDS
-from dashboards.incidents import IncidentDetail, IncidentsData, without_urls
-from dashboards.pages.overview import GRAPH_CONFIG
+from dashboards.incidents import CHOICES, DEFAULT_LAST, FILTERS, IncidentDetail, IncidentsData, without_urls
+from dashboards.pages import acting, anomalies
+from dashboards.pages.cards import drawn
+from dashboards.pages.controls import filters, span_words, updated, windows
 from dashboards.pages.shell import with_query
-from dashboards.pages.words import extra, facts, legend, notice, severity_badge, state_badge, table, when
-from render.units import UNKNOWN, format_range, format_span, format_value, unit_words
+from dashboards.pages.words import facts, legend, notice, severity_badge, state_badge, table, when
+from render.units import format_span, format_value, unit_words
 
-MAX_PARTS = 8
+PATH = "/incidents"
+_SAID = {Action.ACKNOWLEDGE: "acknowledged", Action.SNOOZE: "snoozed", Action.EXPECTED: "said to be expected"}
 _REASONS = {
     NotifyReason.OPENED: "opened",
     NotifyReason.REPEATED: "reminder",
@@ -30,11 +34,17 @@ _STATES = {
 }
 
 
-def layout() -> Any:
-    """The page before its data."""
+def layout(query: Mapping[str, str], choices: Mapping[str, list[str]]) -> Any:
+    """The page before its data; `query` sets what is chosen."""
+    known = {**choices, **CHOICES}
     return html.Div(
         [
-            html.Div([html.H1("Incidents"), html.Div(id="incidents-span", className="muted")], className="heading"),
+            html.Div(
+                [html.H1("Anomalies and incidents"), html.Div(id="incidents-span", className="muted")], className="heading"
+            ),
+            html.Div([windows(PATH, DEFAULT_LAST), filters(query, known, FILTERS)], className="controls"),
+            acting.dialog(),
+            html.Div(id="incidents-timeline"),
             html.Div(
                 [
                     html.Div(notice("Loading …"), id="incidents-list", className="incident-list"),
@@ -42,33 +52,57 @@ def layout() -> Any:
                 ],
                 className="incidents",
             ),
+            html.Section(id="incidents-anomalies", className="panel"),
         ]
     )
 
 
 def summary(data: IncidentsData, zone: ZoneInfo) -> list[Any]:
     firing = sum(1 for one in data.incidents if one.state.is_open)
-    words = f"{firing} firing, {len(data.incidents) - firing} resolved" if data.incidents else "none so far"
-    return [html.Span(words), html.Span(f"time zone {zone.key}"), html.Span(f"updated {data.now.astimezone(zone):%H:%M:%S}")]
+    words = f"{firing} firing, {len(data.incidents) - firing} resolved" if data.incidents else "none"
+    span = span_words(data.window, zone, data.now) if data.window is not None else updated(zone, data.now)
+    return [html.Span(words), *span]
+
+
+def what_happened(data: IncidentsData) -> Any:
+    """The timeline's card."""
+    title = "Anomalies and incidents by selection"
+    if data.timeline is None:
+        return html.Section([html.H2(title), notice("Nothing of this choice happened in this window.")], className="card")
+    return drawn("incidents", "timeline", title, data.timeline, legend(data.legend))
+
+
+def anomaly_list(data: IncidentsData, zone: ZoneInfo) -> list[Any]:
+    return anomalies.listing(data.anomalies, _kept(data), zone)
 
 
 def listing(data: IncidentsData, zone: ZoneInfo) -> Any:
     """The list on the left."""
     if not data.incidents:
-        return notice("No incident has been opened. Rules look at every minute; what they find appears here.")
+        words = (
+            "No incident of this choice in this window."
+            if data.ever
+            else "No incident has been opened. Rules look at every minute; what they find appears here."
+        )
+        return notice(words)
     opened = data.opened.incident.id if data.opened else ""
-    return html.Ul([html.Li(_entry(one, one.id == opened, zone, data.now)) for one in data.incidents])
+    return html.Ul([html.Li(_entry(one, one.id == opened, zone, data)) for one in data.incidents])
 
 
-def _entry(incident: Incident, opened: bool, zone: ZoneInfo, now: datetime) -> Any:
+def _kept(data: IncidentsData) -> dict[str, str]:
+    """The address without what it opens."""
+    return {name: value for name, value in data.query.items() if name not in ("incident", "anomaly")}
+
+
+def _entry(incident: Incident, opened: bool, zone: ZoneInfo, data: IncidentsData) -> Any:
     firing = incident.state.is_open
     return dcc.Link(
         [
             html.Div([severity_badge(incident.severity), state_badge(firing)], className="badges"),
             html.Div(incident.title, className="entry-title"),
-            html.Div([when(incident.started_at, zone), f" · {lasting(incident, now)}"], className="muted"),
+            html.Div([when(incident.started_at, zone), f" · {lasting(incident, data.now)}"], className="muted"),
         ],
-        href=with_query("/incidents", {"incident": incident.id}),
+        href=with_query(PATH, {**_kept(data), "incident": incident.id}),
         className="entry open" if opened else "entry",
     )
 
@@ -81,18 +115,40 @@ def lasting(incident: Incident, now: datetime) -> str:
 
 
 def detail(data: IncidentsData, zone: ZoneInfo) -> list[Any]:
-    """The opened incident."""
+    """The opened incident or anomaly."""
+    if data.anomaly is not None:
+        return anomalies.detail(data.anomaly, zone, data.now)
     if data.opened is None:
-        return (
-            [notice("There is no incident of this name; it may be older than what is kept.", tone="bad")] if data.asked else []
-        )
+        words = "There is no incident of this name; it may be older than what is kept."
+        return [notice(words, tone="bad")] if data.asked else []
     one = data.opened
     return [
         _head(one.incident, zone, data.now),
         _chart(one),
-        *([_contributions(one.anomaly)] if one.anomaly is not None and one.anomaly.contributions else []),
+        *(anomalies.explanation(one.anomaly, None, zone) if one.anomaly is not None else []),
+        _course(one, zone),
         _notifications(one.notifications, zone),
     ]
+
+
+def _course(one: IncidentDetail, zone: ZoneInfo) -> Any:
+    """How it went: its states, and what people said of it."""
+    rows: list[tuple[datetime, list[Any]]] = []
+    for before, state in zip([None, *one.history], one.history, strict=False):
+        if before is None or (before.state, before.severity) != (state.state, state.severity):
+            rows.append((state.updated_at, [f"{state.state.value}, {state.severity.value}", _observed(state)]))
+    for said in one.said:
+        until = ["until ", when(said.until, zone)] if said.until else ""
+        rows.append((said.at, [f"{_SAID[said.action]} (by {said.receiver})", until]))
+    if not rows:
+        return html.Section([html.H2("How it went"), html.P("Nothing is kept of it.", className="muted")], className="panel")
+    shown = [[when(at, zone), *cells] for at, cells in sorted(rows, key=lambda row: row[0])]
+    caption = "States of this incident and what people said of it"
+    return html.Section([html.H2("How it went"), table(("When", "What", "Value"), shown, caption=caption)], className="panel")
+
+
+def _observed(incident: Incident) -> str:
+    return format_value(incident.value, incident.unit)
 
 
 def _head(incident: Incident, zone: ZoneInfo, now: datetime) -> Any:
@@ -115,6 +171,7 @@ def _head(incident: Incident, zone: ZoneInfo, now: datetime) -> Any:
             html.H2(incident.title, className="incident-title"),
             html.P(incident.summary, className="prose"),
             facts(pairs),
+            *acting.on_incident(incident),
         ],
         className="panel",
     )
@@ -130,49 +187,12 @@ def _value(incident: Incident) -> str:
 
 def _chart(one: IncidentDetail) -> Any:
     unit = unit_words(METRICS[one.metric].unit) if one.metric in METRICS else ""
-    heading = html.H2(f"{METRIC_WORDS.get(one.metric, one.metric)} of {one.selector.words} ({unit})")
+    title = f"{METRIC_WORDS.get(one.metric, one.metric)} of {one.selector.words} ({unit})"
     if one.figure is None:
         return html.Section(
-            [heading, notice("No calls of this selection were recorded around this incident.")], className="card"
+            [html.H2(title), notice("No calls of this selection were recorded around this incident.")], className="card"
         )
-    graph = dcc.Graph(id="incident-graph", figure=one.figure, config=GRAPH_CONFIG, className="graph")
-    head = html.Div(heading, className="card-head")
-    return html.Section([head, html.Div(legend(one.legend), className="legend"), graph], className="card")
-
-
-def _contributions(anomaly: Anomaly) -> Any:
-    rows = []
-    ranked = sorted(anomaly.contributions, key=lambda one: -one.share)
-    for rank, part in enumerate(ranked[:MAX_PARTS], start=1):
-        unit = METRICS[part.metric].unit if part.metric in METRICS else ""
-        expected = format_range(part.lower, part.upper, unit)
-        rows.append(
-            [
-                str(rank),
-                [html.Div(METRIC_WORDS.get(part.metric, part.metric)), html.Div(part.selector.words, className="muted")],
-                format_value(part.observed, unit),
-                expected if expected != UNKNOWN else format_value(part.expected, unit),
-                _share(part.share),
-            ]
-        )
-    head = ("#", "Series", "Observed", "Expected", "Share")
-    ranking = table(head, rows, caption="Series by their share of the anomaly's score", numeric=(2, 3))
-    more = len(ranked) - MAX_PARTS
-    tail = [html.P(f"and {more} more with smaller shares", className="muted")] if more > 0 else []
-    return html.Section([html.H2("What moved"), ranking, *tail], className="panel")
-
-
-def _share(share: float) -> Any:
-    percent = max(0.0, min(1.0, share)) * 100
-    return html.Div(
-        [
-            html.Div(
-                html.Div(className="bar-fill", style={"width": f"{percent:.0f}%"}), className="bar", **extra(aria_hidden="true")
-            ),
-            html.Span(f"{percent:.0f} %"),
-        ],
-        className="share",
-    )
+    return drawn("incidents", "incident", title, one.figure, legend(one.legend))
 
 
 def _notifications(sent: tuple[Notification, ...], zone: ZoneInfo) -> Any:

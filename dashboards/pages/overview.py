@@ -7,104 +7,34 @@ from zoneinfo import ZoneInfo
 
 from dash import dcc, html
 
-from core.durations import parse_duration
 from core.types import Anomaly, Incident
 from dashboards.catalogue import CHARTS
-from dashboards.overview import OverviewData, TileData, headline
+from dashboards.comparing import PARAMETER
+from dashboards.marking import headline
+from dashboards.overview import DEFAULT_LAST, OverviewData, TileData
+from dashboards.pages.cards import card
+from dashboards.pages.controls import filters, windows
 from dashboards.pages.shell import with_query
-from dashboards.pages.words import extra, notice, severity_badge, table, tile_value, when
+from dashboards.pages.words import notice, severity_badge, table, tile_value, when
 from dashboards.selection import FILTERS
-from dashboards.window import Window
 from render.units import format_span
 
-WINDOWS: tuple[tuple[str, str], ...] = (
-    ("15m", "15 min"),
-    ("1h", "1 h"),
-    ("6h", "6 h"),
-    ("24h", "24 h"),
-    ("7d", "7 d"),
-    ("14d", "14 d"),
-    ("56d", "8 w"),
-)
-GRAPH_CONFIG: Any = {
-    "displayModeBar": False,
-    "displaylogo": False,
-    "responsive": True,
-    "doubleClick": "reset",
-    "showTips": False,
-}
 MAX_ROWS = 8
 
 _TONES = {"above": "▲", "below": "▼", "as expected": "●"}
 
 
-def layout(query: Mapping[str, str], choices: Mapping[str, list[str]]) -> Any:
+def layout(query: Mapping[str, str], choices: Mapping[str, list[Any]]) -> Any:
     """The page before its data; `query` sets what is chosen."""
     return html.Div(
         [
             html.Div([html.H1("Overview"), html.Div(id="overview-span", className="muted")], className="heading"),
-            _controls(query, choices),
+            html.Div([windows("/", DEFAULT_LAST), filters(query, choices, (*FILTERS, PARAMETER))], className="controls"),
             html.Div(id="overview-notes"),
             html.Div(id="tiles"),
-            html.Div([_card(chart.id, chart.title) for chart in CHARTS], className="grid"),
+            html.Div([card(chart.id, chart.title) for chart in CHARTS], className="grid"),
             html.Section(id="overview-anomalies", className="panel"),
         ]
-    )
-
-
-def _controls(query: Mapping[str, str], choices: Mapping[str, list[str]]) -> Any:
-    buttons = [
-        dcc.Link(words, href=with_query("/", {"last": last}), id={"type": "window", "last": last}, className="segment")
-        for last, words in WINDOWS
-    ]
-    filters = []
-    for name in FILTERS:
-        chosen = query.get(name)
-        options = choices.get(name, [])
-        if chosen and chosen not in options:
-            options = [chosen, *options]
-        filters.append(
-            html.Label(
-                [
-                    html.Span(name, className="label"),
-                    dcc.Dropdown(
-                        id={"type": "filter", "dim": name},
-                        options=options,
-                        value=chosen,
-                        placeholder=f"all {name}s",
-                        clearable=True,
-                        optionHeight=32,
-                        maxHeight=320,
-                    ),
-                ],
-                className="filter",
-            )
-        )
-    return html.Div(
-        [
-            html.Div(buttons, className="segments", role="group", **extra(aria_label="Time window")),
-            html.Div(filters, className="filters"),
-        ],
-        className="controls",
-    )
-
-
-def _card(chart_id: str, title: str) -> Any:
-    return html.Section(
-        [
-            html.Div(
-                [html.H2(title), html.Div(id={"type": "subtitle", "chart": chart_id}, className="muted")], className="card-head"
-            ),
-            html.Div(id={"type": "legend", "chart": chart_id}, className="legend"),
-            html.Div(
-                [
-                    dcc.Graph(id={"type": "graph", "chart": chart_id}, config=GRAPH_CONFIG, className="graph"),
-                    html.Div("Loading …", id={"type": "veil", "chart": chart_id}, className="veil"),
-                ],
-                className="stage",
-            ),
-        ],
-        className="card",
     )
 
 
@@ -131,22 +61,6 @@ def _tile(data: TileData) -> Any:
     )
 
 
-def span_words(window: Window, zone: ZoneInfo, now: datetime) -> list[Any]:
-    """`last 6 h · Sun 01 Mar 06:00 to 12:00 · UTC · updated 12:00:05`."""
-    lead = [html.Span(f"last {_length(window.last)}")] if window.last else []
-    parts: list[Any] = [
-        *lead,
-        html.Span([when(window.start, zone), " to ", when(window.end, zone)]),
-        html.Span(f"time zone {zone.key}"),
-        html.Span(f"updated {now.astimezone(zone):%H:%M:%S}"),
-    ]
-    return parts
-
-
-def _length(last: timedelta) -> str:
-    return next((words for text, words in WINDOWS if parse_duration(text) == last), format_span(last))
-
-
 def notes(data: OverviewData, query: Mapping[str, str], zone: ZoneInfo) -> list[Any]:
     """What a reader must know before the charts: firing incidents, no data, simulated history."""
     found: list[Any] = [_banner(incident, zone) for incident in data.firing[:3]]
@@ -162,6 +76,8 @@ def notes(data: OverviewData, query: Mapping[str, str], zone: ZoneInfo) -> list[
         )  # fmt: skip
     elif fresh.newest < window.start or (fresh.first is not None and fresh.first >= window.end):
         found.append(_elsewhere(data, query, zone))
+    if data.comparison is not None and data.comparison.words:
+        found.append(notice(data.comparison.words))
     if data.generated:
         found.append(notice("This window holds generated history: simulated calls, not your gateways' traffic."))
     return found

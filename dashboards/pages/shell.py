@@ -7,7 +7,13 @@ from dash import dcc, html
 
 from dashboards.pages.words import extra
 
-PAGES: tuple[tuple[str, str], ...] = (("/", "Overview"), ("/forecast", "Forecast"), ("/incidents", "Incidents"))
+PAGES: tuple[tuple[str, str], ...] = (
+    ("/", "Overview"),
+    ("/objectives", "Objectives"),
+    ("/incidents", "Incidents"),
+    ("/forecast", "Forecast"),
+    ("/pipeline", "Pipeline"),
+)
 REFRESH_MS = 10_000
 
 INDEX = """<!DOCTYPE html>
@@ -22,22 +28,22 @@ INDEX = """<!DOCTYPE html>
     <body>
         <a class="skip" href="#page">Skip to content</a>
         {%app_entry%}
-        <footer>
+        <div hidden>
             {%config%}
             {%scripts%}
             {%renderer%}
-        </footer>
+        </div>
     </body>
 </html>"""
 """`early.js` sets the theme before anything is painted."""
 
 
-def layout(*, account: bool = False) -> Any:
-    """The frame that stays while pages change; with a way to the account where people log in."""
+def layout(*, account: bool = False, zone: str = "UTC") -> Any:
+    """The frame that stays while pages change; with a way to the account where people log in; `zone` is the configured one."""
     return html.Div(
         [
             dcc.Location(id="url", refresh="callback-nav"),
-            dcc.Store(id="look", data={"mode": "light", "narrow": False, "ready": False}),
+            dcc.Store(id="look", data={"mode": "light", "narrow": False, "zone": "", "ready": False}),
             dcc.Store(id="zoom"),
             dcc.Interval(id="tick", interval=REFRESH_MS),
             html.Header(
@@ -53,13 +59,16 @@ def layout(*, account: bool = False) -> Any:
                     html.Div(id="status", className="status", **extra(aria_live="polite")),
                     *([html.A("Account", href="/account", className="button quiet")] if account else []),
                     html.Button(
+                        "Time", id="zone-button", name=zone, className="button quiet", title="Switch the zone of all clocks"
+                    ),
+                    html.Button(
                         "Theme", id="theme-button", className="button quiet", title="Switch between light, dark and automatic"
                     ),
                 ],
                 className="top",
             ),
             html.Main(html.Div("Loading …", className="notice notice-quiet"), id="page", tabIndex=-1),
-            html.Div(id="foot", className="foot"),
+            html.Footer(id="foot", className="foot"),
         ],
         className="shell",
     )

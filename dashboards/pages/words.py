@@ -9,6 +9,7 @@ from dash import html
 
 from core.types import Severity
 from dashboards.look import Entry
+from render.parts import MarkKind
 
 _SEVERITY = {
     Severity.CRITICAL: ("◆", "Critical", "critical"),
@@ -16,6 +17,15 @@ _SEVERITY = {
     Severity.INFO: ("●", "Info", "info"),
 }
 """Shape, word and class: never told by colour alone."""
+
+_MARKS: dict[str, str] = {
+    MarkKind.ANOMALY: "▼",
+    MarkKind.INCIDENT: "◆",
+    MarkKind.QUIET: "■",
+    MarkKind.CHANGE: "★",
+    MarkKind.MADE: "⬟",
+}
+"""The symbols of `render/marks.py`, for legends."""
 
 
 def extra(**attributes: str) -> dict[str, Any]:
@@ -64,13 +74,19 @@ def tile_value(number: str, unit: str = "") -> Any:
     return html.Div([number, html.Span(f" {unit}", className="tile-unit")], className="tile-value")
 
 
+def tile(title: str, value: Any, foot: str) -> Any:
+    """A number with its name above and a remark below it."""
+    below = html.Div(html.Span(foot, className="muted"), className="tile-foot")
+    return html.Div([html.Div(title, className="tile-title"), value, below], className="tile")
+
+
 def legend(entries: Sequence[Entry]) -> list[Any]:
     """A chart's legend: buttons that hide a line or bring it back."""
     return [
         html.Button(
             [
                 html.Span(
-                    "▼" if entry.kind == "marker" else "",
+                    _MARKS.get(entry.name, "▼") if entry.kind == "marker" else "",
                     className=f"swatch swatch-{entry.kind} swatch-{entry.dash}",
                     style={"color": entry.color},
                     **extra(aria_hidden="true"),

@@ -283,6 +283,7 @@ def test_a_job_that_is_late_makes_it_unready(client: httpx.Client, service: Serv
 def test_the_api_describes_itself_and_loads_nothing_from_elsewhere(client: httpx.Client) -> None:
     paths = get(client, "/api/v1/openapi.json")["paths"]
     assert "/api/v1/series" in paths
+    assert [paths[open_]["get"].get("security") for open_ in ("/healthz", "/readyz", "/metrics")] == [[], [], None]
     assert not [path for path in paths if path.startswith(("/internal", "/_dash"))]
     names = {parameter["name"] for parameter in paths["/api/v1/series"]["get"]["parameters"]}
     assert {"metric", "from", "to", "last", "step", "by", "provider", "tenant"} <= names
@@ -291,7 +292,14 @@ def test_the_api_describes_itself_and_loads_nothing_from_elsewhere(client: httpx
 
 
 def test_pages_are_html_and_what_is_missing_is_404(client: httpx.Client) -> None:
-    for path, status in (("/", 200), ("/forecast", 200), ("/incidents", 200), ("/nowhere", 404)):
+    for path, status in (
+        ("/", 200),
+        ("/objectives", 200),
+        ("/incidents", 200),
+        ("/forecast", 200),
+        ("/pipeline", 200),
+        ("/nowhere", 404),
+    ):
         answer = client.get(path, headers={"Accept": "text/html"})
         assert answer.status_code == status
         assert "https://" not in answer.text.replace("https://dash-version", "")

@@ -33,6 +33,7 @@ def test_people_log_in_and_out(browser: Browser, tmp_path: Path) -> None:
                 page.get_by_role("button", name="Log in").click()
                 expect(page).to_have_url(f"{server.address}/incidents")
                 expect(page.locator("#incidents-list")).to_contain_text("No incident has been opened")
+                page.wait_for_function("document.documentElement.dataset.may === 'operate'")
 
                 page = shown.open(f"{server.address}/api/docs")
                 expect(page.get_by_text("One metric over time", exact=True).first).to_be_visible()

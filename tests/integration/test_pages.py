@@ -10,11 +10,19 @@ from typing import Any, Literal
 
 import pandas as pd
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from core.series import ALL_CALLS
-from core.types import SeriesRequest
-from storage import series
+from core.types import Action, SeriesRequest
+from render.units import format_value
+from storage import health, series
+from storage.audit import read_audit
+from storage.masks import read_masks
+from storage.silences import read_actions
+from storage.spans import read_spans
+from storage.transaction_series import read_counts
+from storage.transactions import count_transactions, write_definitions
 from tests.support.browser import DESKTOP, PHONE, BrowserPage
 from tests.support.data import REPOSITORY
 from tests.support.web import Service, filled_service
@@ -23,7 +31,14 @@ Mode = Literal["light", "dark"]
 
 SCREENSHOTS = REPOSITORY / "screenshots"
 ZONE = "Europe/Berlin"
-PAGES = {"overview": "/?last=6h", "forecast": "/forecast", "incidents": "/incidents"}
+PAGES = {
+    "overview": "/?last=6h",
+    "objectives": "/objectives?objective=few%20errors",
+    "incidents": "/incidents",
+    "forecast": "/forecast",
+    "pipeline": "/pipeline",
+}
+TRANSACTIONS = [{"name": "orders", "selector": {"service": "orders"}, "thresholds": ["100ms"]}]
 READY = """() => {
     const charts = [...document.querySelectorAll('.js-plotly-plot')].filter(chart => chart.offsetParent !== null);
     const veils = [...document.querySelectorAll('.veil')];
@@ -34,7 +49,11 @@ READY = """() => {
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with filled_service(tmp_path_factory.mktemp("pages"), days=8, per_minute=60, time_zone=ZONE) as running:
+    folder = tmp_path_factory.mktemp("pages")
+    with filled_service(folder, days=8, per_minute=60, time_zone=ZONE, transactions=TRANSACTIONS) as running:
+        end, definitions = running.filled.end, [one.definition for one in running.settings.transactions]
+        write_definitions(running.store, definitions, end - timedelta(hours=3), 1)
+        count_transactions(running.store, definitions, end - timedelta(days=1), end, 1)
         yield running
 
 
@@ -46,6 +65,13 @@ def opened(shown: BrowserPage, address: str, mode: Mode = "light") -> Page:
     return page
 
 
+def serious_barriers(page: Page) -> list[str]:
+    """What axe-core calls serious or critical, in its words."""
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    bad = [one for one in found if one["impact"] in ("serious", "critical")]
+    return [f"{one['id']}: {[node['target'] for node in one['nodes'][:3]]} {one['help']}" for one in bad]
+
+
 def chart(page: Page, name: str) -> dict[str, list[Any]]:
     """Values by trace of an overview's chart, as the browser has them."""
     script = """name => Object.fromEntries([...document.querySelectorAll('.dash-graph')]
@@ -55,19 +81,19 @@ def chart(page: Page, name: str) -> dict[str, list[Any]]:
     return values
 
 
-@pytest.mark.parametrize("mode", ["light", "dark"])
-@pytest.mark.parametrize("width", [DESKTOP, PHONE])
+@pytest.mark.parametrize(("width", "mode"), [(DESKTOP, "light"), (PHONE, "dark")])
 @pytest.mark.parametrize("name", PAGES)
 def test_each_page_is_drawn_without_a_complaint(browser: Browser, service: Service, name: str, width: int, mode: Mode) -> None:
     with BrowserPage(browser, width=width, timeout_s=40) as shown:
         page = opened(shown, service.address + PAGES[name], mode)
         shown.screenshot(SCREENSHOTS / f"{name}-{width}-{mode}.png")
         wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert wider <= 2, "the page scrolls sideways"
+        assert wider <= 0, "the page scrolls sideways"
         ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert (ground == "rgb(14, 19, 26)") is (mode == "dark")
         line = page.evaluate("[...document.querySelectorAll('.js-plotly-plot')].at(0).layout.font.color")
         assert line == ("#e6eaf1" if mode == "dark" else "#1b2330")
+        assert serious_barriers(page) == []
         shown.assert_clean()
 
 
@@ -85,6 +111,84 @@ def test_the_numbers_on_the_page_are_the_stores(browser: Browser, service: Servi
         expect(page.locator("#status")).to_contain_text("live")
         expect(page.locator("#status")).to_contain_text("1 firing")
         expect(page.locator(".foot")).to_contain_text("3 dead letters")
+        shown.assert_clean()
+
+
+def test_objectives_show_what_the_store_says(browser: Browser, service: Service) -> None:
+    end = service.filled.end
+    asked = read_spans(service.store, "error_rate", [(end - timedelta(days=30), end)], ALL_CALLS)
+    rate = float(asked["value"].iloc[0])
+    counted = read_counts(service.store, service.settings.transactions[0].definition, end - timedelta(days=7), end, 3600)
+    with BrowserPage(browser, timeout_s=40) as shown:
+        page = opened(shown, service.address + PAGES["objectives"])
+        row = page.locator("#objectives-body tbody tr", has_text="few errors")
+        expect(row).to_contain_text(format_value(rate, "1"))
+        expect(row).to_contain_text(f"{1 - rate / 0.05:.2%}".replace("%", " %"))
+        expect(row).to_contain_text("✓ kept")
+        expect(page.locator("#objectives-body")).to_contain_text("3 d and 6 h")
+        transaction = page.locator("#objectives-body tbody tr", has_text="service orders")
+        expect(transaction).to_contain_text(f"{int(counted['total'].sum()):,}")
+        expect(page.locator(".legend-item", has_text="new version").first).to_be_visible()
+        page.get_by_role("link", name="fast", exact=True).click()
+        page.wait_for_url("**/objectives?*objective=fast*")
+        expect(page.get_by_role("heading", name="fast: all traffic")).to_be_visible()
+        shown.assert_clean()
+
+
+def test_the_pipeline_shows_what_came_in_and_what_was_left_out(browser: Browser, service: Service) -> None:
+    held = {one.name: one for one in health.table_sizes(service.store)}
+    with BrowserPage(browser, timeout_s=40) as shown:
+        page = opened(shown, service.address + "/pipeline?last=1h")
+        body = page.locator("#pipeline-body")
+        expect(body.locator("tbody tr", has_text="not_json").first).to_contain_text("3")
+        expect(body).to_contain_text("no JSON, text of 1 bytes kept")
+        expect(body.locator("tbody tr", has_text="tenant_1m")).to_contain_text(f"{held['tenant_1m'].rows:,}")
+        expect(body.locator("tbody tr", has_text="detection")).to_contain_text("10 s")
+        shown.assert_clean()
+
+
+def test_an_earlier_time_is_drawn_beside_this_one(browser: Browser, service: Service) -> None:
+    end = service.filled.end - timedelta(days=1)
+    request = SeriesRequest(metric="tps", start=end - timedelta(hours=1), end=end, step_s=60, selector=ALL_CALLS)
+    stored = series.read_series(service.store, request)["value"].tolist()
+    with BrowserPage(browser, timeout_s=40) as shown:
+        page = opened(shown, service.address + "/?last=1h&compare=1d")
+        drawn = chart(page, "tps")
+        assert {"observed", "busiest second", "the day before", "incident"} <= set(drawn)
+        assert [value for value in drawn["the day before"] if value in stored][:50]
+        expect(page.locator(".filter", has_text="compare with")).to_contain_text("the day before")
+        with page.expect_download() as download:
+            page.locator(".card", has_text="Transactions per second").get_by_role("button", name="CSV").click()
+        table = pd.read_csv(io.BytesIO(download.value.path().read_bytes()), comment="#")
+        assert table["observed"].dropna().tolist()[-60:] == pytest.approx(chart(page, "tps")["observed"][-60:], abs=1e-6)
+        page.get_by_role("button", name=f"Time: {ZONE}").click()
+        expect(page.locator("#overview-span")).to_contain_text("time zone UTC")
+        shown.assert_clean()
+
+
+def test_people_act_from_the_page_and_it_is_noted(browser: Browser, service: Service) -> None:
+    with BrowserPage(browser, timeout_s=40) as shown:
+        page = opened(shown, service.address + "/incidents?incident=i-slow")
+        page.get_by_role("button", name="Acknowledge").click()
+        expect(page.get_by_role("dialog")).to_contain_text("It is not repeated any more")
+        page.get_by_role("button", name="Do it").click()
+        expect(page.locator("#act-said")).to_have_text("Noted: acknowledge.")
+        said = read_actions(service.store, service.filled.start)
+        assert [(one.incident_id, one.action) for one in said] == [("i-slow", Action.ACKNOWLEDGE)]
+        assert [event.action for event in read_audit(service.store, 1)] == ["POST /api/v1/incidents/{incident_id}/actions"]
+
+        page.locator("#incidents-anomalies").get_by_role("link", name="Error rate of provider openai").click()
+        page.wait_for_url("**/incidents?anomaly=a-outage")
+        page.get_by_role("button", name="Mark as expected").click()
+        page.get_by_role("button", name="Do it").click()
+        expect(page.get_by_role("alert")).to_contain_text("Say why")
+        page.get_by_label("Why").fill("A test of the provider")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        expect(page.locator("#act-said")).to_have_text("Noted: mark as expected.")
+        mask = read_masks(service.store)[0]
+        assert (mask.anomaly_id, mask.why, mask.who) == ("a-outage", "A test of the provider", "local")
+        expect(page.locator("#incident-detail")).to_contain_text("Marked as expected")
         shown.assert_clean()
 
 

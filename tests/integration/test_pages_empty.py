@@ -26,6 +26,12 @@ def test_a_service_without_a_call_says_what_to_do(browser: Browser, tmp_path: Pa
                 expect(page.locator("#forecast-words")).to_contain_text("There is no forecast yet: no calls have been recorded")
                 page.get_by_role("link", name="Incidents", exact=True).click()
                 expect(page.locator("#incidents-list")).to_contain_text("No incident has been opened")
+                page.get_by_role("link", name="Objectives").click()
+                expect(page.locator("#objectives-body")).to_contain_text("No objective is configured")
+                expect(page.locator("#objectives-body")).to_contain_text("No transaction is configured")
+                page.get_by_role("link", name="Pipeline").click()
+                expect(page.locator("#pipeline-body")).to_contain_text("Nothing has been read from Kafka")
+                expect(page.locator("#pipeline-body")).to_contain_text("Every record could be read")
                 shown.assert_clean()
 
                 store.close()

@@ -12,10 +12,11 @@ import pandas as pd
 from alerts.post import Envelope, Receipt, ReceiverUnavailable
 from alerts.repository import WindowQuery
 from core.capacity import LimitOutlook
-from core.config import ReceiverSettings
+from core.config import ObjectiveSettings, ReceiverSettings
 from core.errors import DeliveryRefused, StoreError
 from core.masks import Mask
 from core.series import Selector
+from core.transactions import Transaction
 from core.types import Anomaly, DeliveryState, Incident, IncidentAction, JobState, Notification, Silence, Watermark
 from storage.spent import Spending
 
@@ -40,6 +41,7 @@ class MemoryRepository:
         self.stored_silences: list[Silence] = []
         self.said: list[IncidentAction] = []
         self.in_spans: pd.DataFrame | None = None
+        self.in_shares: pd.DataFrame | None = None
         self.live: pd.DataFrame | None = None
         self.unread = 0
         self.masks: dict[str, Mask] = {}
@@ -127,6 +129,11 @@ class MemoryRepository:
         if unit_s == 1:
             return self.live if self.live is not None else pd.DataFrame(columns=["span", *by, "calls", "value"])
         return self.in_spans if self.in_spans is not None else pd.DataFrame(columns=["span", *by, "calls", "value"])
+
+    def shares(
+        self, objective: ObjectiveSettings, transaction: Transaction, spans: Sequence[tuple[datetime, datetime]]
+    ) -> pd.DataFrame:
+        return self.in_shares if self.in_shares is not None else pd.DataFrame(columns=["span", "calls", "bad", "value"])
 
     def spent(self, of: Spending, start: datetime, end: datetime, selector: Selector, by: tuple[str, ...]) -> pd.DataFrame:
         """What each group spends in an hour, from `START` on."""

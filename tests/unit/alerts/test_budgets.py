@@ -7,12 +7,13 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import pytest
 
-from alerts.budget import Period, judge_budget, period_at, used_up_at
+from alerts.budget import judge_budget, period_at, used_up_at
 from alerts.memory import AlertMemory
 from alerts.pipeline import evaluate
 from alerts.usage import FRESH, UsageMemory
 from core.clock import FakeClock
 from core.config import BudgetRule, Settings
+from core.periods import Period
 from core.types import NotifyReason, Severity
 from tests.unit.alerts.builders import HOOK
 from tests.unit.alerts.memory import START, MemoryRepository

@@ -10,6 +10,7 @@ from scipy import stats
 from analytics.baseline import Baselines, Expected
 from analytics.features import Floats, counting_variance, transform
 from analytics.silence import Silence, score_silence, usual_gaps, widen_by_gaps
+from core.calendars import SLOTS
 from core.series import Selector
 
 NAMES = ["a", "b"]
@@ -85,9 +86,9 @@ def test_selections_that_come_in_bursts_may_pause_as_usual() -> None:
     gaps = usual_gaps(bursts, model)
     assert gaps[0] == pytest.approx(50.0)
     assert gaps[1] == 0.0
-    flat = {"tps": np.repeat(model.center["tps"][:, :1], 168, axis=1)}
+    flat = {"tps": np.repeat(model.center["tps"][:, :1], SLOTS, axis=1)}
     selectors = (Selector.of(tenant="a"), Selector.of(tenant="b"))
-    scale = {"tps": np.repeat(model.scale["tps"][:, :1], 168, axis=1)}
+    scale = {"tps": np.repeat(model.scale["tps"][:, :1], SLOTS, axis=1)}
     before = Baselines(selectors=selectors, time_zone="UTC", center=flat, scale=scale, samples=scale)
     after = widen_by_gaps(before, gaps)
     times = pd.date_range("2026-03-02", periods=60, freq="min", tz="UTC")

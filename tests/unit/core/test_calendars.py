@@ -114,10 +114,12 @@ def test_countries_files_and_tenants(tmp_path: Path) -> None:
         )
     )
     assert {date(2026, 1, 6), date(2026, 10, 3)} <= calendars.common.days_off
+    assert calendars.common.names[date(2025, 4, 18)] == calendars.common.names[date(2026, 4, 3)] != ""
     kyoto, acme, other = (calendars.of(Selector.of(tenant=name)) for name in ("kyoto", "acme", "other"))
     assert (kyoto.time_zone, kyoto.days_off) == ("Asia/Tokyo", calendars.common.days_off)
     assert acme.time_zone == "Europe/Berlin"
     assert date(2026, 5, 2) in acme.days_off
+    assert not acme.names
     assert date(2026, 10, 3) not in acme.days_off
     assert other is calendars.common is calendars.of(Selector())
     groups = calendars.groups([Selector(), Selector.of(tenant="acme"), Selector.of(service="x")])

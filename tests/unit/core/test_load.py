@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core.config import AbsenceRule, AnomalyRule, ForecastRule, PipelineRule, Settings
+from core.config import AbsenceRule, AnomalyRule, ForecastRule, ObjectiveRule, PipelineRule, Settings
 from core.errors import ConfigError
 from core.load import load_settings
 
@@ -20,7 +20,9 @@ def test_everything_runs_with_no_file_at_all() -> None:
     settings = load_settings(None, {})
     assert settings.store.url.startswith("chdb://")
     assert settings.kafka.brokers == ()
-    assert [type(rule) for rule in settings.rules] == [AnomalyRule, AbsenceRule, ForecastRule, PipelineRule]
+    assert [type(rule) for rule in settings.rules] == [
+        AnomalyRule, AbsenceRule, ForecastRule, PipelineRule, AbsenceRule, ObjectiveRule,
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from plotly.utils import PlotlyJSONEncoder
 
-from core.series import Selector
+from core.series import Selector, selection_of
 from core.types import DeliveryState, IncidentState, Notification, NotifyReason
-from dashboards.incidents import IncidentDetail, IncidentsData, around, selector_of, without_urls
+from dashboards.incidents import IncidentDetail, IncidentsData, without_urls
 from dashboards.pages import incidents as page
+from dashboards.pages.anomalies import MAX_PARTS
+from dashboards.series_chart import around
 from tests.unit.dashboards.builders import NOON, a_contribution, an_anomaly, an_incident
 
 UTC = ZoneInfo("UTC")
@@ -54,19 +56,19 @@ def opened(**changed: Any) -> IncidentsData:
 
 def test_the_chart_begins_an_hour_before_and_ends_soon_after() -> None:
     ended = an_incident(state=IncidentState.RESOLVED, resolved_at=NOON + timedelta(minutes=10))
-    window = around(ended, NOON + 10 * HOUR)
+    window = around(ended.started_at, ended.resolved_at, NOON + 10 * HOUR)
     assert (window.start, window.end) == (NOON - HOUR, NOON + timedelta(minutes=41))
     assert window.step_s == 60
 
 
 def test_the_chart_of_a_firing_incident_ends_now_and_a_long_one_begins_earlier() -> None:
-    window = around(an_incident(), NOON + 5 * HOUR)
+    window = around(NOON, None, NOON + 5 * HOUR)
     assert window.end >= NOON + 5 * HOUR
     assert window.start <= NOON - 5 * HOUR
 
 
 def test_labels_that_are_dimensions_select_calls() -> None:
-    assert selector_of(an_incident(labels={"provider": "openai", "team": "x"})) == Selector.of(provider="openai")
+    assert selection_of({"provider": "openai", "team": "x"}) == Selector.of(provider="openai")
 
 
 def test_addresses_are_left_out_of_errors() -> None:
@@ -128,6 +130,6 @@ def test_a_value_is_told_with_the_edge_that_it_crossed(changed: dict[str, Any], 
 
 
 def test_a_long_ranking_is_cut_and_says_so() -> None:
-    parts = tuple(a_contribution("error_rate") for _ in range(page.MAX_PARTS + 3))
+    parts = tuple(a_contribution("error_rate") for _ in range(MAX_PARTS + 3))
     html = written(page.detail(opened(anomaly=an_anomaly(contributions=parts)), UTC))
     assert "and 3 more with smaller shares" in html

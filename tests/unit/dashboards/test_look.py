@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 import pandas as pd
+import pytest
 
 from dashboards.look import Look, for_page, read_look
 from render.figures import forecast_fan, timeseries
@@ -75,3 +76,19 @@ def test_what_a_browser_says_is_not_trusted() -> None:
         mode="dark", narrow=True, hidden=frozenset({"a/b"})
     )
     assert len(read_look({"hidden": [str(n) for n in range(1000)]}).hidden) == 50
+
+
+@pytest.mark.parametrize(
+    ("named", "zone"),
+    [
+        ("Europe/Berlin", "Europe/Berlin"),
+        ("UTC", "UTC"),
+        ("", ""),
+        ("Mars/Olympus", ""),
+        ("../../etc/passwd", ""),
+        (7, ""),
+        (None, ""),
+    ],
+)
+def test_a_zone_is_one_that_there_is(named: object, zone: str) -> None:
+    assert read_look({"zone": named}).zone == zone

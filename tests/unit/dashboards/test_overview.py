@@ -3,7 +3,8 @@ from datetime import timedelta
 import pytest
 
 from core.series import ALL_CALLS, Direction, Selector
-from dashboards.overview import headline, judge, marks_for, since
+from dashboards.marking import headline, marks_for
+from dashboards.overview import judge, since
 from tests.unit.dashboards.builders import NAN, NOON, OPENAI, a_contribution, an_anomaly
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from core.types import QUANTILE_COLUMNS
 from render.figures import forecast_fan, is_empty, missing_columns, tick_format, timeseries
-from render.parts import Band, Instant, Limit, Line, Mark, Span
+from render.parts import Band, Limit, Line, Mark, Span
 from render.theme import DARK, LIGHT, Theme
 
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -61,17 +61,6 @@ def test_the_band_lies_under_the_lines_and_is_named_once() -> None:
     assert [trace.showlegend for trace in (lower, upper, expected)] == [False, None, False]
     assert upper.customdata[0] == "0.5 to 2.5 calls/s"
     assert fig.layout.showlegend is True
-
-
-def test_a_change_is_a_dotted_line_that_carries_its_text() -> None:
-    changes = [
-        Instant(at=START + timedelta(minutes=2), text="deploy: <b>7</b>"),
-        Instant(at=START - timedelta(hours=1), text="out"),
-    ]
-    fig = timeseries([line([1.0, 2.0])], SPAN, "calls/s", LIGHT, changes=changes)
-    assert [(shape.x0, shape.x1, shape.line.dash) for shape in fig.layout.shapes] == [("2026-03-02T12:02:00",) * 2 + ("dot",)]
-    assert fig.data[-1].customdata[0] == "deploy: &lt;b&gt;7&lt;/b&gt;"
-    assert fig.data[-1].yaxis == "y2"
 
 
 def test_a_mark_shades_its_span_up_to_the_edge_and_carries_its_text() -> None:

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from render.units import format_number, format_range, format_span, format_value, scale_for
+from render.units import format_bytes, format_number, format_range, format_span, format_value, scale_for
 
 NAN = float("nan")
 
@@ -73,3 +73,10 @@ def test_the_scale_of_nothing_is_the_plain_one() -> None:
 )
 def test_durations_have_two_parts_at_most(duration: timedelta, text: str) -> None:
     assert format_span(duration) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(0, "0 B"), (999, "999 B"), (3_240, "3.24 kB"), (20_200_000, "20.2 MB"), (7 * 10**15, "7,000 TB")]
+)
+def test_bytes_are_told_in_the_unit_that_fits(count: int, words: str) -> None:
+    assert format_bytes(count) == words

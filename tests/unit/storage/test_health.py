@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 from storage.calls import insert_calls
 from storage.contract import Store
-from storage.health import ping, stats
+from storage.health import ping, stats, table_sizes
 from tests.unit.storage.batches import at, batch
 
 
@@ -23,3 +23,12 @@ def test_what_is_kept_is_counted(store: Store) -> None:
 
 def test_ping_returns(store: Store) -> None:
     ping(store)
+
+
+def test_tables_are_told_by_their_size(store: Store) -> None:
+    insert_calls(store, batch([{"ts": at(0)}]))
+    found = table_sizes(store)
+    assert [one.bytes for one in found] == sorted((one.bytes for one in found), reverse=True)
+    calls = next(one for one in found if one.name == "calls")
+    assert calls.rows >= 1
+    assert calls.parts >= 1

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 from core.types import JobState
 from storage.contract import Store
-from storage.jobs import read_job, read_jobs, write_job
+from storage.jobs import count_failures, read_job, read_jobs, write_job
 
 AT = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 
@@ -41,3 +41,12 @@ def test_every_job_is_listed_once_by_name(store: Store) -> None:
 def test_a_job_that_never_reported_is_none(store: Store) -> None:
     assert read_job(store, "detect") is None
     assert read_jobs(store) == []
+
+
+def test_a_failure_counts_once_however_often_it_is_reported(store: Store) -> None:
+    before = count_failures(store, AT).get("flaky", 0)
+    for _ in range(3):
+        write_job(store, _state("flaky", None, "broke"), 9)
+    write_job(store, _state("flaky", AT), 9)
+    assert count_failures(store, AT)["flaky"] == before + 1
+    assert "flaky" not in count_failures(store, AT + timedelta(seconds=1))

@@ -4,16 +4,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from dashboards.callbacks import read_query, zoomed
+from dashboards.wiring.zoom import zoomed
 from tests.unit.dashboards.builders import NOON
 
 UTC = ZoneInfo("UTC")
-
-
-def test_a_query_is_read_whatever_it_holds() -> None:
-    assert read_query("?last=6h&provider=openai&provider=mistral&empty=") == {"last": "6h", "provider": "mistral"}
-    assert read_query(None) == read_query("") == {}
-    assert read_query("?route=%2Fa%20b%3Cscript%3E") == {"route": "/a b<script>"}
 
 
 def test_a_dragged_span_is_read_in_the_pages_zone() -> None:

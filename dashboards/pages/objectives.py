@@ -1,0 +1,221 @@
+"""The objectives page: layout, and the HTML of what `dashboards.objectives_page` has read."""
+
+import math
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from dash import dcc, html
+
+from core.burning import PERIOD
+from core.series import Selector
+from dashboards.catalogue import METRIC_WORDS
+from dashboards.objectives import Standing
+from dashboards.objectives_page import DEFAULT_LAST, Drawn, ObjectivesData
+from dashboards.pages.cards import drawn
+from dashboards.pages.controls import slow_tick, span_words, windows
+from dashboards.pages.shell import with_query
+from dashboards.pages.words import facts, legend, notice, table, tile, tile_value, when
+from dashboards.transactions import Counted
+from render.units import format_number, format_span, format_value, unit_words
+
+PATH = "/objectives"
+_KEPT = {True: ("✓ kept", "good"), False: ("✕ not kept", "bad"), None: ("– cannot be told", "quiet")}
+
+
+def layout() -> Any:
+    """The page before its data."""
+    return html.Div(
+        [
+            slow_tick("objectives"),
+            html.Div([html.H1("Objectives"), html.Div(id="objectives-span", className="muted")], className="heading"),
+            html.Div(windows(PATH, DEFAULT_LAST), className="controls"),
+            html.Div(notice("Loading …"), id="objectives-body"),
+        ]
+    )
+
+
+def body(data: ObjectivesData, zone: ZoneInfo) -> list[Any]:
+    """Objectives, the chosen one, transactions, the chosen one."""
+    return [
+        _standings(data),
+        *([_objective(data.objective), _charts(data)] if data.objective is not None else []),
+        _counted(data),
+        *([_transaction(data.transaction, data, zone)] if data.transaction is not None else []),
+    ]
+
+
+def summary(data: ObjectivesData, zone: ZoneInfo, now: datetime) -> list[Any]:
+    return [html.Span(f"objectives over {format_span(PERIOD)}"), *span_words(data.window, zone, now)]
+
+
+def _standings(data: ObjectivesData) -> Any:
+    if not data.standings:
+        words = [
+            "No objective is configured. Name targets under ", html.Code("objectives"), "; ",
+            html.Code("tpscope objectives suggest"), " proposes some from your history."
+        ]  # fmt: skip
+        return html.Section([html.H2("Objectives"), notice(*words)], className="panel")
+    head = ("Objective", "Target", "Was", "State", "Hours met", "Budget left", "Burn, last hour")
+    rows = [_row(one, data) for one in data.standings]
+    caption = f"Objectives over the last {format_span(PERIOD)}"
+    return html.Section(
+        [html.H2(f"Objectives, last {format_span(PERIOD)}"), table(head, rows, caption=caption, numeric=(2, 4, 5, 6))],
+        className="panel",
+    )
+
+
+def _row(one: Standing, data: ObjectivesData) -> list[Any]:
+    words, tone = _KEPT[one.kept]
+    name = one.objective.name
+    opened = data.objective is not None and data.objective.objective.name == name
+    href = with_query(PATH, {**data.window.query, "objective": name})
+    what = f"{METRIC_WORDS[one.objective.metric]} of {one.selector.words}"
+    return [
+        [dcc.Link(name, href=href, className="open-name" if opened else None), html.Div(what, className="muted")],
+        _target(one),
+        format_value(one.value, one.unit),
+        html.Span(words, className=f"verdict verdict-{tone}"),
+        _percent(one.attained) if one.objective.at_most is not None else "–",
+        "–" if one.left is None else html.Span(_percent(one.left), className=_budget_class(one.left)),
+        format_number(one.burns[0].long) if one.burns and one.burns[0].long == one.burns[0].long else "–",
+    ]
+
+
+def _target(one: Standing) -> str:
+    target = one.objective
+    if target.at_most is not None:
+        return f"at most {format_value(target.at_most, one.unit)}"
+    return f"at least {format_value(target.at_least or math.nan, one.unit)}"
+
+
+def _objective(one: Standing) -> Any:
+    """The chosen objective's numbers, and its burn rates."""
+    tiles = [
+        tile("Target", tile_value(_target(one)), one.objective.description or METRIC_WORDS[one.objective.metric]),
+        tile(f"Over {format_span(PERIOD)}", tile_value(format_value(one.value, one.unit)), f"{one.calls:,} calls"),
+    ]
+    if one.objective.at_most is not None:
+        tiles.append(tile("Hours that met it", tile_value(_percent(one.attained)), "of the hours with calls"))
+    if one.left is not None:
+        tiles.append(tile("Budget left", tile_value(_percent(one.left)), _lasts(one)))
+    return html.Section(
+        [html.H2(f"{one.objective.name}: {one.selector.words}"), html.Div(tiles, className="tiles"), *_burns(one)],
+        className="panel",
+    )
+
+
+def _lasts(one: Standing) -> str:
+    if one.left is not None and one.left <= 0:
+        return "used up"
+    return "lasts" if one.exhausted is None else f"used up in {format_span(one.exhausted)} as in the last hour"
+
+
+def _burns(one: Standing) -> list[Any]:
+    if not one.burns:
+        words = "Only a share of bad calls has an error budget that can burn."
+        if one.objective.at_least is not None:
+            words = f"{words} Whether so much would be possible is told by the forecast page: here it was never asked for."
+        return [html.P(words, className="muted")]
+    rows = [
+        [
+            f"{format_span(burn.pair.long)} and {format_span(burn.pair.short)}",
+            _rate(burn.long),
+            _rate(burn.short),
+            format_number(burn.pair.burn),
+            html.Span("▲ burns too fast" if burn.burning else "● slow enough",
+                      className=f"verdict verdict-{'bad' if burn.burning else 'good'}"),
+        ]
+        for burn in one.burns
+    ]  # fmt: skip
+    head = ("Windows", "Burn over the long one", "Over the short one", "Both at most", "Verdict")
+    caption = "Burn rates of the error budget: 1 uses it up in the whole period"
+    return [
+        html.H3("Burn rates"),
+        table(head, rows, caption=caption, numeric=(1, 2, 3)),
+        html.P(f"{caption}.", className="muted"),
+    ]
+
+
+def _charts(data: ObjectivesData) -> Any:
+    one = data.objective
+    assert one is not None
+    what = f"{METRIC_WORDS[one.objective.metric]} of {one.selector.words}"
+    cards = [_card("objective", f"{what} ({unit_words(one.unit)})", data.value, "every hour")]
+    if one.objective.at_most is not None:
+        cards.append(_card("attained", "Hours that met the target (%)", data.attained, "every day"))
+    if one.left is not None:
+        cards.append(_card("budget", "Error budget left (% of the period's)", data.budget, "every hour"))
+    return html.Div(cards, className="grid")
+
+
+def _counted(data: ObjectivesData) -> Any:
+    if not data.counted:
+        words = ["No transaction is configured. Name what you count under ", html.Code("transactions"), "."]
+        return html.Section([html.H2("Transactions"), notice(*words)], className="panel")
+    rows = [_transaction_row(one, data) for one in data.counted]
+    head = ("Transaction", "Which calls", "Counted", "Good", "Good and fast", "Version")
+    return html.Section(
+        [html.H2("Transactions"), table(head, rows, caption="Transactions in this window", numeric=(2, 3))], className="panel"
+    )
+
+
+def _transaction_row(one: Counted, data: ObjectivesData) -> list[Any]:
+    href = with_query(PATH, {**data.window.query, "transaction": one.definition.name})
+    within = ", ".join(f"{_percent(share)} within {format_value(limit, 'ms')}" for limit, share in one.within)
+    return [
+        [dcc.Link(one.definition.name, href=href), html.Div(one.definition.description, className="muted")],
+        _which(one),
+        f"{one.calls:,}",
+        _percent(one.good),
+        within or "–",
+        html.Code(one.definition.version),
+    ]
+
+
+def _which(one: Counted) -> str:
+    parts = (f"{name} {' or '.join(values)}" for name, values in one.definition.selector)
+    return ", ".join(parts) or Selector().words
+
+
+def _transaction(one: Counted, data: ObjectivesData, zone: ZoneInfo) -> Any:
+    name = one.definition.name
+    versions = [
+        (version.version, [when(version.at, zone), " (in force)" if version.version == one.definition.version else ""])
+        for version in one.versions
+    ]
+    step = f"every {format_span(data.window.step)}"
+    return html.Div(
+        [
+            html.Div(
+                [
+                    _card("volume", f"{name} (calls/s)", data.volume, step),
+                    _card("bad", f"{name} that were not good (%)", data.bad, step),
+                ],
+                className="grid",
+            ),
+            html.Section(
+                [html.H2(f"Versions of {name}"), html.P("Numbers of two versions are never compared.", className="muted"),
+                 facts(versions) if versions else notice("Nothing was counted yet.")],
+                className="panel",
+            ),
+        ]
+    )  # fmt: skip
+
+
+def _card(chart: str, title: str, one: Drawn, remark: str) -> Any:
+    if one.figure is None:
+        return html.Section([html.H2(title), notice("Nothing is known of this window.")], className="card")
+    return drawn("objectives", chart, title, one.figure, legend(one.legend), remark=remark)
+
+
+def _percent(share: float) -> str:
+    return "unknown" if math.isnan(share) else f"{share:.2%}".replace("%", " %")
+
+
+def _rate(burn: float) -> str:
+    return "unknown" if math.isnan(burn) else format_number(burn)
+
+
+def _budget_class(left: float) -> str:
+    return f"verdict verdict-{'bad' if left <= 0 else 'good'}"

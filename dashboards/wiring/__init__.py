@@ -1,0 +1,21 @@
+"""Connects what people do on the pages with what is read for them; thin: reading and drawing happen elsewhere, on threads.
+
+A module a page gives its address, its layout and its callbacks; `frame` holds what stands around all of them.
+"""
+
+from typing import Any
+
+from dashboards.context import Web
+from dashboards.threads import Workers
+from dashboards.wiring import clientside, forecast, frame, incidents, objectives, overview, pipeline, zoom
+
+_PAGES = (overview, objectives, incidents, forecast, pipeline)
+
+
+def register(app: Any, web: Web, workers: Workers) -> None:
+    """Give the Dash app its callbacks."""
+    clientside.register(app)
+    zoom.register(app, web)
+    frame.register(app, web, workers, {page.PATH: page.layout for page in _PAGES})
+    for page in _PAGES:
+        page.register(app, web, workers)

@@ -1,0 +1,58 @@
+"""What every callback of a page needs: its address read, its page checked, and a sentence where reading failed."""
+
+import logging
+from collections.abc import Callable
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
+
+from dash import ctx
+from dash.exceptions import PreventUpdate
+
+from core.errors import TpscopeError
+from dashboards.context import Web
+from dashboards.look import read_look
+from dashboards.window import BadWindow
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+def read_query(search: str | None) -> dict[str, str]:
+    """The parameters of an address; of one that stands twice, the last."""
+    return dict(parse_qsl((search or "").removeprefix("?")[:4000]))
+
+
+def page_of(path: str | None) -> str:
+    """The path by which a page is known."""
+    return (path or "/").rstrip("/") or "/"
+
+
+def attempt(work: Callable[[], T]) -> T | str:
+    """The answer, or a sentence for the reader that says why there is none."""
+    try:
+        return work()
+    except BadWindow as error:
+        return f"The address of this page cannot be used: {error}."
+    except TpscopeError as error:
+        logger.warning("page could not be read", extra={"error": str(error)})
+        return "The store does not answer. This page tries again by itself."
+    except Exception:
+        logger.exception("page failed")
+        return "Something went wrong here; the service's log says what."
+
+
+def seen(web: Web, look: Any) -> Web:
+    """The collaborators with the clock of the reader's choice."""
+    return web.in_zone(read_look(look).zone)
+
+
+def on_page(path: str | None, wanted: str, look: Any) -> None:
+    """Stop where the callback is not for this page, or the browser has not said yet how it looks."""
+    if page_of(path) != wanted or not (isinstance(look, dict) and look.get("ready")):
+        raise PreventUpdate
+
+
+def only_ticked() -> bool:
+    """Whether the callback runs only because time has passed."""
+    return bool(ctx.triggered) and all(entry["prop_id"] == "tick.n_intervals" for entry in ctx.triggered)
