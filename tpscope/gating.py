@@ -237,11 +237,9 @@ def _target(settings: Settings, name: str) -> tuple[Target, Selector]:
     if found is None:
         known = ", ".join(one.name for one in settings.objectives) or "none is configured"
         raise ConfigError("--objective", f"there is no objective {name!r}; known: {known}")
-    if found.metric not in GATED:
-        raise ConfigError(
-            "--objective",
-            f"{name!r} is of {found.metric or f'transaction {found.transaction}'}, which a gate does not judge; it knows {', '.join(GATED)}",
-        )
+    if found.transaction or found.metric not in GATED:
+        of = f"transaction {found.transaction}" if found.transaction else found.metric
+        raise ConfigError("--objective", f"{name!r} is of {of}; a gate takes objectives of {', '.join(GATED)}")
     at_most = found.at_most is not None
     value = found.at_most if found.at_most is not None else found.at_least
     return Target(name=name, metric=found.metric, value=value or 0.0, at_most=at_most), Selector.of(found.selector)
