@@ -9,7 +9,7 @@ def test_only_what_the_settings_ask_for_is_due() -> None:
     assert every["detection"] == timedelta(seconds=10)
     assert "transactions" not in every
     off = Settings.model_validate({"detection": {"enabled": False}, "forecast": {"enabled": False}})
-    assert set(intervals(off)) == {"hours", "alerts", "capacity"}
+    assert set(intervals(off)) == {"hours", "alerts", "capacity", "changes"}
 
 
 def test_own_intervals_are_kept() -> None:
