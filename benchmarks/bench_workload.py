@@ -18,6 +18,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -79,7 +80,7 @@ def made_up() -> pa.Table:
         }
         for number, (second, prompt, words, size) in enumerate(zip(at, chat, tokens, body, strict=True))
     ]
-    unknown = {field.name: None if field.nullable else "" for field in CALL_SCHEMA}
+    unknown: dict[str, Any] = {field.name: None if field.nullable else "" for field in CALL_SCHEMA}
     unknown |= {"prompt_hash": 0, "attributes": [], "topic": "import:workload", "partition": 0, "ingested_at": _START}
     return pa.Table.from_pylist([{**unknown, **row} for row in rows], schema=CALL_SCHEMA)
 
