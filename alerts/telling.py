@@ -23,6 +23,7 @@ MUTES = (INHIBITED_BY, GROUPED_INTO, SILENCED_BY)
 _EARLY = timedelta(milliseconds=500)
 """Rules are judged every five seconds; a run that begins a moment early would make a wait of five seconds one of ten."""
 
+_SLOW = timedelta(days=1)
 _SEVERE = [Severity.CRITICAL, Severity.WARNING, Severity.INFO]
 
 
@@ -168,7 +169,8 @@ def waits(incidents: Iterable[Incident], now: datetime, settings: Settings) -> I
 
 def _become_source(step: Step, incident_id: str, receivers: frozenset[str], sources: list[Source]) -> None:
     incident = step.incidents[incident_id]
-    if incident.anomaly_id and incident.last_notified_at is not None:
+    slow = (incident.opened_at or step.now) - incident.started_at > _SLOW  # what drifts for days is not what broke just now
+    if incident.anomaly_id and incident.last_notified_at is not None and not slow:
         sources.append(Source(incident=incident, scopes=_scopes(incident, step), receivers=receivers))
 
 

@@ -69,11 +69,11 @@ def diagnosing(
         growth = _growth(trained, before, before_end, first, end)
         lead, known, now = run.lead, trained.baselines.selectors, hour(end)
         found = diagnose(leaves, lead.metric, Direction(lead.direction), known, growth)
-        related = related_series(now.moved, known, lead.metric, Selector.parse(lead.selector), now.samples)
-        return replace(
-            with_leading(found, related, now.samples),
-            change=_change(changes(store, started - _CHANGED_WITHIN, started + _MINUTE), run, started),
-        )
+        ours = Selector.parse(lead.selector)
+        related = related_series(now.moved, known, lead.metric, ours, now.samples)
+        moved = now.moved[lead.metric][known.index(ours)] if ours in known and lead.metric in now.moved else None
+        near = changes(store, started - _CHANGED_WITHIN, started + _MINUTE)
+        return replace(with_leading(found, related, now.samples, moved), change=_change(near, run, started))
 
     return ask
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from analytics.counting import count_minutes
 from analytics.detector import Detector, DetectorState, judge_span
 from analytics.diagnosing import diagnosing
+from analytics.drifting import SLOW_DRIFT
 from analytics.earlier import Earlier
 from analytics.features import Panel
 from analytics.forecast_job import make_forecasts
@@ -208,7 +209,8 @@ def _start_of_detection(cursor: datetime | None, end: datetime) -> tuple[datetim
 
 def _end_orphans(store: Store, end: datetime, epoch: int) -> None:
     """End the anomalies that no state follows any more; nobody else would."""
-    orphans = read_anomalies(store, end - _MINUTE, end, open_only=True)
+    found = read_anomalies(store, end - _MINUTE, end, open_only=True)
+    orphans = [one for one in found if one.hint != SLOW_DRIFT]  # those have a job of their own
     write_anomalies(store, [replace(orphan, ended_at=orphan.last_at + _MINUTE) for orphan in orphans], epoch)
 
 

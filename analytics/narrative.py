@@ -83,8 +83,14 @@ def _headline(lead: Movement, over: bool) -> str:
         usual = f"about {number(60.0 * lead.expected)} a minute expected"
         return f"No calls at all of {where} ({usual})" if lead.selector.pairs else f"No calls at all ({usual})"
     verb = "rose" if lead.direction is Direction.HIGH else "fell"
-    observed, usual = quantity(lead.metric, lead.observed), span(lead.metric, lead.lower, lead.upper)
-    return f"{METRICS[lead.metric].title} of {where} {verb} to {observed} (expected {usual})"
+    return f"{METRICS[lead.metric].title} of {where} {verb} to {quantity(lead.metric, lead.observed)} ({_usual(lead)})"
+
+
+def _usual(lead: Movement) -> str:
+    """The range of a minute; where the value lies within it, several minutes together were out, and only they say so."""
+    if lead.lower <= lead.observed <= lead.upper:
+        return f"about {quantity(lead.metric, lead.expected)} expected over several minutes"
+    return f"expected {span(lead.metric, lead.lower, lead.upper)}"
 
 
 def _beside(other: Movement) -> str:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from analytics.baseline import Baselines, deviations, from_frame, to_frame
 from analytics.detect import training_rows
+from analytics.drifting import SLOW_DRIFT
 from analytics.exceptions import exceptions_of_anomalies, exceptions_of_masks, leave_out
 from analytics.features import DETECTION_METRICS, Floats, Panel, align
 from analytics.fit import calibrate, fit_baselines, still_learning
@@ -81,8 +82,8 @@ class Trainer:
         if start is None:
             return None
         days = self._days(start, end)
-        self._read(days, start)
         self._forget(set(days))
+        self._read(days, start)
         summary = _busiest(join([self._summaries[day] for day in days]), detection.max_series)
         self.learning = still_learning(summary, detection.min_history)
         baselines = fit_baselines(
@@ -131,7 +132,9 @@ class Trainer:
             at_once = int(min(max(_MOST_CELLS // max(cells, 1), 1), _MOST_DAYS_AT_ONCE))
 
     def _forget(self, days: set[datetime]) -> None:
+        """Days of another grid are dropped first: they would count among the recent ones."""
         self._summaries = {day: kept for day, kept in self._summaries.items() if day in days}
+        self._panels = {day: kept for day, kept in self._panels.items() if day in days}
 
     def _without_exceptions(self, summary: HourSummary, start: datetime, end: datetime) -> HourSummary:
         """The summary without the hours that are no example: what people masked, and incidents that did not come again."""
@@ -241,8 +244,8 @@ def _busiest(summary: HourSummary, limit: int) -> HourSummary:
 
 
 def _standing(anomalies: list[Anomaly]) -> list[Anomaly]:
-    """Those that late data did not withdraw."""
-    return [one for one in anomalies if one.verdict is not AnomalyVerdict.WITHDRAWN]
+    """Those that late data did not withdraw; what drifts over days is followed, and no incident to be left out."""
+    return [one for one in anomalies if one.verdict is not AnomalyVerdict.WITHDRAWN and one.hint != SLOW_DRIFT]
 
 
 def _calm_minutes(panel: Panel, anomalies: list[Anomaly]) -> npt.NDArray[np.bool_]:

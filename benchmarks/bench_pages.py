@@ -1,15 +1,16 @@
-"""How long the server takes for every page and for the API's reads, over months of traffic that goes on meanwhile.
+"""How long the server takes for every page and for the API's reads, over a month of traffic that goes on meanwhile.
 
-`python -m benchmarks.bench_pages [--calls 100000000] [--days 30] [--ingest 1000] [--people 20] [--seconds 60] [--keep DIR]`.
-Calls of 200 routes and 500 tenants in 5,000 combinations are written into the embedded engine by the insert that ingest uses;
-then the service runs with all its jobs, `--ingest` calls a second are written, and pages are asked over HTTP as browsers do:
-*cold* with windows that nobody asked for before, *warm* again and again, and by `--people` who each refresh a page every ten
-seconds. With `--keep` the store stays in that folder, and a later run goes on with it. The reference of the warm figures is the
-same series counted from the single calls.
+`make bench-pages [ARGS='--calls 100000000 --days 30 --ingest 1000 --people 20 --seconds 60 --keep DIR']`. Calls of 200 routes
+and 500 tenants in 5,000 combinations are written into the embedded engine by the insert that ingest uses. Then `tpscope serve`
+runs over it in a process of its own with all its jobs, reads `--ingest` calls a second from a real Apache Kafka, and pages are
+asked over HTTP as browsers do: *cold* with windows that nobody asked for before, *warm* again and again, and by `--people` who
+each refresh a page every ten seconds. A page's time is the sum of all that fills it. With `--keep` the store stays in that
+folder, and a later run goes on with it. The ratio is against the same question asked of the single calls.
 """
 
 import argparse
 import random
+import sys
 import tempfile
 import threading
 import time
@@ -19,11 +20,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 from benchmarks.large_site import codes_of
 from benchmarks.page_client import PageClient
 from benchmarks.sparse_calls import sparse_calls
-from core.config import RetentionSettings, Settings
+from core.config import RetentionSettings, StoreSettings
+from dashboards.pages.shell import PAGES
 from dashboards.window import iso
 from storage.bulk import bulk_insert
 from storage.calls import insert_calls
@@ -31,13 +34,17 @@ from storage.contract import Store
 from storage.health import stats
 from storage.migrate import migrate
 from storage.open import open_store
-from tpscope.wiring import Role, Service
+from tests.support.child_server import ChildServer
+from tests.support.kafka_broker import KafkaBroker
+from tpscope.guarded import GuardedProcess
 
 BATCH = 500_000
+TOPIC = "calls"
+ASKED = (*(path for path, _ in PAGES), "/calls")
+MERGING_S = 1_800.0
 PEOPLE_EVERY_S = 10.0
 TURNS = 20
 COLD_MS, WARM_MS, PEOPLE_MS = 1_000, 300, 500
-PAGES = ("/", "/objectives", "/incidents", "/forecast", "/pipeline")
 READS = (
     "/api/v1/series?metric=tps&last=30d",
     "/api/v1/series?metric=latency_p95&last=30d&by=service",
@@ -54,31 +61,67 @@ FROM calls WHERE ts >= {start:DateTime64(3, 'UTC')} AND ts < {end:DateTime64(3, 
 """What the overview shows of a month, of single calls."""
 
 
+class Served(ChildServer):
+    """`tpscope serve` over a store that is there already."""
+
+    def __init__(self, store: Path, brokers: str) -> None:
+        super().__init__("serve")
+        self._store, self._brokers = store, brokers
+
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "tpscope", "serve", "--config", str(self.config)]
+
+    def lay_out(self) -> None:
+        settings = {
+            "store": {"url": f"chdb://{self._store}"},
+            "kafka": {"brokers": self._brokers, "topic": TOPIC, "start": "latest"},
+            "retention": {"calls": "90d", "rollups": "90d"},
+            "web": {"port": self.port, "rate_limit": 1_000_000},
+            "transactions": [{"name": "answers", "selector": {"service": "service-1"}, "thresholds": ["1s"]}],
+            "objectives": [
+                {"name": "few errors", "metric": "error_rate", "at_most": 0.05},
+                {"name": "quick answers", "transaction": "answers", "target": 0.9, "under": "1s"},
+            ],
+        }
+        self.config.write_text(yaml.safe_dump(settings), "utf-8")
+
+    def working_folder(self) -> Path:
+        return Path.cwd()
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "tpscope.yaml"
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="server time of pages and of the API's reads")
     parser.add_argument("--calls", type=int, default=100_000_000)
     parser.add_argument("--days", type=float, default=30)
-    parser.add_argument("--ingest", type=int, default=1_000, help="calls a second that are written meanwhile")
+    parser.add_argument("--ingest", type=int, default=1_000, help="calls a second that arrive meanwhile")
     parser.add_argument("--people", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=60, help="how long people refresh")
-    parser.add_argument("--settle", type=float, default=120, help="seconds for the jobs to catch up first")
+    parser.add_argument("--settle", type=float, default=180, help="seconds for the jobs to catch up first")
     parser.add_argument("--keep", type=Path, help="folder in which the store stays")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="tpscope-pages-") as folder:
+    with tempfile.TemporaryDirectory(prefix="bench-pages-") as folder:
         directory = options.keep or Path(folder)
         with opened(directory, timedelta(days=options.days + 60)) as store:
             build(store, options.calls, options.days)
             raw_s = best_of(3, lambda: ask_raw(store, options.days))
-            with running(store, options.ingest) as address:
-                time.sleep(options.settle)
-                ask_pages(address, options.days, raw_s)
-                ask_together(address, options.people, options.seconds)
+        with serving(directory / "store", options.ingest) as address:
+            time.sleep(options.settle)
+            ask_pages(address, options.days, raw_s)
+            ask_together(address, options.people, options.seconds)
 
 
 @contextmanager
 def opened(directory: Path, keep: timedelta) -> Iterator[Store]:
     """The store, whose single calls and rollups stay for longer than the benchmark needs them."""
-    store = open_store(Settings.model_validate({"store": {"url": f"chdb://{directory / 'store'}"}}).store, owner=True)
+    store = open_store(StoreSettings(url=f"chdb://{directory / 'store'}"), owner=True)
     try:
         migrate(store, RetentionSettings(calls=keep, rollups=keep))
         yield store
@@ -87,54 +130,50 @@ def opened(directory: Path, keep: timedelta) -> Iterator[Store]:
 
 
 def build(store: Store, calls: int, days: float) -> None:
-    """Write what is missing; says how long it took and what it takes on the disk."""
+    """Write what is missing and wait for the merges; says how long it took and what it takes on the disk."""
     held = stats(store).calls
     begun, start, rate = time.perf_counter(), datetime.now(UTC) - timedelta(days=days), calls / (days * 86_400)
     if held < calls:
-        with bulk_insert(store):
+        with bulk_insert(store) as merges:
             for first in range(held, calls, BATCH):
                 rows = min(BATCH, calls - first)
                 insert_calls(store, sparse_calls(rows, first, start=start, rate=rate, codes_of=codes_of))
+                merges.wrote()
                 if first // BATCH % 20 == 0:
                     print(f"{first + rows:,} of {calls:,} calls, {time.perf_counter() - begun:.0f} s", flush=True)
-    took, found = time.perf_counter() - begun, stats(store)
-    print(f"{found.calls:,} calls, {found.bytes_on_disk / 1e9:.2f} GB; {calls - held:,} written in {took:.0f} s", flush=True)
+        took = time.perf_counter() - begun
+        await_merges(store)
+        print(f"{calls - held:,} written in {took:.0f} s, merged after {time.perf_counter() - begun:.0f} s", flush=True)
+    found = stats(store)
+    print(f"{found.calls:,} calls, {found.bytes_on_disk / 1e9:.2f} GB", flush=True)
     print(f"RESULT name=pages_store value={found.bytes_on_disk / max(found.calls, 1):.1f} unit=B/call reference=0", flush=True)
 
 
+def await_merges(store: Store) -> None:
+    until = time.monotonic() + MERGING_S
+    while time.monotonic() < until and store.arrow("SELECT count() AS merges FROM system.merges").column("merges")[0].as_py():
+        time.sleep(1.0)
+
+
 @contextmanager
-def running(store: Store, ingest: int) -> Iterator[str]:
-    """The whole service on a free port, and a thread that writes calls; yields the address."""
-    objectives = [{"name": "few errors", "metric": "error_rate", "at_most": 0.05}]
-    transactions = [{"name": "answers", "selector": {"service": "service-1"}, "thresholds": ["1s"]}]
-    given = {"web": {"port": 0, "rate_limit": 1_000_000}, "objectives": objectives, "transactions": transactions}
-    service, stop = Service(Settings.model_validate(given), store, Role.ALL), threading.Event()
-    service.start()
-    writer = threading.Thread(target=write, args=(store, ingest, stop), daemon=True)
-    writer.start()
-    try:
-        yield service.address
-    finally:
-        stop.set()
-        writer.join(30)
-        service.stop()
-
-
-def write(store: Store, rate: int, stop: threading.Event) -> None:
-    """A batch every second, of calls of that second."""
-    first = 10**12  # no offset of the calls that are there
-    while rate and not stop.is_set():
-        begun = time.perf_counter()
-        start = datetime.now(UTC) - timedelta(seconds=1 + first / rate)
-        insert_calls(store, sparse_calls(rate, first, start=start, rate=rate, codes_of=codes_of))
-        first += rate
-        stop.wait(max(1.0 - (time.perf_counter() - begun), 0.0))
+def serving(store: Path, ingest: int) -> Iterator[str]:
+    """The whole service over the store, with calls arriving from Kafka; yields its address."""
+    with KafkaBroker() as broker, Served(store, broker.bootstrap) as served:
+        broker.create_topic(TOPIC, 4)
+        command = [sys.executable, "-m", "tpscope", "simulate", "--to", "kafka", "--rate", str(ingest), "--last", "12h"]
+        producer = GuardedProcess(
+            [*command, "--config", str(served.config)], log=served.folder / "producer.log", cwd=Path.cwd()
+        )
+        try:
+            yield served.address
+        finally:
+            producer.stop(10)
 
 
 def ask_pages(address: str, days: float, raw_s: float) -> None:
     """Every page and read: cold with windows of their own, then warm."""
     client, now = PageClient(address), datetime.now(UTC)
-    for path in PAGES:
+    for path in ASKED:
         first = client.fill(path, f"?last={days:g}d")
         starts = [now - timedelta(days=days, minutes=7 * turn) for turn in range(TURNS)]
         cold = [client.fill(path, f"?from={iso(start)}&to={iso(now)}") for start in starts]
@@ -160,7 +199,7 @@ def ask_together(address: str, people: int, seconds: float) -> None:
     times: list[float] = []
 
     def person(number: int) -> None:
-        client, path = PageClient(address), PAGES[number % len(PAGES)]
+        client, path = PageClient(address), ASKED[number % len(ASKED)]
         time.sleep(random.Random(number).random() * PEOPLE_EVERY_S)
         ends = time.perf_counter() + seconds
         while time.perf_counter() < ends:

@@ -16,6 +16,9 @@ from dashboards.context import Web
 from storage.spans import read_spans
 
 _KEEP_S = 60.0
+_KEEP_WHOLE_S = 300.0
+"""A month's value moves little in five minutes, and costs more to read than all the rest."""
+
 _HOUR = timedelta(hours=1)
 
 
@@ -111,15 +114,19 @@ def standing(web: Web, one: ObjectiveSettings, end: datetime) -> Standing:
     pairs = workbook_windows() if has_budget(one) else ()
     lengths = sorted({length for pair in pairs for length in (pair.long, pair.short)})
 
-    def ask() -> tuple[list[float], int]:
-        selector = Selector.of(one.selector)
-        whole = read_spans(web.store, one.metric, [(end - PERIOD, end)], selector)
-        parts = read_spans(web.store, one.metric, [(end - length, end) for length in lengths], selector) if lengths else None
-        found = {} if parts is None else dict(zip(parts["span"].tolist(), parts["value"].tolist(), strict=True))
-        first = float(whole["value"].iloc[0]) if len(whole) else math.nan
-        return [first, *(float(found.get(number, math.nan)) for number in range(len(lengths)))], _calls(whole)
+    selector = Selector.of(one.selector)
 
-    (whole, *parts), calls = web.cache.get(("standing", one.name, end), _KEEP_S, ask)
+    def ask_whole() -> tuple[float, int]:
+        frame = read_spans(web.store, one.metric, [(end - PERIOD, end)], selector)
+        return (float(frame["value"].iloc[0]), int(frame["calls"].iloc[0])) if len(frame) else (math.nan, 0)
+
+    def ask_parts() -> list[float]:
+        frame = read_spans(web.store, one.metric, [(end - length, end) for length in lengths], selector)
+        found = dict(zip(frame["span"].tolist(), frame["value"].tolist(), strict=True))
+        return [float(found.get(number, math.nan)) for number in range(len(lengths))]
+
+    whole, calls = web.cache.get(("standing", one.name), _KEEP_WHOLE_S, ask_whole)
+    parts = web.cache.get(("burning", one.name, end), _KEEP_S, ask_parts) if lengths else []
     burn = dict(zip(lengths, (burn_rate(share, one.at_most or math.nan) for share in parts), strict=True))
     left = 1.0 - burn_rate(whole, one.at_most) if pairs and one.at_most and not math.isnan(whole) else None
     hours = _hours(web, one, end)
@@ -185,7 +192,3 @@ def _exhausted(burn: float, left: float | None) -> timedelta | None:
         return None
     lasts = exhausted_in(burn, left)
     return lasts if lasts < PERIOD else None
-
-
-def _calls(frame: pd.DataFrame) -> int:
-    return int(frame["calls"].iloc[0]) if len(frame) else 0

@@ -110,7 +110,7 @@ def load_pipeline(web: Web, query: Mapping[str, str], look: Look) -> PipelineDat
         jobs=jobs_of(web, status.jobs),
         epoch=web.cache.get("epoch", queries.FRESH_S, lambda: epochs.highest_epoch(web.store)),
         leader_since=leader.last_success_at if leader else None,
-        store=web.cache.get("store", _KEEP_S, lambda: health.stats(web.store)),
+        store=web.cache.get("store", queries.SLOW_S, lambda: health.stats(web.store)),
         tables=tuple(web.cache.get("tables", _KEEP_S, lambda: health.table_sizes(web.store))),
         kept=retention.kept_for(web.settings.retention),
         figure=figure,

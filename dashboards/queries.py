@@ -101,8 +101,7 @@ def metric_frames(
     web: Web, metrics: tuple[str, ...], window: Window, selector: Selector, until: datetime | None
 ) -> dict[str, pd.DataFrame]:
     """The same for several metrics; levels (percentiles, ratios) are read at once."""
-    end = window.end if until is None else min(window.end, until)
-    end = window.start + (end - window.start) // window.step * window.step if end > window.start else window.start
+    end = window.whole_until(until)
     if end <= window.start:
         nothing = pd.DataFrame({"ts": pd.to_datetime([], utc=True), "value": pd.Series([], dtype=float)})
         return dict.fromkeys(metrics, nothing)
@@ -113,6 +112,11 @@ def metric_frames(
         return {name: _series(web, name, window, end, selector) for name in metrics}
 
     return web.cache.get(("series", metrics, window.start, end, window.step_s, selector), keep_s(window), ask)
+
+
+def known_until(web: Web, window: Window) -> datetime:
+    """The end of the window's last step that is known whole."""
+    return window.whole_until(freshness(web).complete_until)
 
 
 def keep_s(window: Window) -> float:

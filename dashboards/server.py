@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from core.clock import Clock
 from core.config import Settings
 from core.posting import CallSink
-from dashboards import problems, wiring
+from dashboards import page_files, problems, wiring
 from dashboards.access import pages as access_pages
 from dashboards.access.directory import Directory
 from dashboards.access.gate import AccessGate
@@ -82,6 +82,7 @@ _PARTS = (
     prometheus.router,
     audit.router,
     acting.router,
+    page_files.router,
 )
 
 ANSWER_MARGIN = timedelta(seconds=5)
@@ -183,7 +184,7 @@ def _page_routes(app: FastAPI, dash: Any) -> None:
             raise Problem(404, "There is nothing at this address.")
         return index(request, 404)
 
-    for path, _ in shell.PAGES:
+    for path in (*(path for path, _ in shell.PAGES), *shell.LEAVES):
         if path != "/":
             app.add_api_route(path, page, methods=["GET"], include_in_schema=False)
     app.add_api_route("/{path:path}", nowhere, methods=["GET"], include_in_schema=False)

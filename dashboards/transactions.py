@@ -14,9 +14,6 @@ from dashboards.window import Window
 from storage.transaction_series import read_counts
 from storage.transactions import StoredDefinition, read_definitions
 
-_KEEP_S = 60.0
-_HOUR_S = 3600
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
@@ -56,7 +53,7 @@ def counted(web: Web, definition: Transaction, window: Window) -> Counted:
         return frame, tuple(read_definitions(web.store, definition.name))
 
     key = ("transaction", definition.name, definition.version, window.start, window.end, step_s)
-    frame, versions = web.cache.get(key, _KEEP_S if window.step_s >= _HOUR_S else queries.FRESH_S, ask)
+    frame, versions = web.cache.get(key, queries.keep_s(window), ask)
     sums = frame.drop(columns="ts").sum()
     return Counted(
         definition=definition,

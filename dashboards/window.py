@@ -60,6 +60,11 @@ class Window:
     def points(self) -> int:
         return int((self.end - self.start) / self.step)
 
+    def whole_until(self, until: datetime | None) -> datetime:
+        """The end of the last step that lies before `until`; the window's own end for None, its start where no step does."""
+        end = self.end if until is None else min(self.end, until)
+        return self.start + max(end - self.start, timedelta()) // self.step * self.step
+
     @property
     def query(self) -> dict[str, str]:
         """The parameters that lead back here."""

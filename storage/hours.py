@@ -4,6 +4,7 @@ A row is one selection over one hour. Of several rows for one hour the one with 
 call have no row.
 """
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import numpy as np
@@ -134,29 +135,70 @@ def read_hours_by(
 
 
 def hour_rows(
-    store: Store, columns: tuple[str, ...], first_s: int, end_s: int, selector: Selector, by: tuple[str, ...]
+    store: Store,
+    columns: tuple[str, ...],
+    first_s: int,
+    end_s: int,
+    selector: Selector,
+    by: tuple[str, ...],
+    *,
+    among: Sequence[Sequence[str]] = (),
 ) -> pd.DataFrame:
     """Stored columns of the hours that begin in [first_s, end_s), sorted by (*by, step_at).
 
-    `step_at` (int64, seconds since 1970), `*by` (str) and the columns as float64, NaN where unknown.
+    `step_at` (int64, seconds since 1970), `*by` (str) and the columns as float64, NaN where unknown; with `among` only these
+    combinations of `by`.
     """
-    check_dimensions(by)
-    dimensions = sorted({*by, *selector.dimensions})
-    selected, labels = within(selector, "t.selector")
+    where, params = _hours_of(first_s, end_s, selector, by, among)
     values = "".join(f", toNullable(toFloat64(t.{name})) AS {name}" for name in dict.fromkeys(columns))
     frame = store.frame(
         f"""SELECT toInt64(toUnixTimestamp(t.hour)) AS step_at, t.selector AS selector{values}
-        FROM hours AS t FINAL
-        WHERE t.scope = {{scope:String}} AND {_SPAN.format(time="hour")}{selected}
-        ORDER BY selector, step_at""",
-        {"scope": scope_name(dimensions), "start": at_epoch_s(first_s), "end": at_epoch_s(end_s), **labels},
+        FROM hours AS t FINAL WHERE {where} ORDER BY selector, step_at""",
+        params,
     )
+    frame = _split_selectors(frame, by)
+    return frame.sort_values([*by, "step_at"], ignore_index=True) if by else frame
+
+
+def hour_totals(
+    store: Store, columns: tuple[str, ...], first_s: int, end_s: int, selector: Selector, by: tuple[str, ...]
+) -> pd.DataFrame:
+    """The same added up over all those hours, one row a combination, with `step_at` 0; folded as in `fold_hours`."""
+    where, params = _hours_of(first_s, end_s, selector, by, ())
+    values = "".join(f", toFloat64({_folded(name)}) AS {name}" for name in dict.fromkeys(columns))
+    frame = store.frame(
+        f"SELECT toInt64(0) AS step_at, t.selector AS selector{values} FROM hours AS t FINAL WHERE {where} GROUP BY selector",
+        params,
+    )
+    return _split_selectors(frame, by)
+
+
+def _hours_of(
+    first_s: int, end_s: int, selector: Selector, by: tuple[str, ...], among: Sequence[Sequence[str]]
+) -> tuple[str, dict[str, Value]]:
+    check_dimensions(by)
+    selected, params = within(selector, "t.selector")
+    params |= {"start": at_epoch_s(first_s), "end": at_epoch_s(end_s), "scope": scope_name({*by, *selector.dimensions})}
+    if among:
+        selected += " AND has({among:Array(String)}, t.selector)"
+        labels = [{**selector.labels, **dict(zip(by, values, strict=True))} for values in among]
+        params["among"] = [str(Selector.of(one)) for one in labels]
+    return f"t.scope = {{scope:String}} AND {_SPAN.format(time='hour')}{selected}", params
+
+
+def _folded(name: str) -> str:
+    if name in PERCENTILES:
+        return f"sum(t.{name} * t.calls) / sumIf(t.calls, t.{name} IS NOT NULL)"
+    return "max(t.peak_tps)" if name == "peak_tps" else f"sum(t.{name})"
+
+
+def _split_selectors(frame: pd.DataFrame, by: tuple[str, ...]) -> pd.DataFrame:
+    """The values of `by` in columns of their own instead of the selectors' texts."""
     codes, texts = pd.factorize(frame["selector"])
     parsed = [Selector.parse(text).labels for text in texts]
     for name in by:
         frame[name] = np.asarray([one[name] for one in parsed], dtype=object)[codes]
-    frame = with_labels(frame.drop(columns="selector"), by)
-    return frame.sort_values([*by, "step_at"], ignore_index=True) if by else frame
+    return with_labels(frame.drop(columns="selector"), by)
 
 
 def _to_price(first_s: int, end_s: int, selector: Selector, by: tuple[str, ...]) -> PricedSpan:
@@ -206,7 +248,7 @@ def fold_hours(rows: pd.DataFrame, columns: tuple[str, ...], by: tuple[str, ...]
     return result.reset_index()
 
 
-def scope_name(dimensions: tuple[str, ...] | list[str]) -> str:
+def scope_name(dimensions: Iterable[str]) -> str:
     return ",".join(sorted(dimensions)) or "global"
 
 

@@ -94,11 +94,15 @@ class Rollup:
         """The expression that makes a column over the table's rows (alias `t`)."""
         if name in PERCENTILES:
             state, position = PERCENTILES[name]
-            if self is CALLS:
-                value, known = STATES_OF_CALLS[state]
-                return f"quantilesBFloat16If({QUANTILE_LEVELS_SQL})({value}, {known})[{position}]"
-            return f"quantilesBFloat16Merge({QUANTILE_LEVELS_SQL})(t.{state})[{position}]"
+            return f"{self.quantiles(state, QUANTILE_LEVELS_SQL)}[{position}]"
         return SUMS_OF_CALLS[name] if self is CALLS else f"sum(t.{name})"
+
+    def quantiles(self, state: str, levels: str) -> str:
+        """The expression of an array of quantiles of a state column, at any levels (`0.5, 0.999`): a state has them all."""
+        if self is CALLS:
+            value, known = STATES_OF_CALLS[state]
+            return f"quantilesBFloat16If({levels})({value}, {known})"
+        return f"quantilesBFloat16Merge({levels})(t.{state})"
 
 
 _ALL_COLUMNS = frozenset(SUMS_OF_CALLS) | frozenset(PERCENTILES)

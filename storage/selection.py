@@ -1,6 +1,6 @@
 """Selectors as conditions: names from the list of dimensions, values always bound."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from core.record import DIMENSIONS
 from core.series import Selector
@@ -27,6 +27,16 @@ def within(selector: Selector, column: str = "selector") -> tuple[str, dict[str,
     check_dimensions(selector.dimensions)
     conditions = [f" AND position(concat(',', {column}, ','), {{of_{name}:String}}) > 0" for name in selector.dimensions]
     return "".join(conditions), {f"of_{name}": f",{Selector(((name, value),))}," for name, value in selector.pairs}
+
+
+def one_of(by: Sequence[str], combinations: Sequence[Sequence[str]], table: str) -> tuple[str, dict[str, Value]]:
+    """` AND has({among:Array(String)}, …)` for rows that have one of these combinations of `by`; empty without any."""
+    if not combinations:
+        return "", {}
+    check_dimensions(by)
+    names = [f"{table}.{name}" for name in by]
+    value = names[0] if len(names) == 1 else f"concat({', char(31), '.join(names)})"  # the separator is in no name
+    return f" AND has({{among:Array(String)}}, {value})", {"among": [chr(31).join(values) for values in combinations]}
 
 
 def check_dimensions(names: Iterable[str]) -> None:

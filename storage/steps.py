@@ -5,7 +5,7 @@ goes on; a peak that the second rollup no longer has is taken from the hours as 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -15,8 +15,8 @@ from storage.contract import Store, Value
 from storage.frames import at_epoch_s, with_labels
 from storage.hours import HOUR_S, fold_hours, hour_rows
 from storage.prices import PricedSpan, add_priced
-from storage.rollups import CALLS, CALLS_1S, Columns, Rollup, formula, needed, pick
-from storage.selection import check_dimensions, matching
+from storage.rollups import CALLS, CALLS_1S, Columns, Floats, Rollup, formula, needed, pick
+from storage.selection import check_dimensions, matching, one_of
 
 DAYS_OF_CALLS = "SELECT DISTINCT _partition_id AS day FROM calls"
 DAYS_OF_SECONDS = "SELECT DISTINCT _partition_id AS day FROM calls_1s"
@@ -31,6 +31,15 @@ class Question:
     """What is asked of the steps that begin in [first_s, end_s), in seconds since 1970; first_s is a multiple of step_s.
 
     Calls at or after end_s are not counted, also when end_s cuts a step.
+
+    Attributes
+    ----------
+    more : tuple of str
+        Columns that are wanted beside those of the metrics.
+    among : tuple of tuple of str
+        Only these combinations of `by`; empty: all.
+    hours_until_s : int or None
+        What begins before it is asked of the table `hours` alone; None: of the rollups too, wherever they reach.
     """
 
     first_s: int
@@ -39,6 +48,9 @@ class Question:
     metrics: tuple[str, ...]
     by: tuple[str, ...] = ()
     selector: Selector = ALL_CALLS
+    more: tuple[str, ...] = ()
+    among: tuple[tuple[str, ...], ...] = ()
+    hours_until_s: int | None = None
 
     def __post_init__(self) -> None:
         if self.step_s < 1:
@@ -51,7 +63,7 @@ class Question:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        return needed(self.metrics)
+        return tuple(dict.fromkeys((*needed(self.metrics), *self.more)))
 
     @property
     def keys(self) -> list[str]:
@@ -73,21 +85,37 @@ def read_steps(store: Store, question: Question, source: Rollup) -> pd.DataFrame
 
     `step_at` (int64, seconds since 1970), `*by` (str), `calls` (int64) and one float64 column per metric, NaN where unknown.
     """
-    rows = _sums(store, question, source)
-    if "peak_tps" in question.metrics:
-        seconds = CALLS_1S if CALLS_1S.answers(question.dimensions, ("calls",), 1) else CALLS
-        rows = rows.merge(_peaks(store, question, seconds), on=question.keys, how="left")
+    rows = read_columns(store, question, source)
+    result = pd.DataFrame({"step_at": rows["step_at"], **{name: rows[name] for name in question.by}})
+    result["calls"] = rows["calls"].astype("int64")
+    return result.assign(**values_of(rows, question, question.step_s))
+
+
+def read_columns(store: Store, question: Question, source: Rollup) -> pd.DataFrame:
+    """The same with the stored columns instead of the metrics, all of them float64; costs are priced."""
+    rows = sums_of(store, question, source)
     if question.whole_hours:
         rows = _overlay(rows, _hours(store, question), question)
     if "peak_tps" in question.metrics:
         rows = _fill_peaks(store, rows, question)
     if "cost_usd" in question.columns:
         rows = add_priced(store, rows, _to_price(question))
+    return rows
+
+
+def sums_of(store: Store, question: Question, source: Rollup) -> pd.DataFrame:
+    """What the rollups have of it, sorted by (*by, step_at): the columns as float64, costs as they were reported."""
+    rows = _sums(store, question, source)
+    if "peak_tps" in question.metrics:
+        seconds = CALLS_1S if CALLS_1S.answers(question.dimensions, ("calls",), 1) else CALLS
+        rows = rows.merge(_peaks(store, question, seconds), on=question.keys, how="left")
+    return rows
+
+
+def values_of(rows: pd.DataFrame, question: Question, step_s: int) -> dict[str, Floats]:
+    """Each metric of the question over the rows' columns, in its unit; NaN where unknown."""
     columns: Columns = {name: rows[name].to_numpy("float64") for name in rows.columns if name not in question.keys}
-    values = {metric: formula(metric).value(columns, question.step_s) for metric in question.metrics}
-    result = pd.DataFrame({"step_at": rows["step_at"], **{name: rows[name] for name in question.by}})
-    result["calls"] = rows["calls"].astype("int64")
-    return result.assign(**values)
+    return {metric: formula(metric).value(columns, step_s) for metric in question.metrics}
 
 
 def lost_days(store: Store, source: Rollup, question: Question) -> pd.Series:
@@ -101,24 +129,24 @@ def lost_days(store: Store, source: Rollup, question: Question) -> pd.Series:
 
 def _sums(store: Store, question: Question, source: Rollup) -> pd.DataFrame:
     values = "".join(f", toFloat64({source.column(name)}) AS {name}" for name in question.columns)
-    where, params = _where(question, source)
+    where, params = bounds_of(question, source)
     frame = store.frame(
-        f"""SELECT {_step_of(source)} AS step_at{_by(question.by)}{values}
+        f"""SELECT {step_of(source)} AS step_at{_by(question.by)}{values}
         FROM {source.table} AS t WHERE {where} GROUP BY {", ".join(question.keys)} ORDER BY {", ".join(question.keys)}""",
-        params,
+        {**params, "step": question.step_s},
     )
     return with_labels(frame, question.by)
 
 
 def _peaks(store: Store, question: Question, source: Rollup) -> pd.DataFrame:
     names = "".join(f", {name}" for name in question.by)
-    where, params = _where(question, source)
+    where, params = bounds_of(question, source)
     frame = store.frame(
         f"""SELECT intDiv(second_at, {{step:Int64}}) * {{step:Int64}} AS step_at{names}, toFloat64(max(calls)) AS peak_tps
         FROM (SELECT toInt64(toUnixTimestamp(t.{source.time})) AS second_at{_by(question.by)}, {source.column("calls")} AS calls
             FROM {source.table} AS t WHERE {where} GROUP BY second_at{names})
         GROUP BY {", ".join(question.keys)}""",
-        params,
+        {**params, "step": question.step_s},
     )
     return with_labels(frame, question.by)
 
@@ -135,19 +163,14 @@ def _fill_peaks(store: Store, rows: pd.DataFrame, question: Question) -> pd.Data
 
 
 def _narrowed(question: Question, first_s: int, end_s: int) -> Question:
-    return Question(
-        first_s=first_s,
-        end_s=end_s,
-        step_s=question.step_s,
-        metrics=question.metrics,
-        by=question.by,
-        selector=question.selector,
-    )
+    return replace(question, first_s=first_s, end_s=end_s, hours_until_s=None)
 
 
 def _hours(store: Store, question: Question) -> pd.DataFrame:
-    columns = _with_peak(question)
-    rows = hour_rows(store, columns, question.first_s, question.end_s - HOUR_S + 1, question.selector, question.by)
+    columns = with_peak(question)
+    rows = hour_rows(
+        store, columns, question.first_s, question.end_s - HOUR_S + 1, question.selector, question.by, among=question.among
+    )
     return rows if question.step_s == HOUR_S else fold_hours(rows, columns, question.by, question.step_s)
 
 
@@ -157,21 +180,25 @@ def _overlay(rows: pd.DataFrame, hours: pd.DataFrame, question: Question) -> pd.
         return rows
     both = rows.merge(hours, on=question.keys, how="outer", suffixes=("", "_hours"), sort=True)
     from_hours = ~(both["calls"] >= both["calls_hours"].fillna(0)).to_numpy()
-    for name in _with_peak(question):
+    for name in with_peak(question):
         fallback = both[name].fillna(both[f"{name}_hours"]) if name == "peak_tps" else both[name]
         both[name] = np.where(from_hours, both[f"{name}_hours"], fallback)
     return both[list(rows.columns)]
 
 
-def _with_peak(question: Question) -> tuple[str, ...]:
+def with_peak(question: Question) -> tuple[str, ...]:
+    """The columns that are read for it, the peak among them where it is asked for."""
     return (*question.columns, "peak_tps") if "peak_tps" in question.metrics else question.columns
 
 
-def _where(question: Question, source: Rollup) -> tuple[str, dict[str, Value]]:
+def bounds_of(question: Question, source: Rollup) -> tuple[str, dict[str, Value]]:
+    """The condition on rows of `source` (alias `t`) that the question asks for, and what it binds."""
     selected, labels = matching(question.selector, "t")
+    chosen, combinations = one_of(question.by, question.among, "t")
     span = f"t.{source.time} >= {{start:DateTime('UTC')}} AND t.{source.time} < {{end:DateTime('UTC')}}"
-    start, end = at_epoch_s(question.first_s), at_epoch_s(question.end_s)
-    return span + selected, {"start": start, "end": end, "step": question.step_s, **labels}
+    start = at_epoch_s(max(question.first_s, question.hours_until_s or question.first_s))
+    bounds: dict[str, Value] = {"start": start, "end": at_epoch_s(question.end_s)}
+    return span + selected + chosen, {**bounds, **labels, **combinations}
 
 
 def _to_price(question: Question) -> PricedSpan:
@@ -187,7 +214,8 @@ def _to_price(question: Question) -> PricedSpan:
     )
 
 
-def _step_of(source: Rollup) -> str:
+def step_of(source: Rollup) -> str:
+    """The expression of a row's step, in seconds since 1970."""
     return _step_at(f"toInt64(toUnixTimestamp(t.{source.time}))")
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from clickhouse_driver import Client
+from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser
 
 from tests.support.browser import chromium
@@ -24,6 +25,10 @@ from tests.support.kafka_operator import Operator
 from tests.support.receiver import Receiver
 from tests.support.secure_kafka import SecureKafkaBroker
 from tests.support.tansu_broker import TansuBroker
+
+# How long an example takes depends on what else the machine does: it says nothing of what is tested.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 # Tests are marked by the engine that they ask for, so that `-m "not kafka"` needs no care of theirs.
 _MARK_OF_FIXTURE = {

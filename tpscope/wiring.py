@@ -15,6 +15,9 @@ from analytics.before_after import run_changes
 from analytics.capacity import run_capacity
 from analytics.counting import JOB as TRANSACTIONS
 from analytics.counting import TransactionCounter
+from analytics.creep_job import EVERY as DRIFT_EVERY
+from analytics.creep_job import JOB as DRIFT
+from analytics.creep_job import run_drift
 from analytics.detector import Detector
 from analytics.jobs import run_baselines, run_detection, run_forecasts, run_hours
 from analytics.rescoring import JOB as RESCORING
@@ -252,6 +255,7 @@ class Service:
                     1,
                     lambda report: {"alerts": timedelta(0)} if report.items else {},
                 ),
+                job(DRIFT, DRIFT_EVERY, lambda epoch: run_drift(store, clock, current.value, epoch), 90),
                 job(
                     RESCORING,
                     every[RESCORING],

@@ -82,6 +82,12 @@ DECISIONS: tuple[Decision, ...] = (
     # pages
     _read("/account"),
     _read("/"),
+    _read("/explore"),
+    _read("/explore/files/{part}"),
+    _read("/llm"),
+    _read("/llm/files/{part}"),
+    _read("/calls"),
+    _read("/call"),
     _read("/forecast"),
     _read("/incidents"),
     _read("/objectives"),

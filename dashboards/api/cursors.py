@@ -15,7 +15,7 @@ T = TypeVar("T")
 MAX_LENGTH = 2000
 
 
-def cursor_of(*parts: str | int) -> str:
+def cursor_of(*parts: str | int | float) -> str:
     """The parts as a text of letters that need no encoding in an address."""
     return base64.urlsafe_b64encode(orjson.dumps(parts)).rstrip(b"=").decode()
 

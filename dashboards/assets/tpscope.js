@@ -4,6 +4,7 @@
     var root = document.documentElement;
     var dark = window.matchMedia("(prefers-color-scheme: dark)");
     var narrow = window.matchMedia("(max-width: 700px)");
+    var LEAVES = {"/calls": "Calls", "/call": "Call"};
     var WORDS = {auto: "Theme: auto", light: "Theme: light", dark: "Theme: dark"};
 
     function choice() {
@@ -80,7 +81,7 @@
                 if (link.getAttribute("href") === here) { link.setAttribute("aria-current", "page"); } else { link.removeAttribute("aria-current"); }
             });
             var open = links.filter(function (link) { return link.getAttribute("href") === here; })[0];
-            document.title = (open ? open.textContent : "No such page") + " · tpscope";
+            document.title = (open ? open.textContent : LEAVES[here] || "No such page") + " · tpscope";
             return ids.map(function (id) {
                 return id.path === here ? "open" : "";
             });
@@ -107,6 +108,18 @@
             }
         },
 
+        // A line that was clicked → the page that it leads to: its value becomes a filter.
+        clicked: function (clicks, figures, ids) {
+            var none = [window.dash_clientside.no_update, window.dash_clientside.no_update];
+            var triggered = window.dash_clientside.callback_context.triggered_id;
+            var index = triggered ? ids.findIndex(function (id) { return id.page === triggered.page && id.chart === triggered.chart; }) : -1;
+            var points = index < 0 || !clicks[index] ? [] : clicks[index].points;
+            var trace = points.length ? figures[index].data[points[0].curveNumber] : null;
+            if (!trace || typeof trace.meta !== "string" || trace.meta.charAt(0) !== "/") { return none; }
+            var target = new URL(trace.meta, window.location.origin);
+            return target.origin === window.location.origin ? [target.pathname, target.search] : none;
+        },
+
         // Address ↔ filters and window buttons of a page. Whoever changed leads.
         controls: function (search, values, ids, windows) {
             var none = window.dash_clientside.no_update;
@@ -119,6 +132,7 @@
                 ids.forEach(function (id, index) {
                     if (values[index]) { query.set(id.dim, values[index]); } else { query.delete(id.dim); }
                 });
+                if (written(query) !== written(ours(search))) { query.delete("after"); }
                 if (written(query) !== written(ours(search))) { newSearch = written(query); }
             } else {
                 newValues = ids.map(function (id, index) {
@@ -132,6 +146,7 @@
                 var target = new URLSearchParams(query);
                 target.delete("from");
                 target.delete("to");
+                target.delete("after");
                 target.set("last", id.last);
                 return window.location.pathname + written(target);
             });

@@ -9,11 +9,16 @@ from dashboards.pages.words import extra
 
 PAGES: tuple[tuple[str, str], ...] = (
     ("/", "Overview"),
+    ("/explore", "Explore"),
+    ("/llm", "LLM"),
     ("/objectives", "Objectives"),
     ("/incidents", "Incidents"),
     ("/forecast", "Forecast"),
     ("/pipeline", "Pipeline"),
 )
+LEAVES: tuple[str, ...] = ("/calls", "/call")
+"""Pages that others lead to; the navigation has no entry for them."""
+
 REFRESH_MS = 10_000
 
 INDEX = """<!DOCTYPE html>

@@ -7,15 +7,16 @@ from typing import Any
 
 from dashboards.context import Web
 from dashboards.threads import Workers
-from dashboards.wiring import clientside, forecast, frame, incidents, objectives, overview, pipeline, zoom
+from dashboards.wiring import calls, clientside, explore, forecast, frame, incidents, llm, objectives, overview, pipeline, zoom
 
-_PAGES = (overview, objectives, incidents, forecast, pipeline)
+_PAGES = (overview, explore, llm, calls, objectives, incidents, forecast, pipeline)
 
 
 def register(app: Any, web: Web, workers: Workers) -> None:
     """Give the Dash app its callbacks."""
     clientside.register(app)
     zoom.register(app, web)
-    frame.register(app, web, workers, {page.PATH: page.layout for page in _PAGES})
+    layouts = {**{page.PATH: page.layout for page in _PAGES}, calls.CALL_PATH: calls.call_layout}
+    frame.register(app, web, workers, layouts)
     for page in _PAGES:
         page.register(app, web, workers)

@@ -9,6 +9,7 @@ from dash import ctx
 from dash.exceptions import PreventUpdate
 
 from core.errors import TpscopeError
+from dashboards import queries
 from dashboards.context import Web
 from dashboards.look import read_look
 from dashboards.window import BadWindow
@@ -56,3 +57,9 @@ def on_page(path: str | None, wanted: str, look: Any) -> None:
 def only_ticked() -> bool:
     """Whether the callback runs only because time has passed."""
     return bool(ctx.triggered) and all(entry["prop_id"] == "tick.n_intervals" for entry in ctx.triggered)
+
+
+def offered(web: Web) -> dict[str, list[str]]:
+    """The values that filters offer; none where the store does not answer."""
+    values = attempt(lambda: queries.choices(web, queries.freshness(web).complete_until))
+    return values if isinstance(values, dict) else {}

@@ -42,6 +42,15 @@ def register(app: Any) -> None:
         prevent_initial_call=True,
     )
     app.clientside_callback(
+        ClientsideFunction("tpscope", "clicked"),
+        Output("url", "pathname", allow_duplicate=True),
+        Output("url", "search", allow_duplicate=True),
+        Input({"type": "chart", "page": ALL, "chart": ALL}, "clickData"),
+        State({"type": "chart", "page": ALL, "chart": ALL}, "figure"),
+        State({"type": "chart", "page": ALL, "chart": ALL}, "id"),
+        prevent_initial_call=True,
+    )
+    app.clientside_callback(
         ClientsideFunction("tpscope", "choose"),
         Input({"type": "choice", "part": ALL}, "value"),
         State({"type": "choice", "part": ALL}, "id"),

@@ -351,3 +351,62 @@ def test_what_a_callback_gets_wrong_is_no_trace(client: httpx.Client) -> None:
     assert answer.status_code == 500
     assert "Traceback" not in answer.text
     assert json.loads(answer.text)["error"] == "InternalServerError"
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "columns"),
+    [
+        ("explore/files/lines", {"by": "service", "compare": "1d"}, ["timestamp_utc", "series", "tps"]),
+        (
+            "explore/files/table",
+            {"metric": "error_rate", "rank": "value", "by": "tenant", "and": "route"},
+            ["tenant", "route", "calls"],
+        ),
+        ("explore/files/week", {"by": "none"}, ["weekday_0_is_monday", "hour_UTC", "tps"]),
+        ("explore/files/distribution", {"metric": "ttft_p95"}, ["timestamp_utc", "from_ms", "to_ms", "share"]),
+        ("explore/files/curves", {"by": "provider", "tenant": "team-1"}, ["provider", "calls", "p1"]),
+        ("llm/files/models", {}, ["provider", "model", "calls"]),
+        ("llm/files/saved", {}, ["timestamp_utc", "series", "value"]),
+        ("llm/files/versions", {"one": "openai/gpt-4o"}, ["provider", "model", "calls"]),
+    ],
+)
+def test_what_a_page_shows_is_had_as_a_file(client: httpx.Client, path: str, query: dict[str, str], columns: list[str]) -> None:
+    answer = client.get(path, params={"last": "6h", **query})
+    assert answer.status_code == 200, answer.text
+    assert "# unit:" in answer.text
+    table = pd.read_csv(io.StringIO(answer.text), comment="#")
+    assert list(table.columns)[: len(columns)] == columns
+    assert len(table)
+
+
+def test_a_total_of_explore_is_the_stores_from_single_calls_too(client: httpx.Client, service: Service) -> None:
+    end = service.filled.end
+    span = {"from": (end - timedelta(hours=2)).isoformat(), "to": end.isoformat()}
+    for by in ({"by": "tenant"}, {"by": "tenant", "and": "provider"}):
+        text = client.get("explore/files/table", params={**span, **by, "top": "20"}).text
+        table = pd.read_csv(io.StringIO(text), comment="#")
+        team = Selector.of(tenant="team-2")
+        known = calls.count_calls(service.store, end - timedelta(hours=2), end, team)
+        assert table.loc[table["tenant"] == "team-2", "calls"].sum() == known
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("explore/files/secrets", 404), ("explore/files/..%2f..%2fetc%2fpasswd", 404), ("llm/files/x", 404),
+        ("explore/files/lines?by=service'%20OR%201=1--", 422), ("explore/files/lines?metric=%00", 422),
+        ("llm/files/tps?last=x", 400),
+    ],
+)  # fmt: skip
+def test_files_of_pages_that_there_are_not_are_refused(client: httpx.Client, path: str, status: int) -> None:
+    answer = client.get(path)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+
+
+def test_more_single_calls_than_a_page_may_read_are_said_in_words(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboards.explore.reading.MOST_CALLS", 10)
+    body = problem(client, "explore/files/curves", last="12h", by="region", tenant="team-3")
+    assert body["status"] == 422
+    assert "at most 10 are read" in body["detail"]

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analytics.creep_job import run_drift
+from analytics.drifting import SLOW_DRIFT
 from analytics.forecast_job import run_backtest
 from analytics.hourly import SCOPES_OF_HOURS, stale_hours
 from analytics.jobs import analyze, run_baselines, run_detection, run_forecasts, run_hours
@@ -16,7 +18,8 @@ from core.clock import FakeClock
 from core.config import ForecastSettings, Settings
 from core.errors import StoreUnavailable
 from core.series import ALL_CALLS, Selector
-from core.types import QUANTILE_COLUMNS, Watermark
+from core.types import QUANTILE_COLUMNS, Anomaly, Watermark
+from storage.anomalies import read_anomalies
 from storage.backtests import latest_backtests
 from storage.baselines import latest_baseline
 from storage.calls import insert_calls
@@ -31,7 +34,7 @@ from tests.unit.storage.batches import START, at, batch
 
 SETTINGS = Settings()
 NOON = START + timedelta(hours=12)
-MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
 @pytest.fixture
@@ -275,3 +278,23 @@ def test_an_analysis_of_nothing_is_refused_and_of_silence_is_learning(store: Sto
         analyze(store, NOON, NOON, SETTINGS, 1)
     report = analyze(store, START, NOON, SETTINGS, 1)
     assert (report.anomalies, report.minutes, report.learning) == ((), 0, 720)
+
+
+def test_what_creeps_over_days_is_told_once_followed_and_ended(store: Store) -> None:
+    chat, hours = Selector.of(service="chat"), 31 * 24
+    creep = np.exp(np.log(2.5) * np.clip((np.arange(hours) / 24 - 8) / 8, 0.0, 1.0))
+    noise = np.random.default_rng(4).lognormal(0.0, 0.04, hours)
+    for selector, latency in ((ALL_CALLS, 200.0 * noise), (chat, 300.0 * noise * creep)):
+        frame = hourly(5, selector, 2.0, 1).iloc[:hours]
+        known = frame.assign(latency_known=frame["calls"], latency_ms_sum=frame["calls"] * latency)
+        insert_hours(store, known.assign(latency_p50=latency, latency_p95=3.0 * latency), origin="generated", epoch=1)
+    told = list[list[Anomaly]]()
+    for day in (14, 31):
+        now = START + day * DAY + timedelta(minutes=25)
+        assert run_drift(store, FakeClock(now), SETTINGS, 1).cursor == START + day * DAY
+        told.append(read_anomalies(store, now - MINUTE, now + MINUTE))
+    assert run_drift(store, FakeClock(now + HOUR), SETTINGS, 1).items == 0, "a day is judged once"
+    ((first,), (last,)) = told
+    assert (first.selector, first.hint, first.ended_at) == (chat, SLOW_DRIFT, None)
+    assert first.last_at == START + 14 * DAY + 25 * MINUTE
+    assert (last.id, last.started_at, last.ended_at) == (first.id, first.started_at, now)

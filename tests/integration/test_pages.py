@@ -344,3 +344,128 @@ def test_a_value_that_is_markup_is_shown_as_text(browser: Browser, service: Serv
         expect(page.locator(".filter", has_text="service")).to_contain_text("<img src=x", timeout=40_000)
         assert page.evaluate("window.hacked") is None
         shown.assert_clean()
+
+
+CHARTS_DRAWN = """names => names.every(name => {
+    const card = [...document.querySelectorAll('.dash-graph')].find(one => one.id.includes('"chart":"' + name + '"'));
+    return card && ((card.querySelector('.js-plotly-plot') || {}).data || []).length > 0;
+})"""
+
+
+def drawn(shown: BrowserPage, address: str, *names: str) -> Page:
+    """Go there and wait until these charts are drawn."""
+    page = shown.open(address)
+    page.wait_for_function(CHARTS_DRAWN, arg=list(names), timeout=40_000)
+    return page
+
+
+def saved(page: Page, link: Any) -> pd.DataFrame:
+    with page.expect_download() as download:
+        link.click()
+    return pd.read_csv(io.BytesIO(download.value.path().read_bytes()), comment="#")
+
+
+def test_explore_leads_from_a_metric_to_one_call(browser: Browser, service: Service) -> None:
+    end = service.filled.end
+    start = end - timedelta(hours=1)
+    panel = series.read_panel(service.store, start, end, 60, ("provider",), ("tps",))
+    calls = panel.groupby("provider")["calls"].sum()
+    with BrowserPage(browser, timeout_s=40) as shown:
+        page = drawn(
+            shown, service.address + "/explore?last=1h&by=provider&compare=1d", "lines", "week", "distribution", "curves"
+        )
+        lines = chart(page, "lines")
+        known = [value for value in lines["openai"] if value is not None]
+        assert sum(known) * 60 == pytest.approx(calls["openai"], rel=1e-3)
+        assert {"(none)", "openai", "anthropic", "mistral", "all of these, the day before"} == set(lines)
+        row = page.locator("#explore-table tbody tr", has_text="anthropic")
+        expect(row.locator("td").nth(1)).to_have_text(f"{calls['anthropic']:,}")
+        shown.screenshot(SCREENSHOTS / f"explore-{DESKTOP}-light.png")
+        assert serious_barriers(page) == []
+        table = saved(page, page.locator("#explore-table").get_by_role("link", name="CSV"))
+        assert table.set_index("provider")["calls"]["mistral"] == calls["mistral"]
+        points = saved(page, page.locator(".card", has_text="per second by provider").get_by_role("link", name="CSV"))
+        assert points.loc[points["series"] == "openai", "tps"].sum() * 60 == pytest.approx(calls["openai"])
+
+        # a line that is clicked, then a row of the table, then its calls, then one of them
+        page.evaluate("""() => {
+            const plot = [...document.querySelectorAll('.dash-graph')]
+                .find(one => one.id.includes('"chart":"lines"')).querySelector('.js-plotly-plot');
+            const number = plot.data.findIndex(trace => trace.name === 'openai');
+            plot.emit('plotly_click', {points: [{curveNumber: number, pointNumber: 3, data: plot.data[number], x: 0, y: 0}]});
+        }""")
+        page.wait_for_url("**/explore?*provider=openai*by=model*")
+        expect(page.locator(".filter", has_text="provider")).to_contain_text("openai")
+        page.locator("#explore-table").get_by_role("link", name="gpt-4o-mini").click()
+        page.wait_for_url("**/explore?*model=gpt-4o-mini*")
+        expect(page.locator("#explore-table")).to_contain_text("Top 5 by account")
+        page.locator("#explore-table").get_by_role("link", name="Single calls").click()
+        page.wait_for_url("**/calls?last=1h&model=gpt-4o-mini&provider=openai")
+        rows = page.locator("#calls-list tbody tr")
+        expect(rows.first).to_contain_text("gpt-4o-mini")
+        shown.screenshot(SCREENSHOTS / f"calls-{DESKTOP}-light.png")
+        assert serious_barriers(page) == []
+        first = rows.first.get_by_role("link").inner_text()
+        rows.first.get_by_role("link").click()
+        page.wait_for_url("**/call?id=*")
+        expect(page.locator("#call-body")).to_contain_text(first)
+        expect(page.locator("#call-body")).to_contain_text("team-")
+        shown.screenshot(SCREENSHOTS / f"call-{DESKTOP}-light.png")
+        shown.assert_clean()
+
+
+def test_single_calls_are_searched_and_paged(browser: Browser, service: Service) -> None:
+    with BrowserPage(browser, width=PHONE, timeout_s=40) as shown:
+        page = shown.open(service.address + "/calls?last=24h&sort=slowest")
+        rows = page.locator("#calls-list tbody tr")
+        expect(rows).to_have_count(50)
+        slowest = rows.first.locator("td").nth(5).inner_text()
+        page.locator("#calls-next").click()
+        page.wait_for_url("**/calls?*after=*")
+        expect(rows.first.locator("td").nth(5)).not_to_have_text(slowest)
+        page.get_by_role("link", name="First page").click()
+        expect(rows.first.locator("td").nth(5)).to_have_text(slowest)
+        wanted = rows.first.get_by_role("link").inner_text()
+        page.get_by_label("request id").fill(wanted)
+        page.get_by_label("request id").press("Enter")
+        page.wait_for_url(f"**/calls?*request_id={wanted}*")
+        expect(rows).to_have_count(1)
+        expect(rows.first.locator("td").nth(5)).to_have_text(slowest)
+        page.goto(service.address + "/calls?id=x&after=nonsense")
+        expect(page.locator("#calls-list")).to_contain_text("after: names no call")
+        shown.assert_clean()
+
+
+def test_llm_figures_are_the_stores(browser: Browser, service: Service) -> None:
+    end = service.filled.end
+    metrics = ("tokens_per_s", "cost_per_h", "ttft_p95")
+    panel = series.read_panel(service.store, end - timedelta(hours=1), end, 60, ("provider", "model"), metrics)
+    mine = panel[panel["model"] == "gpt-4o"]
+    with BrowserPage(browser, timeout_s=40) as shown:
+        page = drawn(shown, service.address + "/llm?last=1h", "tps", "ttft", "tokens", "per_calls", "shares", "versions")
+        assert sum(v for v in chart(page, "tps")["openai/gpt-4o"] if v is not None) * 60 == pytest.approx(
+            mine["calls"].sum(), 1e-3
+        )
+        assert {"P50", "P90", "P95", "P99"} == set(chart(page, "ttft"))
+        shown.screenshot(SCREENSHOTS / f"llm-{DESKTOP}-light.png")
+        assert serious_barriers(page) == []
+        models = saved(page, page.locator("#llm-models").get_by_role("link", name="CSV")).set_index("model")
+        cost = (mine["cost_per_h"] / 60).sum()
+        assert models["cost_usd"]["gpt-4o"] == pytest.approx(cost)
+        assert models["usd_per_1000_calls"]["gpt-4o"] == pytest.approx(1000 * cost / mine["calls"].sum())
+        assert models["tokens_per_s"]["gpt-4o"] == pytest.approx((mine["tokens_per_s"] * 60).sum() / 3600, rel=1e-3)
+        expect(page.locator("#llm-versions")).to_contain_text("openai/gpt-4o-mini")
+        page.locator("#llm-models").get_by_role("link", name="mistral", exact=True).first.click()
+        page.wait_for_url("**/explore?last=1h&provider=mistral&by=model")
+        shown.assert_clean()
+
+
+@pytest.mark.parametrize("name", ["explore", "llm"])
+def test_explore_and_llm_fit_a_phone_in_the_dark(browser: Browser, service: Service, name: str) -> None:
+    with BrowserPage(browser, width=PHONE, timeout_s=40) as shown:
+        page = opened(shown, f"{service.address}/{name}?last=1h", "dark")
+        shown.screenshot(SCREENSHOTS / f"{name}-{PHONE}-dark.png")
+        assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+        assert page.evaluate("[...document.querySelectorAll('.js-plotly-plot')].at(0).layout.font.color") == "#e6eaf1"
+        assert serious_barriers(page) == []
+        shown.assert_clean()

@@ -271,6 +271,11 @@ def test_a_threshold_in_an_anomaly_is_recorded_but_not_told() -> None:
     assert by_rule["slow"].last_notified_at is None
 
 
+def test_an_anomaly_that_drifted_for_days_before_it_was_told_hides_nothing() -> None:
+    drift = replace(odd(), since=NOW - timedelta(days=8))
+    assert told(step(firings=[firing(), drift])) == [(OPENED, Cause.STARTED)] * 2
+
+
 def joined() -> tuple[Incident, Incident]:
     """The incident of an anomaly, and that of a threshold which is joined to it."""
     decision = step(firings=[odd(), firing()])

@@ -126,7 +126,8 @@ def silence_of(weekend: list[float]) -> Floats:
     _, friday = score_silence(
         panel.calls[:, 4 * 1440 : 5 * 1440], kept.at(panel.times()[4 * 1440 : 5 * 1440]), Silence.unseen(1)
     )
-    return score_silence(today.calls, kept.at(today.times()), friday)[0][0]
+    scores: Floats = score_silence(today.calls, kept.at(today.times()), friday)[0][0]
+    return scores
 
 
 def test_an_office_that_is_shut_on_its_first_saturday_is_not_silent() -> None:

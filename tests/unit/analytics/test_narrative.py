@@ -33,6 +33,13 @@ def test_when_it_is_over_both_ends_are_told() -> None:
     assert "to 2026-11-24 01:03 UTC" in describe(OUTAGE, [], AT, AT + timedelta(hours=11))
 
 
+def test_what_is_out_only_over_several_minutes_is_not_said_to_be_out_of_the_range_of_one() -> None:
+    faint = replace(SLOW, observed=1200.0, share=0.3)
+    assert describe(faint, [], AT, None).startswith(
+        "Latency P95 of model gpt-4o rose to 1.2 s (about 800 ms expected over several minutes) since"
+    )
+
+
 def test_silence_has_words_of_its_own() -> None:
     silent = replace(
         OUTAGE,

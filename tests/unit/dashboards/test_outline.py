@@ -14,7 +14,7 @@ def test_fields_are_named_with_their_kinds_and_nothing_of_what_they_hold() -> No
         "x": None,
     }
     found = outline(orjson.dumps(record))
-    assert found == "ts text, status number, authorization text, stream yes or no, tags list, more object"
+    assert found == "ts text, status number, authorization text, stream yes or no, tags list, more object, x null"
     assert "hush" not in found
 
 

@@ -8,12 +8,14 @@ from hypothesis import HealthCheck, given, settings
 
 from core.record import CALL_SCHEMA
 from core.series import Selector
+from storage.call_pages import CallQuestion, key_of_last, key_of_row, read_call, read_newest_page, read_slowest_page
 from storage.calls import count_by, count_calls, insert_calls, read_calls, span_of_calls
 from storage.contract import Store
 from tests.unit.storage.batches import START, at, batch, rows_strategy
 from tests.unit.storage.conftest import empty
 
 DAY = timedelta(days=1)
+DAYS = CallQuestion(start=START, end=START + timedelta(days=3))
 FULL = {
     "ts": at(1.234),
     "request_id": "r-1",
@@ -163,3 +165,32 @@ def test_without_dimensions_there_is_one_row(store: Store) -> None:
 def test_only_dimensions_hour_and_status_can_be_counted_by(store: Store) -> None:
     with pytest.raises(ValueError, match="'request_id' is no dimension"):
         count_by(store, START, START + DAY, ("request_id",))
+
+
+def test_pages_of_the_slowest_go_on_behind_one_another(store: Store) -> None:
+    slow = [None, 30.5, 10.0, 30.5, 99.25, None, 0.125]
+    insert_calls(store, batch([{"ts": at(n), "request_id": f"r{n}", "latency_ms": ms} for n, ms in enumerate(slow)]))
+    found, after = [], None
+    while (page := read_slowest_page(store, DAYS, 2, after)).num_rows:
+        found += page.to_pylist()
+        after = key_of_last(page)
+    assert [call["latency_ms"] for call in found] == [99.25, 30.5, 30.5, 10.0, 0.125, None, None]
+    assert len({call["request_id"] for call in found}) == len(slow)
+
+
+def test_the_newest_are_found_however_far_back_they_lie(store: Store) -> None:
+    hours = [0, 1, 40, 50, 70.5, 71]
+    insert_calls(store, batch([{"ts": at(hour * 3600), "request_id": f"r{hour}"} for hour in hours]))
+    found, after = [], None
+    while (page := read_newest_page(store, DAYS, 2, after)).num_rows:
+        found += page.column("request_id").to_pylist()
+        after = key_of_last(page)
+    assert found == [f"r{hour}" for hour in reversed(hours)]
+
+
+def test_a_call_is_found_by_its_key(store: Store) -> None:
+    insert_calls(store, batch([{"ts": at(1), "request_id": "same"}, {"ts": at(1), "request_id": "same", "service": "b"}]))
+    page = read_newest_page(store, DAYS, 10).to_pylist()
+    assert [read_call(store, key_of_row(call)).to_pylist() for call in page] == [[page[0]], [page[1]]]
+    other = key_of_row({**page[0], "offset": 77})
+    assert read_call(store, other).num_rows == 0

@@ -1,0 +1,1 @@
+"""The LLM page: what providers and models do, cost and save, and one version of a model against another."""
