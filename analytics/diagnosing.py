@@ -1,6 +1,7 @@
 """The shell of `analytics.diagnosis`: reads the calls of an anomaly's window, and of the hour before it, from the store."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -16,7 +17,10 @@ from analytics.related import related_series, residuals
 from analytics.run_state import Run
 from analytics.runs import Diagnose
 from analytics.trained import Trained
+from analytics.wording import clock_time
+from core.changes import Change
 from core.series import ALL_CALLS, Direction, Selector
+from storage.changes import read_changes
 from storage.contract import Store
 from storage.leaves import LEAF_DIMENSIONS, LEAF_SUMS, LeafRows, read_leaves
 
@@ -27,6 +31,7 @@ _APART = timedelta(minutes=3)
 """Between the time before and the anomaly: it may have begun before it was noticed."""
 _RELATED_MINUTES = 60
 _MINUTE = timedelta(minutes=1)
+_CHANGED_WITHIN = timedelta(minutes=30)
 
 
 def diagnosing(
@@ -35,6 +40,7 @@ def diagnosing(
     panel: Panel,
     read: Callable[..., LeafRows] = read_leaves,
     samples: Callable[[Store, datetime, datetime], Mapping[str, Floats]] = sample_rows,
+    changes: Callable[[Store, datetime, datetime], Sequence[Change]] = read_changes,
 ) -> Diagnose:
     """What the state machine asks when an anomaly opens and while it lasts; looks at nothing after the minute.
 
@@ -66,9 +72,26 @@ def diagnosing(
         ours = Selector.parse(lead.selector)
         related = related_series(now.moved, known, lead.metric, ours, now.samples)
         moved = now.moved[lead.metric][known.index(ours)] if ours in known and lead.metric in now.moved else None
-        return with_leading(found, related, now.samples, moved)
+        near = changes(store, started - _CHANGED_WITHIN, started + _MINUTE)
+        return replace(with_leading(found, related, now.samples, moved), change=_change(near, run, started))
 
     return ask
+
+
+def _change(changes: Sequence[Change], run: Run, started: datetime) -> str:
+    """The last change before an anomaly that its calls may have met, in words; else empty."""
+    moved = Selector.parse(run.lead.selector)
+    near = [one for one in changes if one.at < started + _MINUTE and _may_touch(one.selector, moved)]
+    found = max(near, key=lambda one: one.at, default=None)
+    if found is None:
+        return ""
+    return f"{found.words} at {clock_time(found.at)} UTC"
+
+
+def _may_touch(changed: Selector, moved: Selector) -> bool:
+    """Whether calls may belong to both: no dimension has two values."""
+    labels = moved.labels
+    return all(labels.get(name, value) == value for name, value in changed.pairs)
 
 
 class _Hour(NamedTuple):

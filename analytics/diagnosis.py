@@ -20,23 +20,28 @@ _REPLACED = 0.4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """What the single calls say of an anomaly; `hint` is empty where they support no kind of trouble."""
+    """What the single calls say of an anomaly; `hint` is empty where they support no kind of trouble.
+
+    `change` is the last change before it, in words; that it came first is evidence, and no proof.
+    """
 
     causes: tuple[Cause, ...] = ()
     hint: str = ""
     evidence: str = ""
     related: tuple[Related, ...] = ()
+    change: str = ""
 
     def to_json(self) -> dict[str, Any]:
         causes = [{**asdict(cause), "selector": str(cause.selector)} for cause in self.causes]
         related = [{**asdict(part), "selector": str(part.selector)} for part in self.related]
-        return {"causes": causes, "hint": self.hint, "evidence": self.evidence, "related": related}
+        return {"causes": causes, "hint": self.hint, "evidence": self.evidence, "related": related, "change": self.change}
 
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> Self:
         causes = tuple(Cause(**{**part, "selector": Selector.parse(part["selector"])}) for part in state["causes"])
         related = tuple(Related(**{**part, "selector": Selector.parse(part["selector"])}) for part in state["related"])
-        return cls(causes=causes, hint=state["hint"], evidence=state["evidence"], related=related)
+        change = state.get("change", "")  # states of before there were changes
+        return cls(causes=causes, hint=state["hint"], evidence=state["evidence"], related=related, change=change)
 
 
 def diagnose(leaves: Leaves, metric: str, direction: Direction, known: Sequence[Selector], growth: float = 1.0) -> Diagnosis:

@@ -72,6 +72,8 @@ def _source(lead: Movement, diagnosis: Diagnosis) -> str:
         said += " No single source stands out."
     if diagnosis.hint:
         said += f" It looks like: {diagnosis.hint}" + (f" ({diagnosis.evidence})." if diagnosis.evidence else ".")
+    if diagnosis.change:
+        said += f" Shortly before: {diagnosis.change} (it came first; that is no proof)."
     return said
 
 

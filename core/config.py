@@ -1,9 +1,10 @@
 """Settings: one frozen tree, built and validated once at start from a YAML file and the environment.
 
 One idea, one module: every key, with its default, unit and meaning, is to be found here, or in `core/rules.py`,
-`core/alert_settings.py`, `core/objective_settings.py`, `core/price_settings.py`, `core/export_settings.py` and
-`core/web_settings.py` for what opens an incident, who is told, what is wanted, what is paid, what is exported, who comes in.
-`load_settings` lives in `core/load.py`; `docs/configuration.md` is made from this tree.
+`core/alert_settings.py`, `core/objective_settings.py`, `core/price_settings.py`, `core/export_settings.py`,
+`core/gate_settings.py` and `core/web_settings.py` for what opens an incident, who is told, what is wanted, what is paid, what
+is exported, what a candidate must keep, who comes in. `load_settings` lives in `core/load.py`; `docs/configuration.md` is
+made from this tree.
 """
 
 import re
@@ -20,6 +21,8 @@ from core.alert_settings import RoutingSettings as RoutingSettings
 from core.alert_settings import SmtpSettings as SmtpSettings
 from core.durations import Duration
 from core.export_settings import ExportSettings as ExportSettings
+from core.gate_settings import ChangeSettings as ChangeSettings
+from core.gate_settings import GateSettings as GateSettings
 from core.objective_settings import ObjectiveSettings as ObjectiveSettings
 from core.part import Part as Part
 from core.price_settings import InstancePriceSettings as InstancePriceSettings
@@ -660,6 +663,8 @@ class Settings(Part):
         default_factory=RecommendationSettings, description="What could be better, looked for once a day."
     )
     exports: tuple[ExportSettings, ...] = Field((), description="Forecasts that are exported by themselves.")
+    gate: GateSettings = Field(default_factory=GateSettings, description="What a candidate must keep, in `tpscope gate`.")
+    changes: ChangeSettings = Field(default_factory=ChangeSettings, description="What became better or worse after a change.")
     web: WebSettings = Field(default_factory=WebSettings, description="Pages and API.")
 
     @field_validator("time_zone")

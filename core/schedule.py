@@ -10,6 +10,8 @@ def intervals(settings: Settings) -> dict[str, timedelta]:
     found = {"hours": timedelta(minutes=5), "alerts": timedelta(seconds=5), "capacity": timedelta(minutes=5)}
     if settings.transactions:
         found["transactions"] = timedelta(seconds=15)
+    if settings.changes.enabled:
+        found["changes"] = timedelta(minutes=1)
     if settings.detection.enabled:
         found["baselines"] = settings.detection.rebuild_every
         # Every 10 s although it judges whole minutes: a minute is then judged soon after its data has arrived.

@@ -10,6 +10,7 @@ from core.series import METRICS, Direction, Selector
 from core.types import Anomaly, Incident
 from dashboards import queries
 from dashboards.catalogue import CHARTS, TILES, Tile
+from dashboards.changed import change_marks
 from dashboards.comparing import Comparison, read_comparison
 from dashboards.context import Web
 from dashboards.look import Look
@@ -65,7 +66,10 @@ def load_overview(web: Web, query: Mapping[str, str], look: Look) -> OverviewDat
         fresh=fresh,
         anomalies=found,
         incidents=incident_marks(web, window, selector),
-        quiet=quiet_marks(web, window.start, window.end, selector),
+        quiet=[
+            *quiet_marks(web, window.start, window.end, selector),
+            *change_marks(web, window.start, window.end, selector),
+        ],
         comparison=read_comparison(web, query, selector),
         look=look,
         revision=f"{sorted(query.items())}",

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import pandas as pd
 
 from core.capacity import Fit, LimitOutlook, ServingCost
+from core.changes import Change
 from core.clock import floor_to
 from core.config import ObjectiveSettings
 from core.masks import Mask
@@ -35,6 +36,7 @@ from storage import (
     baselines,
     calls,
     capacity,
+    changes,
     dead_letters,
     forecasts,
     frozen,
@@ -185,6 +187,12 @@ def anomalies_in(web: Web, start: datetime, end: datetime) -> list[Anomaly]:
     """Anomalies that touch the span, newest first, whatever their selection."""
     key = ("anomalies", iso(start), iso(end))
     return web.cache.get(key, FRESH_S, lambda: anomalies.read_anomalies(web.store, start, end))
+
+
+def changes_in(web: Web, start: datetime, end: datetime) -> list[Change]:
+    """Changes in the span, newest first, whatever their selection."""
+    key = ("changes", iso(start), iso(end))
+    return web.cache.get(key, FRESH_S, lambda: changes.read_changes(web.store, start, end))
 
 
 def firing_incidents(web: Web) -> list[Incident]:

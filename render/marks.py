@@ -27,6 +27,7 @@ _STYLES = {
     MarkKind.INCIDENT: _Style(symbol="diamond", faint="diamond-open", height=0.90, shaded=False),
     MarkKind.QUIET: _Style(symbol="square", faint="square-open", height=0.04),
     MarkKind.CHANGE: _Style(symbol="star", faint="star-open", height=0.965, shaded=False, dash="dot"),
+    MarkKind.MADE: _Style(symbol="pentagon", faint="pentagon-open", height=0.03, shaded=False, dash="dot"),
 }
 
 

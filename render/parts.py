@@ -51,6 +51,7 @@ class MarkKind(StrEnum):
     INCIDENT = "incident"
     QUIET = "maintenance or silence"
     CHANGE = "new version"
+    MADE = "change"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

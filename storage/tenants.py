@@ -53,8 +53,11 @@ _OF_SELECTIONS = (
     "anomalies",
     "masks",
     "frozen_baselines",
+    "frozen_mixes",
     "learning",
     "recommendations",
+    "changes",
+    "change_verdicts",
 )
 """Tables of selections, which may be of a tenant: in the column `selector`."""
 

@@ -18,6 +18,7 @@ from core.transactions import Transaction
 from core.windows import CallWindow
 from storage.contract import Store
 from storage.frozen import list_frozen, read_frozen
+from storage.mixes import read_mix, write_frozen_mix
 from storage.transaction_series import refuse_other_version
 from storage.transactions import read_definitions, write_definitions
 from tpscope.baseline_commands import window_option
@@ -38,7 +39,7 @@ def run_freeze(
     if not _NAME.fullmatch(name) or ".." in name:
         raise ConfigError("baseline freeze", f"{name!r} is no name; use letters, digits, dots, dashes and underscores")
     now = datetime.now(UTC)
-    wanted, counted = _what(settings, selector, transaction)
+    wanted, counted = selection(settings, selector, transaction)
     with reading(settings) as store:
         if not again and read_frozen(store, name) is not None:
             raise ConfigError("baseline freeze", f"there is a baseline {name!r} already; choose another name or give --replace")
@@ -46,6 +47,9 @@ def run_freeze(
             _know(store, counted, now)
         window = count_window(store, *span, wanted, counted)
         frozen = freeze(store, window, name, actor(), now, settings)
+        mix = read_mix(store, window.start, window.end, wanted, counted)
+        if mix is not None:
+            write_frozen_mix(store, mix, name)
     if as_json:
         print_json(_window_json(frozen))
     else:
@@ -117,13 +121,14 @@ def _window(
             transaction = like.transaction
         else:
             return count_window(store, *span, like.selector, None)
-    wanted, counted = _what(settings, selector, transaction)
+    wanted, counted = selection(settings, selector, transaction)
     if counted is not None:
         _know(store, counted, now)
     return count_window(store, *span, wanted, counted)
 
 
-def _what(settings: Settings, selector: str, transaction: str) -> tuple[Selector, Transaction | None]:
+def selection(settings: Settings, selector: str, transaction: str) -> tuple[Selector, Transaction | None]:
+    """The selection, and the transaction, that options name. Raises ConfigError that quotes what is not known."""
     if selector and transaction:
         raise ConfigError("--transaction", "is a selection itself; give it or --selector")
     try:

@@ -17,7 +17,9 @@ from core.load import load_settings
 from tpscope.alert_commands import alert_app, silence_app
 from tpscope.backtest_commands import backtest_app
 from tpscope.baseline_commands import baseline_app
+from tpscope.change_commands import change_app
 from tpscope.dead_letter_commands import dead_letter_app
+from tpscope.gate_commands import gate
 from tpscope.mask_commands import mask_app
 from tpscope.objective_commands import objective_app
 from tpscope.options import ConfigOption, JsonOption, StoreOption, duration_option, print_json, settings_of, time_option
@@ -25,6 +27,7 @@ from tpscope.recommend_commands import recommend_app
 from tpscope.run_commands import run_app
 from tpscope.tenant_commands import tenant_app
 from tpscope.token_commands import token_app
+from tpscope.workload_commands import workload_app
 
 app = typer.Typer(
     name="tpscope",
@@ -46,6 +49,9 @@ app.add_typer(token_app, name="token")
 app.add_typer(objective_app, name="objectives")
 app.add_typer(run_app, name="runs")
 app.add_typer(recommend_app, name="recommend")
+app.add_typer(change_app, name="changes")
+app.command("gate")(gate)
+app.add_typer(workload_app, name="workload")
 
 
 class ExportKind(StrEnum):

@@ -10,6 +10,8 @@ from functools import partial
 
 from alerts.heartbeat import Heartbeat
 from alerts.jobs import AlertMemory, Deliverer, run_alerts
+from analytics.before_after import JOB as CHANGES
+from analytics.before_after import run_changes
 from analytics.capacity import run_capacity
 from analytics.counting import JOB as TRANSACTIONS
 from analytics.counting import TransactionCounter
@@ -35,6 +37,7 @@ from ingest.intake import Intake, build_intake
 from ingest.kafka_client import open_client
 from ingest.open_source import open_source
 from ingest.posted import PostedCalls
+from render.gate_report import report_json
 from storage.contract import Store
 from storage.epochs import claim_epoch
 from storage.jobs import read_job
@@ -60,15 +63,15 @@ RELOADABLE = (
     "forecast",
     "limits",
     "prices",
+    "gate",
+    "changes",
 )
 """Parts of the settings that SIGHUP changes in a running process; the others take a restart."""
 
-_SLOW_JOBS = frozenset({"baselines", "capacity", "forecasts", "hours", RECOMMENDATIONS, RESCORING, TRANSACTIONS})
+_SLOW_JOBS = frozenset({"baselines", "capacity", "forecasts", "hours", CHANGES, RECOMMENDATIONS, RESCORING, TRANSACTIONS})
 
 _ALONE = frozenset({"alerts"})
 """Rules of seconds wait for no judging of minutes."""
-
-"""How often limits are judged: a quota of tokens a minute may be used up within the hour."""
 
 
 class Role(StrEnum):
@@ -237,6 +240,8 @@ class Service:
                 job(TRANSACTIONS, every[TRANSACTIONS], lambda epoch: counter.run(store, clock, current.value, epoch), 2)
             )
         jobs.append(job("capacity", every["capacity"], lambda epoch: run_capacity(store, clock, current.value, epoch), 12))
+        if settings.changes.enabled:
+            jobs.append(job(CHANGES, every[CHANGES], lambda epoch: self._judge_changes(epoch), 45))
         if settings.detection.enabled:
             jobs += [
                 job(
@@ -276,6 +281,11 @@ class Service:
             run = partial(run_scheduled_export, store, clock, export)
             jobs.append(job(job_name(export), min(export.every, LOOK_EVERY), run, 30))
         return jobs
+
+    def _judge_changes(self, epoch: int) -> None:
+        for one in run_changes(self._store, self._current.value, self._clock.now(), epoch, report_json):
+            of = f"transaction {one.transaction}" if one.transaction else one.selector.words
+            logger.info("change %s, %s: %s %s", one.change_id, of, one.outcome, "; ".join(one.reasons))
 
     def _due_in_s(self, name: str, every: timedelta, at_least_s: float) -> float:
         """Seconds until a heavy job is due again: what was done shortly before a restart is not done at once again."""

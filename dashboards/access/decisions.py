@@ -115,6 +115,8 @@ DECISIONS: tuple[Decision, ...] = (
     _read("/api/v1/baselines/points", tenants=True),
     _read("/api/v1/silences"),
     _read("/api/v1/masks", tenants=True),
+    _read("/api/v1/changes", tenants=True),
+    _read("/api/v1/changes/{change_id}", tenants=True),
     _read("/api/v1/capacity"),
     _read("/api/v1/recommendations"),
     _read("/api/v1/recommendations/{recommendation_id}"),
@@ -139,6 +141,7 @@ DECISIONS: tuple[Decision, ...] = (
     _act("/api/v1/masks"),
     _act("/api/v1/masks/{mask_id}/end"),
     _act("/api/v1/recommendations/{recommendation_id}/decision"),
+    _act("/api/v1/changes"),
     Decision("POST", "/api/v1/calls", Need.OPERATE, tenants=True),  # data, not deeds: each row carries its batch's name
     Decision("GET", "/api/v1/audit", Need.ADMIN),
     # other commands on this machine, to the embedded store

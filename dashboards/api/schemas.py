@@ -355,6 +355,35 @@ class RecommendationsAnswer(Shape):
     recommendations: list[RecommendationShape]
 
 
+class ChangeVerdictShape(Shape):
+    transaction: str | None
+    selector: Labels
+    judged_at: str
+    from_: str = Field(alias="from")
+    to: str
+    outcome: str
+    reasons: list[str]
+
+
+class ChangeShape(Shape):
+    id: str
+    at: str
+    kind: str
+    what: str
+    selector: Labels
+    who: str | None
+    found: bool
+    verdicts: list[ChangeVerdictShape]
+
+
+class ChangesAnswer(Shape):
+    changes: list[ChangeShape]
+
+
+class OneChangeAnswer(ChangeShape):
+    reports: list[dict[str, Any]]
+
+
 class AuditShape(Shape):
     at: str
     actor: str

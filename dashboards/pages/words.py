@@ -18,7 +18,13 @@ _SEVERITY = {
 }
 """Shape, word and class: never told by colour alone."""
 
-_MARKS: dict[str, str] = {MarkKind.ANOMALY: "▼", MarkKind.INCIDENT: "◆", MarkKind.QUIET: "■", MarkKind.CHANGE: "★"}
+_MARKS: dict[str, str] = {
+    MarkKind.ANOMALY: "▼",
+    MarkKind.INCIDENT: "◆",
+    MarkKind.QUIET: "■",
+    MarkKind.CHANGE: "★",
+    MarkKind.MADE: "⬟",
+}
 """The symbols of `render/marks.py`, for legends."""
 
 

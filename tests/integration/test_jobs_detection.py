@@ -125,7 +125,8 @@ def test_what_was_read_for_one_build_is_no_part_of_a_build_at_another_hour_of_th
     trainer = Trainer(store, SETTINGS)
     for end in (LIVE, LIVE - 9 * HOUR):
         built = trainer.build(end, end)
-        assert built is not None and built.version.trained_to == end
+        assert built is not None
+        assert built.version.trained_to == end
         assert built.baselines.selectors
 
 

@@ -9,9 +9,11 @@ import pytest
 
 from analytics.detect import judge
 from analytics.diagnosing import diagnosing
+from analytics.diagnosis import Diagnosis
 from analytics.evidence import Evidence
 from analytics.features import Panel
 from analytics.run_state import Run
+from core.changes import Change, ChangeKind
 from core.series import Direction, Selector
 from core.types import Related
 from storage.contract import Store
@@ -26,6 +28,10 @@ FAILED = LeafRows(frame=frame_of(failing(0.7, provider="provider-1")), inside_sh
 
 def no_samples(store: Store, start: datetime, end: datetime) -> dict[str, np.ndarray]:
     return {}
+
+
+def no_changes(store: Store, start: datetime, end: datetime) -> list[Change]:
+    return []
 
 
 def run_of(started: datetime, metric: str = "error_rate") -> Run:
@@ -60,7 +66,7 @@ def test_the_last_minutes_are_compared_with_the_hour_before_the_anomaly(
     verdicts = judge(hours, learned.trained.baselines, learned.trained.forest, MIN_CALLS)
     started = hours.start + 60 * MINUTE
     minute = verdicts.minute(60 + lasted - 1)
-    found = diagnosing(offline, learned.trained, hours, read, no_samples)(run_of(started), minute)
+    found = diagnosing(offline, learned.trained, hours, read, no_samples, no_changes)(run_of(started), minute)
     end = started + lasted * MINUTE
     before_end = started - 3 * MINUTE
     assert asked == [(before_end - timedelta(hours=1), before_end, end - window * MINUTE, end)]
@@ -71,7 +77,9 @@ def test_the_last_minutes_are_compared_with_the_hour_before_the_anomaly(
 
 def test_without_calls_there_is_no_diagnosis(learned: Learned, hours: Panel, offline: Store) -> None:
     verdicts = judge(hours, learned.trained.baselines, learned.trained.forest, MIN_CALLS)
-    ask = diagnosing(offline, learned.trained, hours, lambda *span: replace(FAILED, frame=FAILED.frame.iloc[:0]), no_samples)
+    ask = diagnosing(
+        offline, learned.trained, hours, lambda *span: replace(FAILED, frame=FAILED.frame.iloc[:0]), no_samples, no_changes
+    )
     assert ask(run_of(hours.start + 60 * MINUTE), verdicts.minute(61)) is None
 
 
@@ -86,7 +94,7 @@ def test_series_that_moved_with_the_leading_one_are_named_and_none_of_the_future
 
     def related(panel: Panel) -> tuple[Related, ...]:
         verdicts = judge(panel, learned.trained.baselines, learned.trained.forest, MIN_CALLS)
-        ask = diagnosing(offline, learned.trained, panel, lambda *span: FAILED, no_samples)
+        ask = diagnosing(offline, learned.trained, panel, lambda *span: FAILED, no_samples, no_changes)
         found = ask(run_of(panel.start + 50 * MINUTE), verdicts.minute(59))
         assert found is not None
         return found.related
@@ -115,10 +123,43 @@ def test_a_sample_that_rose_first_is_evidence(learned: Learned, hours: Panel, of
         return {"queue_depth": depth, "unknown": np.full(60, np.nan)}
 
     verdicts = judge(panel, learned.trained.baselines, learned.trained.forest, MIN_CALLS)
-    ask = diagnosing(offline, learned.trained, panel, lambda *span: FAILED, samples)
+    ask = diagnosing(offline, learned.trained, panel, lambda *span: FAILED, samples, no_changes)
     found = [ask(run_of(panel.start + 80 * MINUTE), verdicts.minute(89)) for _ in range(2)]
     assert asked == [(panel.start + 30 * MINUTE, panel.start + 90 * MINUTE)]
     assert found[0] == found[1] is not None
     assert found[0] is not None
     assert [one.metric for one in found[0].related if one.metric in ("queue_depth", "unknown")] == ["queue_depth"]
     assert re.search(r"provider-1: .*; queue_depth rose [3-5] min before$", found[0].evidence)
+
+
+def test_the_last_change_before_it_that_its_calls_may_have_met_is_named(learned: Learned, hours: Panel, offline: Store) -> None:
+    started = hours.start + 60 * MINUTE
+
+    def changes(store: Store, start: datetime, end: datetime) -> list[Change]:
+        assert (start, end) == (started - 30 * MINUTE, started + MINUTE)
+        spans: tuple[tuple[int, dict[str, str]], ...] = (
+            (10, {}),
+            (5, {"provider": "openai"}),
+            (4, {"provider": "other"}),
+            (-5, {}),
+        )
+        return [
+            Change(
+                id=str(minutes),
+                at=started - minutes * MINUTE,
+                kind=ChangeKind.DEPLOY,
+                what=f"v{minutes}",
+                selector=Selector.of(labels),
+                who="",
+                found=True,
+                made_at=started,
+            )
+            for minutes, labels in spans
+        ]
+
+    verdicts = judge(hours, learned.trained.baselines, learned.trained.forest, MIN_CALLS)
+    ask = diagnosing(offline, learned.trained, hours, lambda *span: FAILED, no_samples, changes)
+    found = ask(run_of(started), verdicts.minute(61))
+    assert found is not None
+    assert found.change == f"deploy: v5 (provider openai) at {started - 5 * MINUTE:%Y-%m-%d %H:%M} UTC"
+    assert Diagnosis.from_json(found.to_json()) == found

@@ -9,7 +9,7 @@ def test_only_what_the_settings_ask_for_is_due() -> None:
     assert every["detection"] == timedelta(seconds=10)
     assert "transactions" not in every
     off = Settings.model_validate({name: {"enabled": False} for name in ("detection", "forecast", "recommendations")})
-    assert set(intervals(off)) == {"hours", "alerts", "capacity"}
+    assert set(intervals(off)) == {"hours", "alerts", "capacity", "changes"}
 
 
 def test_own_intervals_are_kept() -> None:
