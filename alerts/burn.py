@@ -13,15 +13,13 @@ import pandas as pd
 
 from alerts.evaluate import fingerprint_of
 from alerts.judgement import Clear, Firing, Judgement
-from core.burning import PERIOD, burn_rate, exhausted_in
+from core.burn_pairs import pairs_for
+from core.burning import burn_rate, exhausted_in
 from core.config import ObjectiveRule, ObjectiveSettings
 from core.objective_words import bad_words
 from core.rules import BurnWindow
 from core.series import ALL_CALLS, METRICS, Selector
 from render.units import format_number, format_span, format_value
-
-_MOST_OF_POSSIBLE = 0.9
-"""Of a loose budget (12 % and more) the workbook's 14.4 would ask for nearly everything to be bad, or for more than that."""
 
 Spans = dict[timedelta, tuple[float, float, float]]
 """Of each window: the bad share, what was counted, and how much of it was bad."""
@@ -49,20 +47,8 @@ def lengths(rule: ObjectiveRule) -> list[timedelta]:
 
 
 def pairs_of(rule: ObjectiveRule, objective: ObjectiveSettings) -> list[BurnWindow]:
-    """The pairs that a budget is watched by.
-
-    Those that somebody wrote are taken as they stand. The workbook's are for 30 days: for another window they use up the same
-    part of the budget, but never less than it allows, and a burn that needs all calls to be bad is made one that can be.
-    """
-    if "windows" in rule.model_fields_set:
-        return list(rule.windows)
-    most = _MOST_OF_POSSIBLE / (objective.allowed or 1.0)
-    scale = objective.length / PERIOD
-    return [
-        pair.model_copy(update={"burn": min(max(pair.burn * scale, 1.0), max(most, 1.0))})
-        for pair in rule.windows
-        if pair.long < objective.length
-    ]
+    """The pairs that a budget is watched by: those that somebody wrote as they stand, else the workbook's for its window."""
+    return list(rule.windows) if "windows" in rule.model_fields_set else pairs_for(objective, rule.windows)
 
 
 def judge_burn(

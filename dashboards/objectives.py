@@ -7,16 +7,21 @@ from datetime import datetime, timedelta
 
 import pandas as pd
 
-from core.burning import PERIOD, burn_rate, exhausted_in
+from core.burn_pairs import pairs_for
+from core.burning import burn_rate
+from core.clock import floor_to
 from core.config import ObjectiveSettings
 from core.objective_words import measure_words
-from core.rules import BurnWindow, workbook_windows
+from core.periods import Window as ObjectiveWindow
+from core.rules import BurnWindow
 from core.series import METRICS, Selector
 from core.transactions import Transaction
 from dashboards import queries
 from dashboards.catalogue import METRIC_WORDS
 from dashboards.context import Web
 from storage.objectives import read_shares
+from storage.standing import Standing as Found
+from storage.standing import read_standing
 from storage.transaction_series import read_counts
 
 _KEEP_S = 60.0
@@ -47,32 +52,33 @@ class Burn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """Where an objective stands over `PERIOD` up to `end`.
+    """Where an objective stands over its own window.
 
     Attributes
     ----------
+    found : storage.standing.Standing
+        As the commands and the API tell it.
     value : float
-        The metric over the whole period, in its unit; NaN: unknown.
-    kept : bool or None
-        None where it cannot be told: nothing is known, or a rate that should be reached was never asked for.
+        What was found; of a peak the highest hour's, which no sum over a span tells.
     attained : float
-        Share of the period's hours with calls in which the target was met; NaN: no hour is known.
-    left : float or None
-        Share of the error budget that is left (below nought: overdrawn); None where the objective has no budget.
+        Share of the window's hours with calls in which the target was met; NaN: no hour is known.
     burns : tuple of Burn
-        Over the workbook's pairs of windows; empty where there is no budget.
-    exhausted : timedelta or None
-        When the rest is used up at the last hour's pace; None: it lasts for longer than the period, or is gone.
+        Over the pairs of windows that its rule watches; empty where there is no budget.
     """
 
-    objective: ObjectiveSettings
+    found: Found
     value: float
-    calls: int
-    kept: bool | None
     attained: float
-    left: float | None
     burns: tuple[Burn, ...]
-    exhausted: timedelta | None
+
+    @property
+    def objective(self) -> ObjectiveSettings:
+        return self.found.objective
+
+    @property
+    def left(self) -> float | None:
+        """Share of the error budget that is left (below nought: overdrawn); None where the objective has no budget."""
+        return self.found.budget.left if self.found.budget is not None else None
 
     @property
     def words(self) -> str:
@@ -91,7 +97,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """An objective over the period, days in the page's zone.
+    """An objective over its window, days in the page's zone.
 
     Attributes
     ----------
@@ -100,7 +106,7 @@ class History:
     attained : DataFrame
         `ts`, `value`: share of the day's hours with calls that met the target (NaN: none).
     budget : DataFrame or None
-        `ts`, `value`: share of the period's budget that was left at the end of each hour.
+        `ts`, `value`: share of the window's budget that was left at the end of each hour.
     """
 
     value: pd.DataFrame
@@ -121,37 +127,25 @@ def until(web: Web) -> datetime:
 
 def standing(web: Web, one: ObjectiveSettings, end: datetime) -> Standing:
     """Read where an objective stands."""
-    pairs = workbook_windows() if has_budget(one) else ()
+    pairs = pairs_for(one)
     lengths = sorted({length for pair in pairs for length in (pair.long, pair.short)})
-    whole, calls = web.cache.get(("standing", one.name), _KEEP_WHOLE_S, lambda: whole_of(web, one, end))
+    found: Found = web.cache.get(
+        ("standing", one.name), _KEEP_WHOLE_S, lambda: read_standing(web.store, web.settings, one, end)
+    )
     parts = web.cache.get(("burning", one.name, end), _KEEP_S, lambda: _parts(web, one, lengths, end)) if lengths else []
-    limit = limit_of(one)
-    burn = dict(zip(lengths, (burn_rate(share, limit or math.nan) for share in parts), strict=True))
-    left = 1.0 - burn_rate(whole, limit) if pairs and limit and not math.isnan(whole) else None
+    burn = dict(zip(lengths, (burn_rate(share, one.allowed or math.nan) for share in parts), strict=True))
+    hours = _hours(web, one, found.window)["value"]
     return Standing(
-        objective=one,
-        value=whole,
-        calls=calls,
-        kept=None if math.isnan(whole) or limit is None else whole <= limit,
-        attained=float(_met(_hours(web, one, end)["value"], one).mean()),
-        left=left,
+        found=found,
+        value=float(hours.max()) if one.metric == "peak_tps" else found.value,
+        attained=float(_met(hours, one).mean()),
         burns=tuple(Burn(pair=pair, long=burn[pair.long], short=burn[pair.short]) for pair in pairs),
-        exhausted=_exhausted(burn.get(_HOUR, math.nan), left),
     )
 
 
 def limit_of(one: ObjectiveSettings) -> float | None:
     """What the value must not be above: the metric's bound, or the bad share that a transaction's target allows."""
     return one.at_most if one.target is None else one.allowed
-
-
-def whole_of(web: Web, one: ObjectiveSettings, end: datetime) -> tuple[float, int]:
-    """The value over the period up to `end` (NaN: unknown), and what was counted; of a peak the highest hour's."""
-    frame = read_shares(web.store, one, _definition(web, one), [(end - PERIOD, end)])
-    if not len(frame):
-        return math.nan, 0
-    value = _hours(web, one, end)["value"].max() if one.metric == "peak_tps" else frame["value"].iloc[0]
-    return float(value), int(frame["calls"].iloc[0])
 
 
 def _parts(web: Web, one: ObjectiveSettings, lengths: list[timedelta], end: datetime) -> list[float]:
@@ -165,18 +159,13 @@ def _definition(web: Web, one: ObjectiveSettings) -> Transaction | None:
     return web.settings.definition(one.transaction) if one.transaction else None
 
 
-def history_of(web: Web, one: ObjectiveSettings, end: datetime) -> History:
-    """An objective's last period by the day, and its budget by the hour."""
-    hours = _hours(web, one, end)
+def history_of(web: Web, one: ObjectiveSettings, window: ObjectiveWindow) -> History:
+    """An objective's window so far by the day, and its budget by the hour."""
+    hours = _hours(web, one, window)
     local = hours["ts"].dt.tz_convert(web.zone)
     days = _met(hours["value"], one).groupby(local.dt.normalize()).mean()
     attained = pd.DataFrame({"ts": pd.DatetimeIndex(days.index).tz_convert("UTC"), "value": days.to_numpy(dtype=float)})
-    return History(value=hours, attained=attained, budget=_budget(one, hours) if has_budget(one) else None)
-
-
-def has_budget(one: ObjectiveSettings) -> bool:
-    """Whether it allows a share of bad calls."""
-    return bool(one.allowed)
+    return History(value=hours, attained=attained, budget=_budget(one, hours, window) if one.allowed else None)
 
 
 def chosen(found: tuple[Standing, ...], query: Mapping[str, str]) -> Standing | None:
@@ -185,23 +174,28 @@ def chosen(found: tuple[Standing, ...], query: Mapping[str, str]) -> Standing | 
     return named or next(iter(found), None)
 
 
-def _hours(web: Web, one: ObjectiveSettings, end: datetime) -> pd.DataFrame:
-    """`ts`, `value` and `calls` of whole hours of the period; NaN where nothing is known, and of targets in minutes."""
-    last = end.replace(minute=0, second=0, microsecond=0)
+def hours_of(window: ObjectiveWindow) -> tuple[datetime, datetime]:
+    """The whole hours of a window so far."""
+    return floor_to(window.start, _HOUR), floor_to(window.until, _HOUR)
+
+
+def _hours(web: Web, one: ObjectiveSettings, window: ObjectiveWindow) -> pd.DataFrame:
+    """`ts`, `value` and `calls` of whole hours of the window; NaN where nothing is known, and of targets in minutes."""
+    first, last = hours_of(window)
     if not one.transaction:
         selector = Selector.of(one.selector)
-        values = queries.hourly_history(web, one.metric, selector, last - PERIOD, last)
-        rate = queries.hourly_history(web, "tps", selector, last - PERIOD, last)
+        values = queries.hourly_history(web, one.metric, selector, first, last)
+        rate = queries.hourly_history(web, "tps", selector, first, last)
         return values.assign(calls=rate["value"].to_numpy(dtype=float) * 3600)
-    return web.cache.get(("objective hours", one.name, last), _KEEP_S, lambda: _counted_hours(web, one, last))
+    return web.cache.get(("objective hours", one.name, last), _KEEP_S, lambda: _counted_hours(web, one, first, last))
 
 
-def _counted_hours(web: Web, one: ObjectiveSettings, last: datetime) -> pd.DataFrame:
+def _counted_hours(web: Web, one: ObjectiveSettings, first: datetime, last: datetime) -> pd.DataFrame:
     definition = _definition(web, one)
-    steps = pd.date_range(last - PERIOD, last, freq="1h", inclusive="left", name="ts").as_unit("ms")
+    steps = pd.date_range(first, last, freq="1h", inclusive="left", name="ts").as_unit("ms")
     if definition is None or one.counts_minutes:
         return pd.DataFrame({"ts": steps, "value": math.nan, "calls": math.nan})
-    counts = read_counts(web.store, definition, last - PERIOD, last, 3600).set_index("ts").reindex(steps)
+    counts = read_counts(web.store, definition, first, last, 3600).set_index("ts").reindex(steps)
     good, of = ("good", "known") if one.under_ms is None else (f"good_under_{one.under_ms:g}ms", "timed")
     calls = counts[of].to_numpy(dtype=float)
     share = pd.Series(calls - counts[good].to_numpy(dtype=float)) / pd.Series(calls).where(calls > 0)
@@ -216,17 +210,10 @@ def _met(values: pd.Series, one: ObjectiveSettings) -> pd.Series:
     return (values <= limit).astype(float).where(values.notna())
 
 
-def _budget(one: ObjectiveSettings, hours: pd.DataFrame) -> pd.DataFrame:
-    """What was left of the budget after each hour: bad calls so far against those that the whole period's calls allow."""
+def _budget(one: ObjectiveSettings, hours: pd.DataFrame, window: ObjectiveWindow) -> pd.DataFrame:
+    """What was left of the budget after each hour: bad calls so far against those that the whole window's calls allow."""
     calls = hours["calls"]
     bad = (hours["value"] * calls).fillna(0.0).cumsum()
-    allowed = (limit_of(one) or math.nan) * float(calls.sum())
+    allowed = (limit_of(one) or math.nan) * float(calls.sum()) / window.elapsed
     left = 1.0 - bad / allowed if allowed > 0 else bad * math.nan
     return pd.DataFrame({"ts": hours["ts"], "value": left.where(calls.fillna(0.0).cumsum() > 0).to_numpy(dtype=float)})
-
-
-def _exhausted(burn: float, left: float | None) -> timedelta | None:
-    if left is None or left <= 0 or not burn > 0:
-        return None
-    lasts = exhausted_in(burn, left)
-    return lasts if lasts < PERIOD else None

@@ -2,13 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import plotly.graph_objects as go
 
-from core.burning import PERIOD
-from core.clock import floor_to
 from core.series import METRICS
 from dashboards import objectives, transactions
 from dashboards.context import Web
@@ -75,10 +72,9 @@ def load_objectives(web: Web, query: Mapping[str, str], look: Look) -> Objective
 
 
 def _objective(web: Web, one: Standing, look: Look) -> tuple[Drawn, Drawn, Drawn]:
-    end = objectives.until(web)
-    last = floor_to(end, timedelta(hours=1))
-    whole = Span(start=last - PERIOD, end=last, zone=web.zone.key)
-    history = objectives.history_of(web, one.objective, end)
+    first, last = objectives.hours_of(one.found.window)
+    whole = Span(start=first, end=last, zone=web.zone.key)
+    history = objectives.history_of(web, one.objective, one.found.window)
     quiet = quiet_marks(web, whole.start, whole.end, one.selector)
     most = objectives.limit_of(one.objective)
     target = most if most is not None else one.objective.at_least

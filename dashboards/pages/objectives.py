@@ -7,8 +7,7 @@ from zoneinfo import ZoneInfo
 
 from dash import dcc, html
 
-from core.burning import PERIOD
-from core.objective_words import good_words
+from core.objective_words import good_words, window_words
 from core.series import Selector
 from dashboards.objectives import Standing, limit_of
 from dashboards.objectives_page import DEFAULT_LAST, Drawn, ObjectivesData
@@ -39,14 +38,14 @@ def body(data: ObjectivesData, zone: ZoneInfo) -> list[Any]:
     """Objectives, the chosen one, transactions, the chosen one."""
     return [
         _standings(data),
-        *([_objective(data.objective), _charts(data)] if data.objective is not None else []),
+        *([_objective(data.objective, zone), _charts(data)] if data.objective is not None else []),
         _counted(data),
         *([_transaction(data.transaction, data, zone)] if data.transaction is not None else []),
     ]
 
 
 def summary(data: ObjectivesData, zone: ZoneInfo, now: datetime) -> list[Any]:
-    return [html.Span(f"objectives over {format_span(PERIOD)}"), *span_words(data.window, zone, now)]
+    return [html.Span("objectives over their own windows"), *span_words(data.window, zone, now)]
 
 
 def _standings(data: ObjectivesData) -> Any:
@@ -56,17 +55,14 @@ def _standings(data: ObjectivesData) -> Any:
             html.Code("tpscope objectives suggest"), " proposes some from your history."
         ]  # fmt: skip
         return html.Section([html.H2("Objectives"), notice(*words)], className="panel")
-    head = ("Objective", "Target", "Was", "State", "Hours met", "Budget left", "Burn, last hour")
+    head = ("Objective", "Target", "Window", "Was", "State", "Hours met", "Budget left", "Burn, last hour")
     rows = [_row(one, data) for one in data.standings]
-    caption = f"Objectives over the last {format_span(PERIOD)}"
-    return html.Section(
-        [html.H2(f"Objectives, last {format_span(PERIOD)}"), table(head, rows, caption=caption, numeric=(2, 4, 5, 6))],
-        className="panel",
-    )
+    caption = "Objectives, each over its own window"
+    return html.Section([html.H2("Objectives"), table(head, rows, caption=caption, numeric=(3, 5, 6, 7))], className="panel")
 
 
 def _row(one: Standing, data: ObjectivesData) -> list[Any]:
-    words, tone = _KEPT[one.kept]
+    words, tone = _KEPT[one.found.kept]
     name = one.objective.name
     opened = data.objective is not None and data.objective.objective.name == name
     href = with_query(PATH, {**data.window.query, "objective": name})
@@ -74,7 +70,8 @@ def _row(one: Standing, data: ObjectivesData) -> list[Any]:
     return [
         [dcc.Link(name, href=href, className="open-name" if opened else None), html.Div(what, className="muted")],
         _target(one),
-        format_value(one.value, one.unit),
+        window_words(one.objective),
+        _was(one),
         html.Span(words, className=f"verdict verdict-{tone}"),
         _percent(one.attained) if limit_of(one.objective) is not None else "–",
         "–" if one.left is None else html.Span(_percent(one.left), className=_budget_class(one.left)),
@@ -91,11 +88,16 @@ def _target(one: Standing) -> str:
     return f"at least {format_value(target.at_least or math.nan, one.unit)}"
 
 
-def _objective(one: Standing) -> Any:
+def _was(one: Standing) -> str:
+    """What there was, in the terms of the target: a good share, or the metric."""
+    return f"{good_words(one.value)} good" if one.objective.target is not None else format_value(one.value, one.unit)
+
+
+def _objective(one: Standing, zone: ZoneInfo) -> Any:
     """The chosen objective's numbers, and its burn rates."""
     tiles = [
         tile("Target", tile_value(_target(one)), one.objective.description or one.words),
-        tile(f"Over {format_span(PERIOD)}", tile_value(format_value(one.value, one.unit)), f"{one.calls:,} calls"),
+        tile(f"Over {window_words(one.objective)}", tile_value(_was(one)), f"{one.found.calls:,.0f} {_counted_words(one)}"),
     ]
     if limit_of(one.objective) is not None:
         tiles.append(tile("Hours that met it", tile_value(_percent(one.attained)), "of the hours with calls"))
@@ -105,16 +107,34 @@ def _objective(one: Standing) -> Any:
         [
             html.H2(f"{one.objective.name}: {one.words if one.objective.transaction else one.selector.words}"),
             html.Div(tiles, className="tiles"),
+            *_remarks(one, zone),
             *_burns(one),
         ],
         className="panel",
     )
 
 
+def _counted_words(one: Standing) -> str:
+    return "minutes" if one.objective.counts_minutes else "calls"
+
+
+def _remarks(one: Standing, zone: ZoneInfo) -> list[Any]:
+    """What is to be known beside the numbers: since when they were counted, and whether there are enough of them."""
+    found, said = one.found, list[Any]()
+    if found.version:
+        said.append(html.P(["Counted by version ", html.Code(found.version), " of its transaction."], className="muted"))
+    if found.counted_from is not None:
+        said.append(notice("Nothing is known before ", when(found.counted_from, zone), ": this version was not counted then."))
+    if found.low_traffic:
+        said.append(notice("So little was counted that one that is bad is more than the whole budget."))
+    return said
+
+
 def _lasts(one: Standing) -> str:
     if one.left is not None and one.left <= 0:
         return "used up"
-    return "lasts" if one.exhausted is None else f"used up in {format_span(one.exhausted)} as in the last hour"
+    exhausted = one.found.budget.exhausted if one.found.budget is not None else None
+    return "lasts" if exhausted is None else f"used up in {format_span(exhausted)} as in the last hour"
 
 
 def _burns(one: Standing) -> list[Any]:
@@ -135,7 +155,7 @@ def _burns(one: Standing) -> list[Any]:
         for burn in one.burns
     ]  # fmt: skip
     head = ("Windows", "Burn over the long one", "Over the short one", "Both at most", "Verdict")
-    caption = "Burn rates of the error budget: 1 uses it up in the whole period"
+    caption = "Burn rates of the error budget: 1 uses it up in the whole window"
     return [
         html.H3("Burn rates"),
         table(head, rows, caption=caption, numeric=(1, 2, 3)),
@@ -151,7 +171,7 @@ def _charts(data: ObjectivesData) -> Any:
     if limit_of(one.objective) is not None:
         cards.append(_card("attained", "Hours that met the target (%)", data.attained, "every day"))
     if one.left is not None:
-        cards.append(_card("budget", "Error budget left (% of the period's)", data.budget, "every hour"))
+        cards.append(_card("budget", "Error budget left (% of the window's)", data.budget, "every hour"))
     return html.Div(cards, className="grid")
 
 

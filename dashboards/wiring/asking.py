@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
-from dash import ctx
 from dash.exceptions import PreventUpdate
 
 from core.errors import TpscopeError
@@ -52,11 +51,6 @@ def on_page(path: str | None, wanted: str, look: Any) -> None:
     """Stop where the callback is not for this page, or the browser has not said yet how it looks."""
     if page_of(path) != wanted or not (isinstance(look, dict) and look.get("ready")):
         raise PreventUpdate
-
-
-def only_ticked() -> bool:
-    """Whether the callback runs only because time has passed."""
-    return bool(ctx.triggered) and all(entry["prop_id"] == "tick.n_intervals" for entry in ctx.triggered)
 
 
 def offered(web: Web) -> dict[str, list[str]]:

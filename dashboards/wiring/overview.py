@@ -3,7 +3,6 @@
 from typing import Any
 
 from dash import ALL, Input, Output, State, no_update
-from dash.exceptions import PreventUpdate
 
 from dashboards import comparing, queries
 from dashboards.catalogue import CHARTS
@@ -15,7 +14,7 @@ from dashboards.pages import overview
 from dashboards.pages.controls import span_words
 from dashboards.pages.words import legend, notice
 from dashboards.threads import Workers
-from dashboards.wiring.asking import attempt, on_page, only_ticked, read_query, seen
+from dashboards.wiring.asking import attempt, on_page, read_query, seen
 
 PATH = "/"
 
@@ -37,8 +36,6 @@ def register(app: Any, web: Web, workers: Workers) -> None:
     async def refresh(search: str | None, _ticks: int, look: Any, _there: Any, path: str) -> Any:
         query = read_query(search)
         on_page(path, PATH, look)
-        if only_ticked() and "from" in query and "to" in query:
-            raise PreventUpdate  # a window that stands still
         here = seen(web, look)
         found = await workers.run(attempt, lambda: load_overview(here, query, read_look(look)))
         if isinstance(found, str):

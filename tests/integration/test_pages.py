@@ -151,7 +151,7 @@ def test_every_kind_of_objective_stands_somewhere(service: Service) -> None:
     web = Web(store=service.store, settings=settings, clock=service.clock)
     found = {one.objective.name: one for one in standings(web)}
     assert found["bursts"].value >= 1
-    assert (found["bursts"].kept, found["bursts"].burns) == (None, ())
+    assert (found["bursts"].found.kept, found["bursts"].burns) == (None, ())
     counts = read_counts(
         service.store, settings.transactions[0].definition, service.filled.start, service.filled.end, 3600
     ).sum(numeric_only=True)
