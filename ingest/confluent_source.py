@@ -148,20 +148,20 @@ class ConfluentSource:
     # --- rebalances, inside `consume` -------------------------------------------------------------------------------------
 
     def _on_assign(self, consumer: Consumer, places: list[TopicPartition]) -> None:
-        """What stays is read on; what is new waits until it is known where it stands."""
+        """Another generation: all waits until it is known where it stands, also what stays.
+
+        A join that is interrupted and begun again passes over generations, in which another member may have had it.
+        """
         now = {Partition(at.topic, at.partition) for at in places}
-        kept = self._held & now
-        self._gone |= self._held - now
-        self._new = (self._new & now) | (now - kept)
-        self._held = now
-        self._next = {at: self._next[at] for at in kept if at in self._next}
+        self._gone |= self._held
+        self._new, self._held, self._next = set(now), now, {}
         self._in_doubt = False
         self._read_on()
         logger.info("reading partitions %s", sorted(at.number for at in now))
 
     def _on_revoke(self, consumer: Consumer, places: list[TopicPartition]) -> None:
-        """Only the new assignment tells which of them stay. Until then nothing is committed: the broker may count this member
-        to the new generation already, and would take its commits for partitions that another one has by now."""
+        """Until the new assignment nothing is committed: the broker may count this member to the new generation already, and
+        would take its commits for partitions that another one has by now."""
         self._in_doubt = True
 
     def _on_lost(self, consumer: Consumer, places: list[TopicPartition]) -> None:

@@ -6,9 +6,9 @@ What its source code says (3.0.12), on which this relies:
   after `max_poll_interval_ms` without a poll.
 - Rebalance listeners run on that I/O thread and must not block, so ours only notes what happened. A rebalance makes progress
   only inside `poll`, before that poll's records are read: what was noted concerns older records.
-- A partition that this member keeps in a rebalance keeps its position (`SubscriptionState._apply_assignment`), although it is
-  reported as revoked first: what was read of it has to be kept. One that went away, or was lost with the membership, is read
-  again from its last commit by whoever has it next.
+- A partition that this member has before and after a rebalance keeps its position (`SubscriptionState._apply_assignment`).
+  It is read from its last commit all the same, as every partition of a new generation is: a join that is interrupted and begun
+  again passes over generations, in which another member may have had it.
 - A poll that ends between a rebalance's assignment and its SyncGroup response leaves the join unfinished for good, without
   heartbeats: `finish_join` prevents that.
 - `poll` returns nothing while the broker is away and reconnects by itself; the constructor is what fails.
@@ -257,16 +257,15 @@ class _Changes(ConsumerRebalanceListener):  # type: ignore[misc]
             self._new |= partitions
 
     def on_partitions_revoked(self, revoked: Any) -> None:
-        """A rebalance begins: only the new assignment tells which of them stay."""
+        """A rebalance begins: until the new assignment nothing is committed of them."""
         with self._lock:
             self._in_doubt |= _partitions(revoked)
 
     def on_partitions_assigned(self, assigned: Any) -> None:
+        """Another generation: who had what in between is not known, and what was read before is worth nothing."""
         with self._lock:
-            now = _partitions(assigned)
-            kept = self._in_doubt & now
-            self._gone |= self._in_doubt - now
-            self._new = (self._new & now) | (now - kept)
+            self._gone |= self._in_doubt
+            self._new = _partitions(assigned)
             self._in_doubt = set()
         logger.info("reading partitions %s", sorted(at.partition for at in assigned))
 

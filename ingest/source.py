@@ -38,7 +38,7 @@ class Polled:
         whoever has them now goes on from the last commit. It happened before `assigned`.
     assigned : mapping of Partition to Assigned
         New in this process since the last poll; reading starts at `progress.offset`. It happened before `pieces` were read. A
-        partition that a rebalance leaves with this process is in neither and reads on where it was.
+        partition that this process has before and after a rebalance of the group is in both: others may have had it in between.
     pieces : tuple of Piece
         New records; those of one partition in order.
     """

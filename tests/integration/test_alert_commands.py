@@ -37,8 +37,8 @@ def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_check_names_every_mistake_with_its_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "good.yaml").write_text("receivers: [{name: own, url: 'https://hooks.example.com/x'}]\n")
     assert check(Path("good.yaml")) == 0
-    rules = "valid; rules: anomaly (anomaly), no-traffic (absence), limits (forecast), pipeline (pipeline); 1 receivers"
-    assert rules in capsys.readouterr().out
+    rules = "anomaly (anomaly), no-traffic (absence), limits (forecast), pipeline (pipeline), transaction-silent (absence)"
+    assert f"valid; rules: {rules}, objectives (objective); 1 receivers" in capsys.readouterr().out
     (tmp_path / "broken.j2").write_text('{"text": {{ nonsense | json }}}')
     (tmp_path / "bad.yaml").write_text(BAD)
     bad = run(tmp_path, "alerts", "check", "--config", "bad.yaml")
