@@ -47,7 +47,7 @@ TURNS = 20
 COLD_MS, WARM_MS, PEOPLE_MS = 1_000, 300, 500
 READS = (
     "/api/v1/series?metric=tps&last=30d",
-    "/api/v1/series?metric=latency_p95&last=30d&by=service",
+    "/api/v1/series?metric=latency_p95&last=30d&by=service&step=6h",
     "/api/v1/anomalies?last=30d",
     "/api/v1/incidents?last=30d",
     "/api/v1/objectives",
