@@ -11,7 +11,7 @@ from analytics.detector import Detector
 from analytics.jobs import DETECTOR, AnalysisReport, analyze, run_baselines, run_detection
 from analytics.reading import read_minutes
 from analytics.rescoring import run_rescoring
-from analytics.trained import Trainer, load
+from analytics.trained import load
 from core.calendars import SLOTS, in_zone
 from core.clock import FakeClock
 from core.config import DetectionSettings, Settings
@@ -119,15 +119,6 @@ def test_what_is_loaded_judges_as_what_was_built(store: Store) -> None:
     panel = read_minutes(store, LIVE, LIVE + HOUR)
     assert ALL_CALLS in panel.selectors
     assert panel.calls[panel.selectors.index(ALL_CALLS)].mean() == pytest.approx(60 * RATE, rel=0.4)
-
-
-def test_what_was_read_for_one_build_is_no_part_of_a_build_at_another_hour_of_the_day(store: Store) -> None:
-    trainer = Trainer(store, SETTINGS)
-    for end in (LIVE, LIVE - 9 * HOUR):
-        built = trainer.build(end, end)
-        assert built is not None
-        assert built.version.trained_to == end
-        assert built.baselines.selectors
 
 
 def test_incidents_are_found_once_each_and_end(store: Store) -> None:
