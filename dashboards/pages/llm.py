@@ -20,6 +20,7 @@ from render.units import UNKNOWN, format_number, format_value
 
 PAGE = "llm"
 _COMPARED_WITH = "versions"
+_MANY_TIMES = 10.0
 
 Format = Callable[[float], str]
 
@@ -195,14 +196,16 @@ def versions_section(data: LlmData) -> list[Any]:
     one, other = (row.iloc[0] for row in rows)
     lines = [
         (heading if not name.startswith("ttft") else f"TTFT {heading.removeprefix('TTFT ')}", written(one[name]),
-         written(other[name]), _difference(one[name], other[name]))
+         written(other[name]), difference(one[name], other[name]))
         for name, heading, written in (*TRAFFIC, *COSTS)
     ]  # fmt: skip
     names = ("", *data.chosen, "difference")
     return [head, table(names, lines, caption=f"{data.chosen[0]} against {data.chosen[1]}", numeric=(1, 2, 3))]
 
 
-def _difference(one: float, other: float) -> str:
+def difference(one: float, other: float) -> str:
+    """How the second differs from the first; per cent of more than ten times as much read badly."""
     if one != one or other != other or one == 0:
         return "–"
-    return f"{(other / one - 1) * 100:+.3g} %"
+    ratio = other / one
+    return f"{ratio:.3g} times" if ratio >= _MANY_TIMES else f"{(ratio - 1) * 100:+.3g} %"

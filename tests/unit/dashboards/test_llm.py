@@ -10,7 +10,7 @@ from core.prices import PriceTable, TokenPrice
 from core.series import Selector
 from dashboards.llm import figures
 from dashboards.llm.reading import chosen_models, read_llm_asked
-from dashboards.pages.llm import quota_section
+from dashboards.pages.llm import difference, quota_section
 from tests.unit.dashboards.builders import NAN, NOON
 
 OUTLOOK = LimitOutlook(
@@ -72,3 +72,11 @@ def test_what_is_left_of_a_quota_is_told() -> None:
     for words in ("tokens of the key", "1,000 tokens/min", "25 %", "10 %", "42 min", "unknown"):
         assert words in text
     assert "No quota" in str(quota_section([]))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "text"),
+    [(2.0, 1.0, "-50 %"), (1.0, 2.0, "+100 %"), (0.18, 5.05, "28.1 times"), (0.0, 1.0, "–"), (NAN, 1.0, "–")],
+)
+def test_how_two_versions_differ(one: float, other: float, text: str) -> None:
+    assert difference(one, other) == text
