@@ -4,7 +4,9 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
+import pandas as pd
 import plotly.graph_objects as go
 
 from core.errors import TpscopeError
@@ -12,6 +14,8 @@ from dashboards.context import Web
 from dashboards.look import Entry
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 GRACE_S = 0.5
 """How long is waited for what stands beside the cards, once they are there."""
@@ -62,14 +66,43 @@ def drawn(web: Web, cards: Sequence[tuple[Card, Draw]], budget_s: float = BUDGET
     ]
 
 
+def beside(
+    web: Web, what: str, read: Callable[[], pd.DataFrame], empty: Callable[[pd.DataFrame], str]
+) -> "Future[tuple[pd.DataFrame | None, str]]":
+    """Begin to read a table that stands beside the cards; `empty` says why it has nothing to show, if it has nothing."""
+
+    def both() -> tuple[pd.DataFrame | None, str]:
+        table = read()
+        words = empty(table)
+        return (None, words) if words else (table, "")
+
+    def work() -> tuple[pd.DataFrame | None, str]:
+        found = _told(what, both)
+        return (None, found) if isinstance(found, str) else found
+
+    return web.pool.submit(work)
+
+
+def taken(reading: "Future[tuple[pd.DataFrame | None, str]]") -> tuple[pd.DataFrame | None, str]:
+    """The table, or None and why there is none; it is waited for a moment."""
+    wait([reading], timeout=GRACE_S)
+    return reading.result() if reading.done() else (None, LATE)
+
+
 def _attempt(empty: Card, draw: Draw) -> Card:
+    found = _told(empty.id, draw)
+    return replace(empty, words=found) if isinstance(found, str) else found
+
+
+def _told(what: str, work: Callable[[], T]) -> T | str:
+    """What came of it, or what the reader is told instead: one part that fails leaves the others alone."""
     try:
-        return draw()
+        return work()
     except NotShownError as error:
-        return replace(empty, words=str(error))
+        return str(error)
     except TpscopeError as error:
-        logger.warning("card could not be read", extra={"card": empty.id, "error": str(error)})
-        return replace(empty, words="The store did not answer. This page tries again by itself.")
-    except Exception:  # one chart that fails leaves the others alone
-        logger.exception("card failed", extra={"card": empty.id})
-        return replace(empty, words="Something went wrong here; the service's log says what.")
+        logger.warning("part of a page could not be read", extra={"part": what, "error": str(error)})
+        return "The store did not answer. This page tries again by itself."
+    except Exception:
+        logger.exception("part of a page failed", extra={"part": what})
+        return "Something went wrong here; the service's log says what."

@@ -1,23 +1,20 @@
 """Everything that the LLM page shows for one address."""
 
-import logging
 from collections.abc import Mapping
-from concurrent.futures import wait
 from dataclasses import dataclass
 from datetime import datetime
 
 import pandas as pd
 
 from core.capacity import LimitOutlook
-from core.errors import TpscopeError
 from dashboards import queries
-from dashboards.cards import GRACE_S, LATE, Card, NotShownError, drawn
+from dashboards.cards import Card, beside, drawn, taken
 from dashboards.context import Web
 from dashboards.llm.drawing import cards
 from dashboards.llm.reading import LlmAsked, chosen_models, quotas, read_llm_asked, read_models
 from dashboards.look import Look
 
-logger = logging.getLogger(__name__)
+_NONE = "No LLM call of this selection in this window."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +43,9 @@ def load_llm(web: Web, query: Mapping[str, str], look: Look) -> LlmData:
     """Read and draw the page. Raises BadWindow for a bad address, and what the store raises when nothing can be read."""
     asked = read_llm_asked(query, web.now())
     fresh = queries.freshness(web)
-    beside = web.pool.submit(_models, web, asked)
+    reading = beside(web, "models", lambda: read_models(web, asked), lambda models: _NONE if models.empty else "")
     found = drawn(web, cards(web, asked, look))
-    wait([beside], timeout=GRACE_S)
-    models, words = beside.result() if beside.done() else (None, LATE)
+    models, words = taken(reading)
     return LlmData(
         asked=asked,
         cards=tuple(found),
@@ -60,14 +56,3 @@ def load_llm(web: Web, query: Mapping[str, str], look: Look) -> LlmData:
         until=fresh.complete_until,
         generated=queries.has_generated(web, asked.window.start, asked.window.end),
     )
-
-
-def _models(web: Web, asked: LlmAsked) -> tuple[pd.DataFrame | None, str]:
-    try:
-        models = read_models(web, asked)
-    except NotShownError as error:
-        return None, str(error)
-    except TpscopeError as error:
-        logger.warning("models could not be read", extra={"error": str(error)})
-        return None, "The store did not answer. This page tries again by itself."
-    return (None, "No LLM call of this selection in this window.") if models.empty else (models, "")

@@ -2,15 +2,13 @@
 
 from typing import Any
 
-from dash import ALL, Input, Output, State
+from dash import ALL, Input
 
 from dashboards.context import Web
-from dashboards.look import read_look
 from dashboards.objectives_page import load_objectives
 from dashboards.pages import objectives
-from dashboards.pages.words import notice
 from dashboards.threads import Workers
-from dashboards.wiring.asking import attempt, on_page, read_query, seen
+from dashboards.wiring.one_body import OneBody
 
 PATH = objectives.PATH
 
@@ -21,23 +19,11 @@ def layout(_web: Web, _query: dict[str, str]) -> Any:
 
 
 def register(app: Any, web: Web, workers: Workers) -> None:
-    """Draw the page whenever the address, the reader's look or the slow clock asks for it."""
-
-    async def refresh(search: str | None, look: Any, _ticks: Any, _there: Any, path: str) -> Any:
-        on_page(path, PATH, look)
-        here = seen(web, look)
-        found = await workers.run(attempt, lambda: load_objectives(here, read_query(search), read_look(look)))
-        if isinstance(found, str):
-            return notice(found, tone="bad"), []
-        return objectives.body(found, here.zone), objectives.summary(found, here.zone, here.now())
-
-    app.callback(
-        Output("objectives-body", "children"),
-        Output("objectives-span", "children"),
-        Input("url", "search"),
-        Input("look", "data"),
-        Input({"type": "slow-tick", "page": ALL}, "n_intervals"),
-        Input("objectives-body", "id"),
-        State("url", "pathname"),
-        optional=True,
-    )(refresh)
+    """Draw the page whenever its address, the reader's look or the clock asks for it."""
+    OneBody(
+        path=PATH,
+        load=load_objectives,
+        body=objectives.body,
+        summary=objectives.summary,
+        clock=Input({"type": "slow-tick", "page": ALL}, "n_intervals"),
+    ).register(app, web, workers)
