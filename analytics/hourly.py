@@ -17,11 +17,15 @@ hour that it holds is complete, whatever interrupted the job."""
 _HOUR = timedelta(hours=1)
 _LOOK_BACK = timedelta(days=2)
 _MOST_AT_ONCE = timedelta(days=7)
+_MOST_CALLS = 4_000_000
+"""Of a span that is made at once: some seconds of the engine for the largest scope, well within the time of a statement."""
 _HALF_HOUR_S = 1800
 
 
 def stale_hours(store: Store, cursor: datetime | None, end: datetime) -> list[tuple[datetime, datetime]]:
-    """Spans [first, last) of whole hours before `end` to be made, oldest first, each a week at most.
+    """Spans [first, last) of whole hours before `end` to be made, newest first, for these are looked at first.
+
+    Each has an hour, or as many as have some million calls, a week at most: whatever stops the job, what it made is kept.
 
     Everything that the minute rollups hold is compared once an hour (an import may bring any of it), the last two days each
     time.
@@ -39,16 +43,20 @@ def stale_hours(store: Store, cursor: datetime | None, end: datetime) -> list[tu
     known = minutes.groupby(minutes["ts"].dt.floor("h"))["calls"].sum()
     hours = read_hours(store, "tps", first, end).set_index("ts")["calls"]
     made = hours.reindex(known.index, fill_value=0)
-    return _spans(pd.DatetimeIndex(known.index[known.to_numpy() > made.to_numpy()]))
+    return _spans(known[known.to_numpy() > made.to_numpy()])[::-1]
 
 
-def _spans(hours: pd.DatetimeIndex) -> list[tuple[datetime, datetime]]:
-    """Runs of hours; small gaps are made along, a run is cut at a week."""
+def _spans(calls: "pd.Series[int]") -> list[tuple[datetime, datetime]]:
+    """Runs of hours, oldest first; small gaps are made along. `calls` of each hour (index) say where a run is cut."""
     spans: list[tuple[datetime, datetime]] = []
-    for stamp in hours:
+    held = 0
+    for stamp, count in zip(pd.DatetimeIndex(calls.index), calls.to_list(), strict=True):
         hour = stamp.to_pydatetime()
-        if spans and hour - spans[-1][1] <= _HOUR and hour - spans[-1][0] < _MOST_AT_ONCE:
+        near = bool(spans) and hour - spans[-1][1] <= _HOUR and hour - spans[-1][0] < _MOST_AT_ONCE
+        if near and held + count <= _MOST_CALLS:
             spans[-1] = (spans[-1][0], hour + _HOUR)
+            held += count
         else:
             spans.append((hour, hour + _HOUR))
+            held = count
     return spans

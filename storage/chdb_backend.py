@@ -7,6 +7,8 @@ so the pool ends that one; an Arrow table is handed in by the name of a local va
 """
 
 import re
+from collections.abc import Callable
+from copy import copy
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -25,6 +27,7 @@ from storage.identifiers import checked, column_list
 from storage.inserting import insert_settings
 from storage.lock import DirectoryLock
 from storage.pool import Pool
+from storage.priority import CUT_SHORT, PEOPLE, Apart
 
 _SESSION = {
     "session_timezone": "'UTC'",
@@ -67,15 +70,16 @@ class ChdbStore:
             raise ConfigError("store.url", f"{str(directory)!r} has a question mark; choose another directory")
         self.lock = lock
         timeout_s = max(query_timeout.total_seconds(), 0.001)
-        settings = _SESSION | {"max_execution_time": f"{timeout_s:g}"}
+        settings = _SESSION | {"max_execution_time": f"{timeout_s:g}", "priority": str(PEOPLE)}
         keep_free = f"storage_configuration.disks.default.keep_free_space_bytes={KEEP_FREE_BYTES}"
         address = f"{directory}?max_server_memory_usage={max_memory_bytes}&{keep_free}"
         # The engine ends with its last connection, and could not start again while the directory cannot be written.
-        self._keeper = _connect(address, settings)
+        self._keeper: Connection | None = _connect(address, settings)
+        self._address, self._session, self._timeout_s = address, settings, timeout_s
+        self._cut_short: Callable[[], None] | None = None
         self._pool = Pool(partial(_connect, address, settings), _disconnect, limit=_CONNECTIONS, wait_s=timeout_s)
         self._times: dict[str, dict[str, pa.DataType]] = {}
         self._directory = directory
-        self._closed = False
         version = str(self.arrow("SELECT version() AS version").column("version")[0].as_py())
         self._capabilities = Capabilities(name="chdb", version=version, arrow=True, owner=True)
 
@@ -87,6 +91,20 @@ class ChdbStore:
     def directory(self) -> Path:
         """The engine's own directory."""
         return self._directory
+
+    def apart(self, how: Apart, name: str) -> "ChdbStore":
+        """The same data over connections of their own; to be closed before this store, which ends the engine."""
+        own = {**how.settings, "log_comment": quote(name)}
+        timeout_s = self._timeout_s
+        if how.timeout is not None:
+            timeout_s = how.timeout.total_seconds()
+            own["max_execution_time"] = f"{timeout_s:g}"
+        other = copy(self)
+        session = self._session | {key: str(value) for key, value in own.items()}
+        other._pool = Pool(partial(_connect, self._address, session), _disconnect, limit=_CONNECTIONS, wait_s=timeout_s)
+        other._keeper, other.lock = None, None
+        other._cut_short = partial(self.command, CUT_SHORT, {"name": name})
+        return other
 
     def frame(self, sql: str, params: Params | None = None) -> pd.DataFrame:
         return to_frame(self.arrow(sql, params))
@@ -114,10 +132,10 @@ class ChdbStore:
         self._bytes(render(sql, params), "CSV")
 
     def close(self) -> None:
-        self._pool.close()
-        if not self._closed:
-            self._closed = True
+        self._pool.close(self._cut_short)
+        if self._keeper is not None:
             _disconnect(self._keeper)
+            self._keeper = None
         if self.lock is not None:
             self.lock.release()
 

@@ -8,8 +8,11 @@ StoreUnavailable, since nobody knows whether it was carried out.
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from copy import copy
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import pandas as pd
@@ -26,6 +29,7 @@ from storage.identifiers import checked, column_list
 from storage.inserting import insert_settings
 from storage.native_client import CLIENT_REVISION, NativeClient
 from storage.pool import Pool
+from storage.priority import CUT_SHORT, PEOPLE, Apart
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +57,7 @@ class ServerStore:
         self._where = f"{self._options['host']}:{self._options['port']}"
         self._retries = settings.retries
         self._timeout_s = settings.query_timeout.total_seconds()
+        self._cut_short: Callable[[], None] | None = None
         self._pool = Pool(self._client, NativeClient.disconnect, limit=_CONNECTIONS, wait_s=self._timeout_s)
         try:
             version = self._version()
@@ -65,6 +70,22 @@ class ServerStore:
     @property
     def capabilities(self) -> Capabilities:
         return self._capabilities
+
+    def apart(self, how: Apart, name: str) -> "ServerStore":
+        """The same database over connections of their own."""
+        other = copy(self)
+        if how.timeout is not None:
+            other._timeout_s = how.timeout.total_seconds()
+        given = {**how.settings, "log_comment": name, "max_execution_time": max(round(other._timeout_s), 1)}
+        settings = {key: value for key, value in given.items() if key in self._known_settings}
+        other._options = {
+            **self._options,
+            "send_receive_timeout": other._timeout_s + _GRACE_S,
+            "settings": {**self._options["settings"], **settings},
+        }
+        other._pool = Pool(other._client, NativeClient.disconnect, limit=_CONNECTIONS, wait_s=other._timeout_s)
+        other._cut_short = partial(self._end_statements, name)
+        return other
 
     def frame(self, sql: str, params: Params | None = None) -> pd.DataFrame:
         return to_frame(self.arrow(sql, params))
@@ -86,7 +107,12 @@ class ServerStore:
         self._call(lambda client: client.execute(statement), repeatable=False)
 
     def close(self) -> None:
-        self._pool.close()
+        self._pool.close(self._cut_short)
+
+    def _end_statements(self, name: str) -> None:
+        """End what runs under a name; where that is refused (no right to it) or the server is away, they end by themselves."""
+        with suppress(StoreError, StoreUnavailable):
+            self.command(CUT_SHORT, {"name": name})
 
     def _version(self) -> str:
         query = "SELECT version() AS version"
@@ -141,7 +167,7 @@ class ServerStore:
         return StoreUnavailable(f"store: the connection to {self._where} broke ({_reason(error)})")
 
 
-def _connection_options(settings: StoreSettings) -> tuple[dict[str, object], str]:
+def _connection_options(settings: StoreSettings) -> tuple[dict[str, Any], str]:
     """What the driver needs to connect, and the database's name."""
     url = urlsplit(settings.url)
     secure = url.scheme == "clickhouses"
@@ -159,7 +185,7 @@ def _connection_options(settings: StoreSettings) -> tuple[dict[str, object], str
     if settings.tls_ca and not Path(settings.tls_ca).is_file():
         raise ConfigError("store.tls_ca", f"{settings.tls_ca!r} is no file")
     timeout_s = settings.query_timeout.total_seconds()
-    options: dict[str, object] = {
+    options: dict[str, Any] = {
         "host": host,
         "port": port,
         "user": unquote(url.username or "default"),
@@ -177,6 +203,7 @@ def _connection_options(settings: StoreSettings) -> tuple[dict[str, object], str
             "max_execution_time": max(round(timeout_s), 1),
             "max_query_size": 64 * 2**20,  # values are rendered into the statement; lists may be long
             "session_timezone": "UTC",
+            "priority": PEOPLE,
         },
     }
     return options, database

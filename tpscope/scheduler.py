@@ -85,9 +85,10 @@ class JobScheduler:
         self._running.set()
         self._scheduler.start()
 
-    def stop(self) -> None:
-        """Return when the running jobs have ended."""
+    def stop(self, interrupt: Callable[[], None]) -> None:
+        """Return when the running jobs have ended; `interrupt` makes what they do fail, which is not told as an error then."""
         self._running.clear()
+        interrupt()
         if self._scheduler.running:
             self._scheduler.shutdown(wait=True)
 
@@ -115,6 +116,8 @@ class JobScheduler:
                 job.modify(next_run_time=at)
 
     def _tell(self, job: Job, problem: str, *, trace: bool) -> None:
-        if self._last_error.get(job.name) != problem:
+        if not self._running.is_set():
+            logger.info("job %s was interrupted; it goes on after the next start", job.name)
+        elif self._last_error.get(job.name) != problem:
             logger.error("job %s failed: %s; it is tried again every %s", job.name, problem, job.every, exc_info=trace)
         self._last_error[job.name] = problem

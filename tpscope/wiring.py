@@ -43,6 +43,7 @@ from storage.epochs import claim_epoch
 from storage.jobs import read_job
 from storage.migrate import migrate
 from storage.open import api_token, open_store, publish_api
+from storage.priority import LONG_JOBS, SHORT_JOBS, apart
 from tpscope.known import KnownValues
 from tpscope.leader import KafkaLeader, Leader, SoleLeader
 from tpscope.memory import MemoryKeeper
@@ -68,7 +69,9 @@ RELOADABLE = (
 )
 """Parts of the settings that SIGHUP changes in a running process; the others take a restart."""
 
-_SLOW_JOBS = frozenset({"baselines", "capacity", "forecasts", "hours", CHANGES, RECOMMENDATIONS, RESCORING, TRANSACTIONS})
+_SLOW_JOBS = frozenset(
+    {"baselines", "capacity", "forecasts", "hours", CHANGES, DRIFT, RECOMMENDATIONS, RESCORING, TRANSACTIONS}
+)
 
 _ALONE = frozenset({"alerts"})
 """Rules of seconds wait for no judging of minutes."""
@@ -108,6 +111,7 @@ class Service:
         self._made: Intake | None = None
         self._making = threading.Lock()
         self._scheduler: JobScheduler | None = None
+        self._short, self._long = store, store
 
     @property
     def address(self) -> str:
@@ -148,6 +152,7 @@ class Service:
         self._workers.start("ingest", consumer.run)
 
     def start_jobs(self) -> None:
+        self._short, self._long = apart(self._store, SHORT_JOBS), apart(self._store, LONG_JOBS)
         leader = self._leader()
         self._workers.start("leader", leader.run)
         self._workers.start("delivery", Deliverer(self._store, lambda: self._current.value, self._clock, leader.epoch).run)
@@ -169,12 +174,18 @@ class Service:
     def stop(self) -> None:
         """End every thread, then close the store; safe to call twice."""
         if self._scheduler:
-            self._scheduler.stop()
+            self._scheduler.stop(self._interrupt)
         for name in self._workers.stop():
             logger.warning("%s did not end in time", name)
         if self._web:
             self._web.stop()
         self._store.close()
+
+    def _interrupt(self) -> None:
+        """Nothing that a job asks of the store is answered from now on."""
+        for part in (self._short, self._long):
+            if part is not self._store:
+                part.close()
 
     def _intake(self) -> Intake:
         """What becomes of calls, from Kafka and by POST alike; made when the first of them comes."""
@@ -217,7 +228,7 @@ class Service:
 
     def _jobs(self) -> list[Job]:
         settings = self._current.value
-        store, clock, current = self._store, self._clock, self._current
+        short, long, clock, current = self._short, self._long, self._clock, self._current
         detector, rescorer, memory = Detector(), Detector(), AlertMemory()
 
         def job(name: str, every: timedelta, run: Callable[[int], object], after_s: float, hastens: Hastens = nothing) -> Job:
@@ -225,21 +236,19 @@ class Service:
 
         every = intervals(settings)
         jobs = [
-            job("hours", every["hours"], lambda epoch: run_hours(store, clock, current.value, epoch), 2),
+            job("hours", every["hours"], lambda epoch: run_hours(long, clock, current.value, epoch), 2),
             job(
                 "alerts",
                 every["alerts"],
-                lambda epoch: run_alerts(store, clock, current.value, epoch, memory),
+                lambda epoch: run_alerts(short, clock, current.value, epoch, memory),
                 3,
                 lambda report: {"alerts": report.again_in} if report.again_in is not None else {},
             ),
         ]
         if settings.transactions:
             counter = TransactionCounter()
-            jobs.append(
-                job(TRANSACTIONS, every[TRANSACTIONS], lambda epoch: counter.run(store, clock, current.value, epoch), 2)
-            )
-        jobs.append(job("capacity", every["capacity"], lambda epoch: run_capacity(store, clock, current.value, epoch), 12))
+            jobs.append(job(TRANSACTIONS, every[TRANSACTIONS], lambda epoch: counter.run(long, clock, current.value, epoch), 2))
+        jobs.append(job("capacity", every["capacity"], lambda epoch: run_capacity(long, clock, current.value, epoch), 12))
         if settings.changes.enabled:
             jobs.append(job(CHANGES, every[CHANGES], lambda epoch: self._judge_changes(epoch), 45))
         if settings.detection.enabled:
@@ -247,43 +256,43 @@ class Service:
                 job(
                     "baselines",
                     every["baselines"],
-                    lambda epoch: run_baselines(store, clock, current.value, epoch),
+                    lambda epoch: run_baselines(long, clock, current.value, epoch),
                     self._due_in_s("baselines", every["baselines"], 4),
                 ),
                 job(
                     "detection",
                     every["detection"],
-                    lambda epoch: run_detection(store, clock, current.value, epoch, detector),
+                    lambda epoch: run_detection(short, clock, current.value, epoch, detector),
                     1,
                     lambda report: {"alerts": timedelta(0)} if report.items else {},
                 ),
-                job(DRIFT, DRIFT_EVERY, lambda epoch: run_drift(store, clock, current.value, epoch), 90),
+                job(DRIFT, DRIFT_EVERY, lambda epoch: run_drift(long, clock, current.value, epoch), 90),
                 job(
                     RESCORING,
                     every[RESCORING],
-                    lambda epoch: run_rescoring(store, clock, current.value, epoch, rescorer),
+                    lambda epoch: run_rescoring(long, clock, current.value, epoch, rescorer),
                     60,
                 ),
             ]
         if settings.forecast.enabled:
             due_s = self._due_in_s("forecasts", every["forecasts"], 8)
             jobs.append(
-                job("forecasts", every["forecasts"], lambda epoch: run_forecasts(store, clock, current.value, epoch), due_s)
+                job("forecasts", every["forecasts"], lambda epoch: run_forecasts(long, clock, current.value, epoch), due_s)
             )
         if settings.recommendations.enabled:
             due_s = self._due_in_s(RECOMMENDATIONS, every[RECOMMENDATIONS], 90)
 
             def run_daily(epoch: int) -> object:
-                return run_recommendations(store, clock, current.value, epoch)
+                return run_recommendations(long, clock, current.value, epoch)
 
             jobs.append(job(RECOMMENDATIONS, every[RECOMMENDATIONS], run_daily, due_s))
         for export in settings.exports:
-            run = partial(run_scheduled_export, store, clock, export)
+            run = partial(run_scheduled_export, long, clock, export)
             jobs.append(job(job_name(export), min(export.every, LOOK_EVERY), run, 30))
         return jobs
 
     def _judge_changes(self, epoch: int) -> None:
-        for one in run_changes(self._store, self._current.value, self._clock.now(), epoch, report_json):
+        for one in run_changes(self._long, self._current.value, self._clock.now(), epoch, report_json):
             of = f"transaction {one.transaction}" if one.transaction else one.selector.words
             logger.info("change %s, %s: %s %s", one.change_id, of, one.outcome, "; ".join(one.reasons))
 

@@ -65,6 +65,14 @@ def test_hours_are_made_once_and_again_when_calls_come_late(store: Store) -> Non
     assert by_service["calls"].tolist() == [9, 7]
 
 
+def test_many_calls_are_made_into_hours_in_parts_the_newest_first(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for hour, count in ((1, 5), (2, 4), (3, 30), (4, 2)):
+        calls(store, hour, count, 100 * hour)
+    monkeypatch.setattr("analytics.hourly._MOST_CALLS", 10)
+    spans = stale_hours(store, None, START + 6 * HOUR)
+    assert spans == [(START + first * HOUR, START + last * HOUR) for first, last in ((4, 5), (3, 4), (1, 3))]
+
+
 def test_an_import_of_old_calls_gets_its_hours_with_the_next_hour(store: Store) -> None:
     calls(store, 200, 3, 0)
     run_hours(store, FakeClock(START + timedelta(hours=202)), SETTINGS, 1)
