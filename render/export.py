@@ -110,11 +110,6 @@ def spreadsheet_cells(values: Sequence[Any]) -> list[Any]:
     return [_xlsx_cell(value) for value in values]
 
 
-def unit_header(name: str, unit: str) -> str:
-    """A column name with its unit: `value` in `ms` is `value [ms]`."""
-    return f"{name} [{unit}]" if unit else name
-
-
 def csv_head(frame: pd.DataFrame, meta: Mapping[str, str]) -> bytes:
     """The comments and the line of names that a CSV file begins with."""
     text = io.StringIO(newline="")

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from core.types import QUANTILE_COLUMNS
 from render.marks import add_marks
 from render.parts import Band, Limit, Line, Mark, Span
 from render.plotly_text import clock_texts, safe_text, wrapped
@@ -125,11 +124,6 @@ def tick_format(largest: float) -> str:
 def is_empty(frame: pd.DataFrame) -> bool:
     """Whether a series' frame has no known value at all."""
     return frame.empty or bool(frame["value"].isna().all())
-
-
-def missing_columns(frame: pd.DataFrame) -> list[str]:
-    """The columns of a forecast's frame that `forecast_fan` needs and `frame` lacks."""
-    return [name for name in ("ts", "mean", *QUANTILE_COLUMNS) if name not in frame.columns]
 
 
 def time_axis(span: Span, scale: Scale, largest: float, theme: Theme, revision: str, *, title: str = "") -> go.Figure:

@@ -25,7 +25,6 @@ _GEN_AI = frozenset({
 _NO_MODEL = frozenset({"execute_tool", "create_agent", "invoke_agent", "invoke_workflow", "retrieval"})
 _CALL_EVENTS = frozenset({"gen_ai.client.inference.operation.details"})
 _SERVER = frozenset({2, "2", "SPAN_KIND_SERVER"})
-_CLIENT = frozenset({3, "3", "SPAN_KIND_CLIENT"})
 _FAILED = frozenset({2, "2", "STATUS_CODE_ERROR"})
 _MAX_DEPTH = 6
 _MAX_ANCESTORS = 32

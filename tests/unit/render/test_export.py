@@ -16,7 +16,7 @@ from core.errors import ConfigError, NotInstalledError
 from core.series import Selector
 from core.types import QUANTILE_COLUMNS, ForecastRun
 from render import export
-from render.export import encode_table, forecast_meta, forecast_table, unit_header, write_table
+from render.export import encode_table, forecast_meta, forecast_table, write_table
 
 META = {"metric": "tps", "unit": "calls/s"}
 TIMES = pd.date_range("2026-03-01", periods=2, freq="h", tz="UTC")
@@ -135,8 +135,3 @@ def test_a_forecast_says_where_it_comes_from() -> None:
     assert meta["trained_span"] == "2026-03-01T00:00:00Z to 2026-03-01T00:00:00Z"
     assert meta["backtest_mase"].startswith("0.7200")
     assert forecast_meta(run(float("nan")))["backtest_mase"] == "too little history"
-
-
-def test_a_header_carries_its_unit() -> None:
-    assert unit_header("value", "ms") == "value [ms]"
-    assert unit_header("value", "") == "value"

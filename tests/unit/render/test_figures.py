@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from core.types import QUANTILE_COLUMNS
-from render.figures import forecast_fan, is_empty, missing_columns, tick_format, timeseries
+from render.figures import forecast_fan, is_empty, tick_format, timeseries
 from render.parts import Band, Limit, Line, Mark, Span
 from render.theme import DARK, LIGHT, Theme
 
@@ -146,7 +146,3 @@ def test_the_fan_nests_its_quantiles_and_begins_where_history_ends() -> None:
     assert by_name["observed"].x[-1] < by_name["median"].x[0]
     assert fig.layout.shapes[0].x0 == by_name["median"].x[0]
     assert "cap (at least 3 calls/s)" in by_name
-
-
-def test_what_a_fan_lacks_is_named() -> None:
-    assert missing_columns(pd.DataFrame({"ts": [], "mean": [], "q05": []})) == list(QUANTILE_COLUMNS[1:])
