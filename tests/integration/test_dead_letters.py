@@ -1,7 +1,6 @@
 """Dead letters over a real store: listed, shown, and replayed once however the replay is interrupted."""
 
 import contextlib
-import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -26,7 +25,6 @@ from storage.calls import insert_calls, read_calls
 from storage.contract import Capabilities, Params, Store
 from storage.dead_letters import LetterFilter, count_dead_letters, find_dead_letters, write_dead_letters
 from storage.remote import RemoteStore
-from tests.support.cli import one_line, run
 from tests.support.store_api import store_api
 from tests.support.stores import chdb_store
 from tests.unit.storage.batches import batch
@@ -262,42 +260,3 @@ def test_letters_of_the_topic_of_samples_become_samples(store: Store) -> None:
     ]
     assert counted(store) == [0] * 5
     assert replayed(store, NATIVE, wanted=LetterFilter(without_topics=("resources",))).replayed == 0
-
-
-CONFIG = """
-store: {url: 'chdb://./data'}
-kafka: {format: mapped}
-formats: {mapped: {fields: {ts: when, route: path}}}
-"""
-
-
-def test_the_commands(tmp_path: Path) -> None:
-    (tmp_path / "tpscope.yaml").write_text(CONFIG)
-    old = {"when": 1, "path": "/old"}
-    lines = [orjson.dumps(record) for record in ({"ts": NOW.timestamp()}, {"when": NOW.timestamp(), "path": "/a"}, old)]
-    (tmp_path / "logs.ndjson").write_bytes(b"\n".join([*lines[:2], b"\xff\x1b[31m", lines[2]]) + b"\n")
-    configured = ("--config", "tpscope.yaml")
-    assert run(tmp_path, "import", "logs.ndjson", "--format", "tpscope", *configured).returncode == 1
-    listed = json.loads(run(tmp_path, "dead-letters", "list", "--limit", "2", "--json", *configured).stdout)
-    assert listed["open"] == {"bad_ts": 2, "not_json": 1}
-    assert (len(listed["letters"]), listed["more"]) == (2, True)
-    place = "{topic}/{partition}/{offset}".format(**listed["letters"][0])
-    shown = run(tmp_path, "dead-letters", "show", place.rsplit("/", 1)[0] + "/2", *configured).stdout
-    assert "not_json" in shown
-    assert "\x1b" not in shown
-    assert "no such dead letter" in one_line(run(tmp_path, "dead-letters", "show", "x/0/1", *configured))
-    replay = run(tmp_path, "dead-letters", "replay", "--json", *configured)
-    assert replay.returncode == 1, replay.stderr  # one is no JSON for ever
-    assert json.loads(replay.stdout) | {"examples": []} == {
-        "dry_run": False,
-        "replayed": 2,
-        "there_before": 0,
-        "cut": 0,
-        "elsewhere": 0,
-        "unreadable": {"not_json": 1},
-        "examples": [],
-        "left_out": {},
-    }
-    text = run(tmp_path, "dead-letters", "list", *configured).stdout
-    assert "open: 1 not_json" in text
-    assert "replayed" in text

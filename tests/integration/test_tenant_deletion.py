@@ -30,7 +30,6 @@ from storage.hours import insert_hours, read_hours_by, refresh_hours
 from storage.remote import RemoteStore
 from storage.rollups import PERCENTILES, ROLLUPS, SUMS_OF_CALLS
 from storage.tenants import DONE, STARTED, delete_tenant, traces_of
-from tests.support.cli import one_line, run
 from tests.support.store_api import store_api
 from tests.support.stores import chdb_store
 from tests.support.wait import wait_until
@@ -376,15 +375,3 @@ def test_over_the_api_one_at_a_time_with_the_token(store: Store) -> None:
         server.stop()
     assert traces_of(store, "b").calls == len(without(rows, GONE))
     assert not traces_of(store, GONE).any
-
-
-def test_the_command(tmp_path: Path) -> None:
-    records = [{"ts": (NOW - timedelta(hours=2)).isoformat(), "tenant": tenant} for tenant in ("a", "a", "b")]
-    (tmp_path / "logs.ndjson").write_text("".join(json.dumps(record) + "\n" for record in records))
-    assert run(tmp_path, "import", "logs.ndjson").returncode == 0
-    assert "--yes" in one_line(run(tmp_path, "tenants", "delete", "a"))
-    assert "nothing is kept of a tenant 'x'" in one_line(run(tmp_path, "tenants", "delete", "x", "--yes"))
-    deleted = run(tmp_path, "tenants", "delete", "a", "--yes", "--json")
-    assert deleted.returncode == 0, deleted.stderr
-    told = json.loads(deleted.stdout)
-    assert (told["complete"], told["removed"]["calls"], told["left"]) == (True, 2, 0)
