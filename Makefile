@@ -33,7 +33,12 @@ demo: $(VENV)/.installed-demo  ## everything embedded, with simulated traffic; S
 serve: $(VENV)/.installed-demo  ## the service; CONFIG=file.yaml
 	@$(BIN)/tpscope serve $(if $(CONFIG),--config '$(CONFIG)') $(ARGS)
 
-test: $(VENV)/.installed-all  ## all tests but the soak ones, about 11 minutes on 2 cores; ARGS='-k name'
+# Also where the environment forbids to keep compiled modules: the tests start many processes of Python.
+test soak: export PYTHONDONTWRITEBYTECODE :=
+# The test processes fill the processors by themselves; more threads in each of them would only wait, busily, for one another.
+test soak: export OPENBLAS_NUM_THREADS ?= 1
+
+test: $(VENV)/.installed-all  ## all tests but the soak ones, about 10 minutes on 2 cores; ARGS='-k name'
 	@scripts/test-deps.sh
 	@$(FETCH_KAFKA)
 	@echo 'Running the tests on $(JOBS) processes, for $(TEST_TIMEOUT) s at most ...'
