@@ -11,11 +11,11 @@ import pytest
 from benchmarks.sparse_calls import sparse_calls
 from core.config import StoreSettings
 from storage.contract import Store
-from storage.migrate import migrate
 from storage.open import open_store
 from tests.support.data import REPOSITORY
+from tests.support.stores import lay_store
 
-BATCHES, ROWS = 10, 20_000
+BATCHES, ROWS = 8, 12_000
 COUNTED = {"calls": "count()", **dict.fromkeys(("route_1m", "model_1m", "tenant_1m", "calls_1s"), "sum(calls)")}
 PROGRAM = """
 import sys
@@ -37,11 +37,9 @@ def write(store: Store, start: datetime, done: Callable[[int], None] = lambda nu
 
 @pytest.mark.parametrize("killed_after", [1, 3, 6])
 def test_a_killed_owner_loses_and_doubles_nothing(tmp_path: Path, killed_after: int) -> None:
-    url = f"chdb://{tmp_path}"
+    url = f"chdb://{tmp_path / 'store'}"
+    lay_store(tmp_path)
     start = (datetime.now(UTC) - timedelta(days=2)).replace(microsecond=0)
-    store = open_store(StoreSettings(url=url), owner=True)
-    migrate(store)
-    store.close()
     command = [sys.executable, "-c", PROGRAM, url, start.isoformat()]
     with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout

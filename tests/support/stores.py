@@ -20,9 +20,14 @@ def chdb_store(folder: Path, retention: RetentionSettings | None = None) -> Iter
     What is there already is opened again.
     """
     if not (folder / "store").exists():
-        shutil.copytree(_migrated().name, folder / "store", symlinks=True)
+        lay_store(folder)
     with _opened(folder / "store", retention) as store:
         yield store
+
+
+def lay_store(folder: Path) -> None:
+    """Put a migrated store that nobody has open below `folder`, for another process: its own migrations take seconds."""
+    shutil.copytree(_migrated().name, folder / "store", symlinks=True)
 
 
 @cache
