@@ -14,9 +14,9 @@ from benchmarks.call_records import call_records
 from ingest.formats import build_format
 from storage.calls import count_calls
 from tests.support.data import REPOSITORY
-from tests.support.stores import chdb_store
+from tests.support.stores import chdb_store, lay_store
 
-ROWS, CHUNK_ROWS, KILLS = 30_000, 1_000, 3
+ROWS, CHUNK_ROWS, KILLS = 15_000, 1_000, 3
 
 
 def as_lines(path: Path, values: list[bytes]) -> None:
@@ -33,6 +33,7 @@ def test_a_killed_import_goes_on_and_writes_every_row_once(
 ) -> None:
     path, url = tmp_path / name, f"chdb://{tmp_path / 'store'}"
     write(path, call_records(ROWS))
+    lay_store(tmp_path)
     command = [sys.executable, "-m", "tests.integration.ingest_child", "import", url, str(path), str(CHUNK_ROWS)]
     for _ in range(KILLS):
         with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as process:
