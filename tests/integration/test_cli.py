@@ -70,7 +70,7 @@ def test_simulate_import_export_status(tmp_path: Path) -> None:
     records = [json.loads(line) for line in (tmp_path / "past.ndjson").read_text().splitlines()]
     truth = json.loads((tmp_path / "past.ndjson.truth.json").read_text())
     assert truth[0]["kind"] == "outage"
-    assert run(tmp_path, "import", "past.ndjson").returncode == 0
+    assert run_here(tmp_path, "import", "past.ndjson").returncode == 0
     again = run_here(tmp_path, "import", "past.ndjson")
     assert again.returncode == 0
     report = json.loads(run_here(tmp_path, "status", "--json").stdout)
@@ -114,4 +114,4 @@ def test_a_second_owner_is_refused_and_other_commands_go_through_the_first(tmp_p
         assert report["engine"] == "remote"
         assert httpx.get(address[1] + "/healthz", timeout=10).status_code == 200
     assert owner.returncode == 0, log.read_text()
-    assert json.loads(run(tmp_path, "status", "--json").stdout)["engine"] == "chdb"
+    assert json.loads(run_here(tmp_path, "status", "--json").stdout)["engine"] == "chdb"
