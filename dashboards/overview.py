@@ -21,6 +21,7 @@ from dashboards.quiet import quiet_marks
 from dashboards.selection import overlaps, read_selector
 from dashboards.window import Window, read_window
 from render.units import UNKNOWN, format_number, format_span, scale_for
+from storage.asking import unfinished
 
 logger = logging.getLogger(__name__)
 
@@ -98,6 +99,7 @@ def _tile(web: Web, tile: Tile, selector: Selector, fresh: Freshness) -> TileDat
         known = queries.recent_minutes(web, tile.metric, selector, fresh.complete_until).dropna(subset="value").tail(1)
         expected = None if known.empty else queries.expected_frame(web, tile.metric, selector, known["ts"], 60)
     except TpscopeError as error:
+        unfinished()
         logger.warning("tile could not be read", extra={"metric": tile.metric, "error": str(error)})
         return _silent(tile, "the store did not answer")
     if known.empty:
