@@ -81,7 +81,7 @@ class PageAnswers:
             return
         if self._flights.get(key) is flight:
             del self._flights[key]
-        if answer is None or answer.status != 200 or flight.asker.failed or flight.changes != self._changes:
+        if answer is None or answer.status != 200 or flight.asker.failed or flight.abandoned or flight.changes != self._changes:
             return
         answer.at = self._clock()
         self._drop(key)

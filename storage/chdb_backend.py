@@ -136,9 +136,10 @@ class ChdbStore:
 
     def close(self) -> None:
         self._pool.close(self._cut_short)
-        if self._keeper is not None:
-            _disconnect(self._keeper)
-            self._keeper = None
+        with self._keeping:
+            if self._keeper is not None:
+                _disconnect(self._keeper)
+                self._keeper = None
         if self.lock is not None:
             self.lock.release()
 
