@@ -17,7 +17,7 @@ WHERE origin = {origin:String} AND minute >= {start:DateTime('UTC')} AND minute 
 
 def has_calls_of(store: Store, origin: str, start: datetime, end: datetime) -> bool:
     """Whether the minute rollups know of a call with this origin in the span (whole minutes)."""
-    return store.arrow(ANY_OF_ORIGIN, {"origin": origin, "start": start, "end": end}).num_rows > 0
+    return bool(store.arrow(ANY_OF_ORIGIN, {"origin": origin, "start": start, "end": end}).num_rows)
 
 
 def latest_minute(store: Store) -> datetime | None:
