@@ -7,10 +7,11 @@ import pandas as pd
 from analytics.reading import SCOPES
 from core.clock import floor_to
 from storage.contract import Store
-from storage.hours import read_hours
+from storage.hours import read_hours, read_hours_by
 from storage.series import data_span, read_panel
 
-SCOPES_OF_HOURS = (*SCOPES[1:], SCOPES[0])
+BY_MODEL = ("provider", "model")
+SCOPES_OF_HOURS = (*SCOPES[1:], BY_MODEL, SCOPES[0])
 """Selections that have hours: the same that are judged; forecasts and long views read them. All traffic is written last: an
 hour that it holds is complete, whatever interrupted the job."""
 
@@ -41,8 +42,10 @@ def stale_hours(store: Store, cursor: datetime | None, end: datetime) -> list[tu
     # Half hours are answered by the minute rollups alone; whole hours would have the table `hours` mixed in.
     minutes = read_panel(store, first, end, _HALF_HOUR_S, (), ("tps",))
     known = minutes.groupby(minutes["ts"].dt.floor("h"))["calls"].sum()
-    hours = read_hours(store, "tps", first, end).set_index("ts")["calls"]
-    made = hours.reindex(known.index, fill_value=0)
+    # All traffic is written last, but for hours that were made before those by model were: these are made once more.
+    hours = read_hours(store, "tps", first, end).set_index("ts")["calls"].reindex(known.index, fill_value=0)
+    by_model = read_hours_by(store, "tps", first, end, BY_MODEL).groupby("ts")["calls"].sum()
+    made = hours.where(hours != known, by_model.reindex(known.index, fill_value=0))
     return _spans(known[known.to_numpy() > made.to_numpy()])[::-1]
 
 

@@ -10,6 +10,7 @@
     │   ├── BrokerUnavailable (ConnectionError)
     │   └── RegistryUnavailable (ConnectionError)
     ├── StoreError                     the store refused this statement; a retry brings the same answer
+    │   └── QuestionAbandoned          stop: whoever asked has left, or has no time left
     ├── StoreInUse (RuntimeError)      stop: another process owns the embedded directory
     └── DeliveryRefused                a receiver refused this notification for good (a 4xx): do not repeat
 
@@ -111,6 +112,16 @@ class StoreError(TpscopeError):
     def __init__(self, message: str, code: int = 0) -> None:
         super().__init__(message)
         self.code = code
+
+
+class QuestionAbandoned(StoreError):
+    """A question was ended before its answer, because whoever asked left or had no time left; the message says which."""
+
+    @property
+    def sentence(self) -> str:
+        """The message for a page."""
+        text = str(self)
+        return f"{text[:1].upper()}{text[1:]}."
 
 
 class StoreInUse(TpscopeError, RuntimeError):

@@ -9,9 +9,10 @@ from typing import TypeVar
 import pandas as pd
 import plotly.graph_objects as go
 
-from core.errors import TpscopeError
+from core.errors import QuestionAbandoned, TpscopeError
 from dashboards.context import Web
 from dashboards.look import Entry
+from storage.asking import unfinished
 
 logger = logging.getLogger(__name__)
 
@@ -58,8 +59,10 @@ Draw = Callable[[], Card]
 
 def drawn(web: Web, cards: Sequence[tuple[Card, Draw]], budget_s: float = BUDGET_S) -> list[Card]:
     """The cards, read several at once within one budget of time: each as it stands, or with a sentence instead of a figure."""
-    running: list[Future[Card]] = [web.pool.submit(_attempt, empty, draw) for empty, draw in cards]
+    running: list[Future[Card]] = [web.begin(lambda card: _attempt(*card), card) for card in cards]
     wait(running, timeout=budget_s)
+    if not all(future.done() for future in running):
+        unfinished()
     return [
         future.result() if future.done() else replace(empty, words=LATE)
         for (empty, _), future in zip(cards, running, strict=True)
@@ -76,17 +79,20 @@ def beside(
         words = empty(table)
         return (None, words) if words else (table, "")
 
-    def work() -> tuple[pd.DataFrame | None, str]:
+    def work(what: str) -> tuple[pd.DataFrame | None, str]:
         found = _told(what, both)
         return (None, found) if isinstance(found, str) else found
 
-    return web.pool.submit(work)
+    return web.begin(work, what)
 
 
 def taken(reading: "Future[tuple[pd.DataFrame | None, str]]") -> tuple[pd.DataFrame | None, str]:
     """The table, or None and why there is none; it is waited for a moment."""
     wait([reading], timeout=GRACE_S)
-    return reading.result() if reading.done() else (None, LATE)
+    if not reading.done():
+        unfinished()
+        return None, LATE
+    return reading.result()
 
 
 def _attempt(empty: Card, draw: Draw) -> Card:
@@ -100,9 +106,14 @@ def _told(what: str, work: Callable[[], T]) -> T | str:
         return work()
     except NotShownError as error:
         return str(error)
+    except QuestionAbandoned as error:
+        unfinished()
+        return error.sentence
     except TpscopeError as error:
+        unfinished()
         logger.warning("part of a page could not be read", extra={"part": what, "error": str(error)})
         return "The store did not answer. This page tries again by itself."
     except Exception:
+        unfinished()
         logger.exception("part of a page failed", extra={"part": what})
         return "Something went wrong here; the service's log says what."

@@ -1,7 +1,8 @@
 """What every page and route is given: the store, the settings, the clock, a cache and a few threads for the store's answers."""
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -56,7 +57,11 @@ class Web:
 
     def each(self, work: Callable[[A], B], items: Iterable[A]) -> list[B]:
         """`work` of every item, several at once, in order. Not to be called from within `work`."""
-        return list(self.pool.map(work, items))
+        return [future.result() for future in [self.begin(work, item) for item in items]]
+
+    def begin(self, work: Callable[[A], B], item: A) -> "Future[B]":
+        """`work` of an item on another thread, in the name of whoever asks here."""
+        return self.pool.submit(copy_context().run, work, item)
 
     def close(self) -> None:
         """End the threads; questions that have not begun are dropped."""

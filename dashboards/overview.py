@@ -19,8 +19,9 @@ from dashboards.overview_cards import CardData, Shown, card_of
 from dashboards.queries import Freshness
 from dashboards.quiet import quiet_marks
 from dashboards.selection import overlaps, read_selector
-from dashboards.window import Window, read_window
+from dashboards.window import Window, read_long_window
 from render.units import UNKNOWN, format_number, format_span, scale_for
+from storage.asking import unfinished
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ class OverviewData:
 
 def load_overview(web: Web, query: Mapping[str, str], look: Look) -> OverviewData:
     """Read and draw the page. Raises BadWindow for a bad address, and what the store raises when nothing can be read."""
-    window = read_window(query, web.now(), DEFAULT_LAST)
+    window = read_long_window(query, web.now(), DEFAULT_LAST)
     selector = read_selector(query)
     fresh = queries.freshness(web)
     found = [one for one in queries.anomalies_in(web, window.start, window.end) if overlaps(selector, one.selector)]
@@ -98,6 +99,7 @@ def _tile(web: Web, tile: Tile, selector: Selector, fresh: Freshness) -> TileDat
         known = queries.recent_minutes(web, tile.metric, selector, fresh.complete_until).dropna(subset="value").tail(1)
         expected = None if known.empty else queries.expected_frame(web, tile.metric, selector, known["ts"], 60)
     except TpscopeError as error:
+        unfinished()
         logger.warning("tile could not be read", extra={"metric": tile.metric, "error": str(error)})
         return _silent(tile, "the store did not answer")
     if known.empty:

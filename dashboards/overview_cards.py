@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from core.clock import floor_to
-from core.errors import TpscopeError
+from core.errors import QuestionAbandoned, TpscopeError
 from core.series import Selector
 from core.types import Anomaly
 from dashboards import queries
@@ -24,6 +24,7 @@ from render.figures import is_empty, timeseries
 from render.parts import Band, Line, Mark, Span
 from render.theme import theme_of
 from render.units import format_span, unit_words
+from storage.asking import unfinished
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +71,11 @@ def card_of(web: Web, chart: Chart, shown: Shown) -> CardData:
         band, remark = _band(web, chart, selector, lines, window)
         lines += _peaks(web, chart, shown)
         lines += earlier(web, shown.comparison, chart.judged, window, selector)
+    except QuestionAbandoned as error:
+        unfinished()
+        return CardData(chart=chart, subtitle=subtitle, words=error.sentence)
     except TpscopeError as error:
+        unfinished()
         logger.warning("chart could not be read", extra={"chart": chart.id, "error": str(error)})
         return CardData(chart=chart, subtitle=subtitle, words="The store did not answer. This page tries again by itself.")
     figure = timeseries(

@@ -98,7 +98,7 @@ def load_pipeline(web: Web, query: Mapping[str, str], look: Look) -> PipelineDat
     window = read_window(query, web.now(), DEFAULT_LAST)
     status = load_status(web)
     until = status.freshness.complete_until
-    calls = queries.metric_frame(web, "tps", window, ALL_CALLS, until)
+    calls = queries.metric_frame(web, "tps", window, ALL_CALLS, until, alone=True)
     figure, legend = _figure(web, calls, window, look)
     leader = next((job for job in status.jobs if job.name == LEADER), None)
     return PipelineData(

@@ -13,7 +13,7 @@ from core.changes import Change
 from core.clock import floor_to
 from core.config import ObjectiveSettings
 from core.masks import Mask
-from core.series import ALL_CALLS, METRICS, Selector
+from core.series import METRICS, Selector
 from core.types import (
     Anomaly,
     BaselineVersion,
@@ -26,6 +26,7 @@ from core.types import (
     Silence,
 )
 from core.windows import CallWindow
+from dashboards.catalogue import CHARTS
 from dashboards.context import Web
 from dashboards.expected import expected_range
 from dashboards.selection import FILTERS
@@ -34,7 +35,6 @@ from storage import (
     anomalies,
     backtests,
     baselines,
-    calls,
     capacity,
     changes,
     dead_letters,
@@ -50,11 +50,16 @@ from storage import (
     silences,
     watermarks,
 )
+from storage.breakdowns import busiest_values
+from storage.data_span import has_calls_of
+from storage.lines import read_lines
 
 FRESH_S = 5.0
 SLOW_S = 60.0
 LONG_STEPS_S = 300.0
 MAX_OPTIONS = 200
+TOGETHER = frozenset(metric for chart in CHARTS for metric in chart.metrics)
+"""The metrics of the overview: one question brings them all, and costs little more than one of them."""
 GENERATED = "generated"
 """Origin of simulated history."""
 
@@ -92,26 +97,34 @@ def freshness(web: Web) -> Freshness:
     return web.cache.get("freshness", FRESH_S, ask)
 
 
-def metric_frame(web: Web, metric: str, window: Window, selector: Selector, until: datetime | None) -> pd.DataFrame:
+def metric_frame(
+    web: Web, metric: str, window: Window, selector: Selector, until: datetime | None, *, alone: bool = False
+) -> pd.DataFrame:
     """`ts`, `value` of whole steps before `until`; the steps that are not known whole are not there."""
-    return metric_frames(web, (metric,), window, selector, until)[metric]
+    return metric_frames(web, (metric,), window, selector, until, alone=alone)[metric]
 
 
 def metric_frames(
-    web: Web, metrics: tuple[str, ...], window: Window, selector: Selector, until: datetime | None
+    web: Web, metrics: tuple[str, ...], window: Window, selector: Selector, until: datetime | None, *, alone: bool = False
 ) -> dict[str, pd.DataFrame]:
-    """The same for several metrics; levels (percentiles, ratios) are read at once."""
+    """The same for several metrics, read at once; of the overview's any is read with all the others, unless `alone`."""
     end = window.whole_until(until)
     if end <= window.start:
         nothing = pd.DataFrame({"ts": pd.to_datetime([], utc=True), "value": pd.Series([], dtype=float)})
         return dict.fromkeys(metrics, nothing)
 
-    def ask() -> dict[str, pd.DataFrame]:
-        if len(metrics) > 1 and not any(METRICS[name].zero_when_idle for name in metrics):
-            return _levels(web, metrics, window, end, selector)
-        return {name: _series(web, name, window, end, selector) for name in metrics}
+    together = TOGETHER if TOGETHER.issuperset(metrics) and not alone else frozenset(metrics)
 
-    return web.cache.get(("series", metrics, window.start, end, window.step_s, selector), keep_s(window), ask)
+    def ask() -> pd.DataFrame:
+        return read_lines(web.store, window.start, end, window.step_s, sorted(together), selector=selector)
+
+    key = ("lines", together, window.start, end, window.step_s, selector)
+    lines = web.cache.get(key, keep_s(window), ask)
+    first = freshness(web).first
+    return {
+        name: without_cut_step(lines[["ts", name]].rename(columns={name: "value"}), name, window.step_s, first)
+        for name in metrics
+    }
 
 
 def known_until(web: Web, window: Window) -> datetime:
@@ -122,20 +135,6 @@ def known_until(web: Web, window: Window) -> datetime:
 def keep_s(window: Window) -> float:
     """How long a window's whole steps may be shared: only late calls change them, and by little where steps are long."""
     return max(FRESH_S, min(window.step_s / 10, LONG_STEPS_S))
-
-
-def _series(web: Web, metric: str, window: Window, end: datetime, selector: Selector) -> pd.DataFrame:
-    request = SeriesRequest(metric=metric, start=window.start, end=end, step_s=window.step_s, selector=selector)
-    frame = series.read_series(web.store, request)
-    return without_cut_step(frame, metric, window.step_s, freshness(web).first)[["ts", "value"]]
-
-
-def _levels(web: Web, metrics: tuple[str, ...], window: Window, end: datetime, selector: Selector) -> dict[str, pd.DataFrame]:
-    """Levels are unknown where there is no call, so a panel without its idle steps says all there is to say."""
-    panel = series.read_panel(web.store, window.start, end, window.step_s, (), metrics, selector=selector).set_index("ts")
-    steps = pd.date_range(window.start, end, freq=f"{window.step_s}s", inclusive="left", name="ts").as_unit("ms")
-    dense = panel.reindex(steps)
-    return {name: pd.DataFrame({"ts": steps, "value": dense[name].to_numpy(dtype=float)}) for name in metrics}
 
 
 def without_cut_step(frame: pd.DataFrame, metric: str, step_s: int, first: datetime | None) -> pd.DataFrame:
@@ -314,10 +313,10 @@ def choices(web: Web, until: datetime | None) -> dict[str, list[str]]:
     end = (until or web.now()) + timedelta(minutes=1)
 
     def ask() -> dict[str, list[str]]:
-        start = end - timedelta(days=7)
-        return {name: [v for v in series.top_values(web.store, name, start, end, MAX_OPTIONS) if v] for name in FILTERS}
+        start = floor_to(end - timedelta(days=7), timedelta(hours=1))
+        return {name: busiest_values(web.store, name, start, end, MAX_OPTIONS) for name in FILTERS}
 
-    return web.cache.get("choices", SLOW_S, ask)
+    return web.cache.get("choices", LONG_STEPS_S, ask)
 
 
 def letters(web: Web) -> dict[str, int]:
@@ -341,9 +340,8 @@ def has_generated(web: Web, start: datetime, end: datetime) -> bool:
     to_hour = floor_to(end, timedelta(hours=1)) + timedelta(hours=1)
 
     def ask() -> bool:
-        return (
-            hours.has_hours_of(web.store, GENERATED, from_hour, to_hour)
-            or calls.count_calls(web.store, from_hour, to_hour, ALL_CALLS, origin=GENERATED) > 0
+        return hours.has_hours_of(web.store, GENERATED, from_hour, to_hour) or has_calls_of(
+            web.store, GENERATED, from_hour, to_hour
         )
 
     return web.cache.get(("generated", from_hour, to_hour), SLOW_S, ask)

@@ -57,6 +57,7 @@ from dashboards.api.documented import describe_tokens
 from dashboards.context import Web
 from dashboards.guard import INTERNAL, Guard, content_security_policy
 from dashboards.hosts import AllowedHosts
+from dashboards.page_answers import PageAnswers
 from dashboards.pages import shell
 from dashboards.problems import Problem
 from dashboards.threads import Workers
@@ -131,6 +132,7 @@ def create_app(store: Store, settings: Settings, clock: Clock, *, token: str | N
     dash = _pages(app, web, workers)
     _page_routes(app, dash)
     app.add_middleware(PageCompression)
+    app.add_middleware(PageAnswers)  # outside of it: what is kept has been compressed
     app.add_middleware(AccessGate, web=web, workers=workers, identifier=identifier)
     policy = content_security_policy(list(dash.csp_hashes()))
     app.add_middleware(

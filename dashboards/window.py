@@ -13,6 +13,9 @@ POINTS = 400
 
 STEPS_S = (60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 14_400, 21_600, 43_200, 86_400)
 
+HOURS_FROM = timedelta(days=4)
+"""Windows of this length and longer are shown by the hour at least: a hundred points."""
+
 MIN_SPAN = timedelta(minutes=1)
 _YEAR = timedelta(days=366)
 MAX_SPAN = 5 * _YEAR
@@ -91,6 +94,13 @@ def read_window(query: Mapping[str, str], now: datetime, default: str, step_s: i
         return _aligned(start, end, step_s or step_for(end - start), None)
     last = read_span("last", query.get("last", default))
     return _aligned(now - last, now, step_s or step_for(last), last)
+
+
+def read_long_window(query: Mapping[str, str], now: datetime, default: str) -> Window:
+    """The same; where it is long its steps are made of hours, of which there are numbers, and not minutes to add up."""
+    window = read_window(query, now, default)
+    long = (window.last or window.end - window.start) >= HOURS_FROM
+    return read_window(query, now, default, 3600) if long and window.step_s < 3600 else window
 
 
 def read_time(parameter: str, text: str) -> datetime:

@@ -109,6 +109,16 @@ def read_totals(store: Store, question: Question, seconds: float) -> pd.DataFram
     return rows.drop(columns="step_at").sort_values(["calls", *question.by], ascending=[False, *[True] * len(question.by)])
 
 
+def busiest_values(store: Store, dimension: str, start: datetime, end: datetime, limit: int) -> list[str]:
+    """Values of a dimension with the most calls in the span, busiest first; the empty value (unknown) is left out.
+
+    As `series.top_values` tells them, but that hours answer where there are any.
+    """
+    question = breakdown(store, start, end, HOUR_S, ("tps",), by=(dimension,))
+    found = read_totals(store, question, 1.0)
+    return [str(value) for value in found.loc[found[dimension] != "", dimension].head(limit)]
+
+
 def _hours_until(store: Store, question: Question) -> int | None:
     """The end of what the hours hold of these dimensions; None where they do not reach back as far as is asked and known."""
     span, minutes = hours_span(store, question.dimensions), data_span(store)

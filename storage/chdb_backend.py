@@ -12,6 +12,7 @@ from copy import copy
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from threading import Lock
 
 import chdb
 import pandas as pd
@@ -20,6 +21,7 @@ from chdb.state.sqlitelike import Connection
 
 from core.errors import ConfigError, StoreError, StoreUnavailable
 from storage.arrow_frames import to_frame
+from storage.asking import marked
 from storage.binding import quote, render
 from storage.contract import Capabilities, Params
 from storage.failures import failure
@@ -77,6 +79,7 @@ class ChdbStore:
         self._keeper: Connection | None = _connect(address, settings)
         self._address, self._session, self._timeout_s = address, settings, timeout_s
         self._cut_short: Callable[[], None] | None = None
+        self._keeping = Lock()
         self._pool = Pool(partial(_connect, address, settings), _disconnect, limit=_CONNECTIONS, wait_s=timeout_s)
         self._times: dict[str, dict[str, pa.DataType]] = {}
         self._directory = directory
@@ -133,9 +136,10 @@ class ChdbStore:
 
     def close(self) -> None:
         self._pool.close(self._cut_short)
-        if self._keeper is not None:
-            _disconnect(self._keeper)
-            self._keeper = None
+        with self._keeping:
+            if self._keeper is not None:
+                _disconnect(self._keeper)
+                self._keeper = None
         if self.lock is not None:
             self.lock.release()
 
@@ -143,13 +147,23 @@ class ChdbStore:
         return pa.ipc.open_file(pa.py_buffer(self._bytes(sql, "Arrow"))).read_all()
 
     def _bytes(self, sql: str, output: str) -> bytes:
-        with self._pool.lend() as connection:
+        with marked(sql, self._beside) as statement, self._pool.lend() as connection:
             try:
                 # A copy: the tables that chdb itself hands out ("ArrowTable") point into memory that it frees.
-                result: bytes = connection.query(sql, output).bytes()
+                result: bytes = connection.query(statement, output).bytes()
             except RuntimeError as error:
                 raise self._failure(str(error)) from error
         return result
+
+    def _beside(self, sql: str, params: Params) -> None:
+        """Run a statement while all connections of the pool may be lent: on the one that keeps the engine open."""
+        with self._keeping:
+            if self._keeper is None:  # closed, or a part of the store, which is cut short as a whole
+                return
+            try:
+                self._keeper.query(render(sql, params), "CSV")
+            except RuntimeError as error:
+                raise self._failure(str(error)) from error
 
     def _failure(self, message: str) -> StoreError | StoreUnavailable:
         """What the engine said; of its directory in words that name it, since that is for the operator to put right."""

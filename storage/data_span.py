@@ -11,6 +11,15 @@ MAX_POINTS = 5_000_000
 DATA_SPAN = "SELECT toInt64(count()) AS rows, min(minute) AS first, max(minute) AS last FROM route_1m"
 
 
+ANY_OF_ORIGIN = """SELECT origin FROM model_1m
+WHERE origin = {origin:String} AND minute >= {start:DateTime('UTC')} AND minute < {end:DateTime('UTC')} LIMIT 1"""
+
+
+def has_calls_of(store: Store, origin: str, start: datetime, end: datetime) -> bool:
+    """Whether the minute rollups know of a call with this origin in the span (whole minutes)."""
+    return bool(store.arrow(ANY_OF_ORIGIN, {"origin": origin, "start": start, "end": end}).num_rows)
+
+
 def latest_minute(store: Store) -> datetime | None:
     """Start of the newest minute with calls, from whatever origin; None without a call."""
     span = data_span(store)

@@ -47,18 +47,18 @@ def read_series(store: Store, request: SeriesRequest) -> pd.DataFrame:
         return transaction_series(store, request.metric, request.start, request.end, request.step_s, request.selector)
     question = _question(request.start, request.end, request.step_s, (request.metric,), request.by, request.selector)
     steps: Ints = np.arange(question.first_s, max(question.end_s, question.first_s), question.step_s, dtype=np.int64)
-    _check_size(1, len(steps))
+    check_size(1, len(steps))
     source = source_of(store, question)
     rows = read_steps(store, question, source)
     labels = rows[list(request.by)].drop_duplicates(ignore_index=True) if request.by else pd.DataFrame(index=[0])
     shape = (len(labels), len(steps))
-    _check_size(*shape)
+    check_size(*shape)
     value, calls = np.full(shape, np.nan), np.zeros(shape, np.int64)
     series = rows.groupby(list(request.by), sort=False).ngroup().to_numpy() if request.by else np.zeros(len(rows), np.int64)
     place = (series, (rows["step_at"].to_numpy() - question.first_s) // question.step_s)
     value[place], calls[place] = rows[request.metric], rows["calls"]
     if METRICS[request.metric].zero_when_idle:
-        _fill_idle(value, calls, _known_steps(store, question, source, steps))
+        fill_idle(value, calls, known_steps(store, question, source, steps))
     frame = pd.DataFrame({"ts": times_of(np.tile(steps, len(labels)))})
     for name in request.by:
         frame[name] = labels[name].repeat(len(steps)).to_numpy()
@@ -117,12 +117,13 @@ def _question(
     )
 
 
-def _check_size(series: int, steps: int) -> None:
+def check_size(series: int, steps: int) -> None:
+    """Raises ValueError for more points than one read brings."""
     if series * steps > MAX_POINTS:
         raise ValueError(f"{series} series of {steps} points are too many; ask for longer steps or a shorter span")
 
 
-def _known_steps(store: Store, question: Question, source: Rollup, steps: Ints) -> Flags:
+def known_steps(store: Store, question: Question, source: Rollup, steps: Ints) -> Flags:
     """Steps of which it is known that what has no row did not happen."""
     known = np.zeros(len(steps), dtype=bool)
     if (minutes := data_span(store)) is not None:
@@ -138,7 +139,7 @@ def _overlapping(steps: Ints, step_s: int, first_s: int, end_s: int) -> Flags:
     return np.logical_and(steps + step_s > first_s, steps < end_s)
 
 
-def _fill_idle(value: Floats, calls: Ints, known: Flags) -> None:
+def fill_idle(value: Floats, calls: Ints, known: Flags) -> None:
     """Zeros in place (arrays of n_series x n_steps) for known steps without a call, but not for what is never reported."""
     unreported = np.logical_and((calls > 0).any(axis=1), np.isnan(value).all(axis=1))
     value[(calls == 0) & known & ~unreported.reshape(-1, 1)] = 0.0

@@ -22,6 +22,7 @@ from clickhouse_driver import errors
 from core.config import StoreSettings
 from core.errors import ConfigError, StoreError, StoreUnavailable
 from storage.arrow_frames import to_frame
+from storage.asking import marked
 from storage.binding import render
 from storage.contract import Capabilities, Params
 from storage.failures import failure
@@ -91,8 +92,8 @@ class ServerStore:
         return to_frame(self.arrow(sql, params))
 
     def arrow(self, sql: str, params: Params | None = None) -> pa.Table:
-        statement = render(sql, params)
-        return self._call(lambda client: client.select_arrow(statement), repeatable=True)
+        with marked(render(sql, params), self.command) as statement:
+            return self._call(lambda client: client.select_arrow(statement), repeatable=True)
 
     def insert(self, table: str, rows: pa.Table, *, token: str | None = None) -> None:
         statement = f"INSERT INTO `{checked(table)}` ({column_list(rows.column_names)}) VALUES"

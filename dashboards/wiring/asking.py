@@ -7,11 +7,12 @@ from urllib.parse import parse_qsl
 
 from dash.exceptions import PreventUpdate
 
-from core.errors import TpscopeError
+from core.errors import QuestionAbandoned, TpscopeError
 from dashboards import queries
 from dashboards.context import Web
 from dashboards.look import read_look
 from dashboards.window import BadWindow
+from storage.asking import unfinished
 
 logger = logging.getLogger(__name__)
 
@@ -34,10 +35,15 @@ def attempt(work: Callable[[], T]) -> T | str:
         return work()
     except BadWindow as error:
         return f"The address of this page cannot be used: {error}."
+    except QuestionAbandoned as error:
+        unfinished()
+        return error.sentence
     except TpscopeError as error:
+        unfinished()
         logger.warning("page could not be read", extra={"error": str(error)})
         return "The store does not answer. This page tries again by itself."
     except Exception:
+        unfinished()
         logger.exception("page failed")
         return "Something went wrong here; the service's log says what."
 

@@ -24,7 +24,7 @@ def test_one_card_that_fails_or_is_late_leaves_the_others_alone() -> None:
         raise StoreUnavailable("store: gone")
 
     with ThreadPoolExecutor(4) as pool:
-        web = cast(Web, SimpleNamespace(pool=pool))
+        web = cast(Web, SimpleNamespace(begin=pool.submit))
         cards: list[tuple[Card, Any]] = [(EMPTY, lambda: EMPTY), (EMPTY, refused), (EMPTY, broken), (EMPTY, late)]
         found = drawn(web, cards, budget_s=0.2)
         gate.set()
