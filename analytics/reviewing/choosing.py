@@ -7,6 +7,8 @@ from core.reviews import Compared, Trend
 from core.series import METRICS, Direction
 
 MOST = 5
+EACH = 3
+"""Of each dimension among the slowest and the costliest."""
 _LEAST_CALLS = 200
 _LEAST_CHANGE = 0.10
 _LEAST_AMOUNT = {"latency_p95": 5.0, "error_rate": 0.002, "cost_per_h": 0.01}
@@ -19,7 +21,7 @@ def changed(found: Sequence[Compared]) -> tuple[tuple[Compared, ...], tuple[Comp
     moved = [
         one
         for one in found
-        if one.calls >= _LEAST_CALLS
+        if min(one.calls, one.calls_before) >= _LEAST_CALLS
         and abs(one.change) >= _LEAST_CHANGE
         and abs(one.value - one.before) >= _LEAST_AMOUNT.get(one.metric, 0.0)
     ]
