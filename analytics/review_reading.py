@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from datetime import datetime
 
+import numpy as np
 import pandas as pd
 
 from core.reviews import Compared
@@ -42,7 +43,7 @@ def over(
     store: Store, metric: str, span: Span, by: tuple[str, ...] = (), selector: Selector = ALL_CALLS
 ) -> dict[tuple[str, ...], tuple[int, float]]:
     """Calls and value of one span by the values of `by`. Spans are read one by one: rates go by their own length."""
-    frame = _costs(store, span, by, selector) if metric == "cost_per_h" else read_spans(store, metric, [span], selector, by)
+    frame = _costs(store, [span], by, selector) if metric == "cost_per_h" else read_spans(store, metric, [span], selector, by)
     return {tuple(str(row[name]) for name in by): (int(row["calls"]), float(row["value"])) for row in frame.to_dict("records")}
 
 
@@ -50,9 +51,9 @@ def by_day(store: Store, metric: str, days: Sequence[Span], by: tuple[str, ...])
     """The metric of each day, for each value of `by`; NaN: no calls. Rates of calls go by the length of their own day."""
     found: dict[tuple[str, ...], list[float]] = {}
     if metric == "cost_per_h":
-        for place, day in enumerate(days):
-            for key, (_, value) in over(store, metric, day, by).items():
-                found.setdefault(key, [math.nan] * len(days))[place] = value
+        for row in _costs(store, days, by, ALL_CALLS).to_dict("records"):
+            key = tuple(str(row[name]) for name in by)
+            found.setdefault(key, [math.nan] * len(days))[int(row["span"])] = float(row["value"])
         return found
     for row in read_spans(store, metric, days, by=by).to_dict("records"):
         place = int(row["span"])
@@ -62,12 +63,14 @@ def by_day(store: Store, metric: str, days: Sequence[Span], by: tuple[str, ...])
     return found
 
 
-def _costs(store: Store, span: Span, by: tuple[str, ...], selector: Selector) -> pd.DataFrame:
-    """Costs as series have them, priced tokens among them: the mean of the span's hours; NaN where none is known."""
-    start, end = span
-    step_s = next(step for step in _STEPS_S if not int(start.timestamp()) % step and not int(end.timestamp()) % step)
-    panel = read_panel(store, start, end, step_s, by, ("cost_per_h",), selector=selector)
-    share = step_s / (end - start).total_seconds()
-    grouped = panel.assign(everything=0).groupby([*by] or ["everything"])
-    rows = (grouped["cost_per_h"].sum(min_count=1) * share).rename("value").to_frame()
-    return rows.assign(calls=grouped["calls"].sum()).reset_index()
+def _costs(store: Store, spans: Sequence[Span], by: tuple[str, ...], selector: Selector) -> pd.DataFrame:
+    """Costs of spans that follow one another, as series have them, priced tokens among them; NaN where none is known."""
+    edges = [int(moment.timestamp()) for moment in (*(start for start, _ in spans), spans[-1][1])]
+    step_s = next(step for step in _STEPS_S if not any(edge % step for edge in edges))
+    panel = read_panel(store, spans[0][0], spans[-1][1], step_s, by, ("cost_per_h",), selector=selector)
+    seconds = panel["ts"].astype("int64").to_numpy() // 1000
+    panel = panel.assign(span=np.searchsorted(edges, seconds, side="right") - 1)
+    grouped = panel.groupby([*by, "span"])
+    rows = grouped["cost_per_h"].sum(min_count=1).rename("value").to_frame().assign(calls=grouped["calls"].sum()).reset_index()
+    lengths = np.diff(edges)[rows["span"].to_numpy("int64")]
+    return rows.assign(value=rows["value"] * step_s / lengths)

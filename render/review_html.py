@@ -71,7 +71,7 @@ def review_html(made: Review, public_url: str = "") -> bytes:
 
 _FOOT = (
     "Worse and better: selections with at least 200 calls in both periods that changed by a tenth or more. Rising: Mann and "
-    "Kendall's test on daily values at 1 %, growth by Sen's slope. Causes are what coincides in time and place; they are no proof."
+    "Kendall's test on daily values at 1 %, growth by Sen's slope. Causes are what coincides in time and place, no proof."
 )
 
 

@@ -231,10 +231,11 @@ def _headline(made: Review) -> str:
     parts = []
     if kept:
         parts.append(f"{sum(one.kept is True for one in kept)} of {len(kept)} objectives kept")
-    parts.append(f"{len(made.worse)} things worse" if len(made.worse) != 1 else "1 thing worse")
     count = len(made.incidents)
     parts.append("no incident" if not count else "1 incident" if count == 1 else f"{count} incidents")
-    return f"{review_title(made)}: {', '.join(parts if made.comparable else [parts[0], parts[-1]] if kept else parts[-1:])}"
+    if made.worse:
+        parts.append(f"worse: {title_of(made.worse[0].metric)} of {made.worse[0].selector.words}")
+    return f"{review_title(made)}: {', '.join(parts)}"
 
 
 _FACTS = ("tps", "error_rate", "latency_p95", "cost_per_h")

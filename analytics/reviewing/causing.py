@@ -71,6 +71,8 @@ def incident_of(whole: Compared, part: CausePart | None, incidents: Sequence[Inc
 def _concerns(incident: Incident, selector: Selector, part: CausePart | None) -> bool:
     labels = {name: value for name, value in incident.labels.items() if name in _DIMENSIONS}
     wanted = [selector] if part is None else [selector, part.selector]
+    if any(cause.text == f"{name} {value}" for cause in incident.causes for name, value in selector.pairs):
+        return True
     return any(labels.items() <= one.labels.items() or one.labels.items() <= labels.items() for one in wanted if labels)
 
 
