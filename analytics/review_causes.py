@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 
-from analytics.review_reading import compared
+from analytics.review_reading import compared, over
 from analytics.reviewing.causing import anomaly_of, explains, incident_of, main_part, touching
 from core.changes import Change, ChangeVerdict
+from core.masks import holds
 from core.review_periods import ReviewPeriod
 from core.reviews import Cause, CauseChange, CausePart, Compared
+from core.series import Selector
 from core.types import Anomaly, Incident
 from storage.anomalies import read_anomalies
 from storage.changes import read_changes, read_verdicts
@@ -60,7 +62,7 @@ class Causes:
         """The latest change of the selection at which the metric made most of its step."""
         for change in touching(self._changes, one.selector)[:_MOST_CHANGES]:
             at = change.at.replace(second=0, microsecond=0)
-            if not self._period.before < at < self._period.end:
+            if not self._period.before < at < self._period.end or not self._reaches(change.selector, one):
                 continue
             spans = [(at, self._period.end), (self._period.before, at)]
             split = compared(self._store, one.metric, spans, (), one.selector)
@@ -70,6 +72,14 @@ class Causes:
                     verdict=_verdict(read_verdicts(self._store, [change.id])),
                 )  # fmt: skip
         return None
+
+    def _reaches(self, changed: Selector, one: Compared) -> bool:
+        """Whether most of the selection's calls are ones that the change is about, where their names do not say so."""
+        if changed.transaction or holds(one.selector, changed) or holds(changed, one.selector):
+            return not changed.transaction
+        both = Selector.of({**changed.labels, **one.selector.labels})
+        calls, _ = over(self._store, "tps", (self._period.start, self._period.end), (), both).get((), (0, 0.0))
+        return 2 * calls >= one.calls
 
 
 def _verdict(verdicts: Sequence[ChangeVerdict]) -> str:

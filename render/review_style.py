@@ -13,13 +13,13 @@ a {{ color: inherit }} ul {{ margin: .2rem 0; padding-left: 1.2rem }} li {{ marg
 .short h2 {{ margin-top: 0 }}
 .tiles {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: .8rem; margin-top: 1.4rem }}
 .tiles div {{ border: 1px solid {LIGHT.grid}; border-radius: 6px; padding: .6rem .8rem; display: flex; flex-direction: column }}
-.tiles span:first-child {{ color: {LIGHT.muted}; font-size: .85em }} .tiles b {{ font-size: 1.25rem; font-weight: 600 }}
+.tiles span:first-child {{ color: {LIGHT.muted}; font-size: .85em }} .tiles b {{ font-size: 1.1rem; font-weight: 600 }}
 table {{ border-collapse: collapse; width: 100% }} td {{ overflow-wrap: anywhere }}
 th, td {{ text-align: left; padding: .35rem .9rem .35rem 0; border-bottom: 1px solid {LIGHT.grid}; vertical-align: top }}
 th {{ font-weight: 600; color: {LIGHT.muted}; font-size: .85em }}
 td.n, th.n {{ text-align: right; font-variant-numeric: tabular-nums; overflow-wrap: normal }}
 td:last-child {{ padding-right: 0 }}
-td.n span {{ white-space: nowrap }} .bad {{ color: {LIGHT.anomaly}; font-weight: 600 }} .good {{ color: #05674a }}
+td.n {{ white-space: nowrap }} .bad {{ color: {LIGHT.anomaly}; font-weight: 600 }} .good {{ color: #05674a }}
 svg {{ width: 100%; height: auto; display: block }} footer {{ margin-top: 2rem; border-top: 1px solid {LIGHT.grid} }}
 @media screen and (max-width: 44rem) {{ thead {{ display: none }} table, tbody, tr, td {{ display: block }}
   tr {{ border-bottom: 1px solid {LIGHT.grid}; padding: .5rem 0 }} td, td.n {{ border: 0; padding: .1rem 0; text-align: left }}

@@ -14,7 +14,7 @@ from core.series import METRICS
 from render.units import format_range, format_span, format_value
 
 _LINE = 300
-_NEWS = 0.02
+_NEWS = 0.05
 _MANY_TIMES = 3.0
 _VERDICTS = {
     "regression": "judged a regression",

@@ -13,6 +13,7 @@ from core.types import Anomaly, Incident
 _MOST_OF_IT = 0.6
 _NEARLY_ALL_CALLS = 0.95
 _LEAST_CALLS = 50
+_AS_WELL = 0.9
 
 
 def main_part(whole: Compared, parts: Sequence[Compared]) -> CausePart | None:
@@ -21,6 +22,8 @@ def main_part(whole: Compared, parts: Sequence[Compared]) -> CausePart | None:
     Rates and costs add up exactly: a rate's parts by their errors, over all calls of the selection. Percentiles do not; their
     parts are weighed by calls, which names the right one where one part moved and the others did not.
     """
+    if not _covered(whole, parts):
+        return None
     moved = [_moved(whole, one) for one in parts]
     total = whole.value - whole.before if whole.metric != "latency_p95" else sum(moved)
     if not total or not math.isfinite(total) or (total > 0) != (whole.value > whole.before):
@@ -39,6 +42,12 @@ def main_part(whole: Compared, parts: Sequence[Compared]) -> CausePart | None:
     return CausePart(selector=one.selector, value=one.value, before=one.before, share=share)
 
 
+def _covered(whole: Compared, parts: Sequence[Compared]) -> bool:
+    """Whether the parts were known as well before as now: single calls, which tell them apart, are not kept for ever."""
+    now, before = sum(one.calls for one in parts), sum(one.calls_before for one in parts)
+    return before * whole.calls >= _AS_WELL * now * whole.calls_before
+
+
 def _moved(whole: Compared, one: Compared) -> float:
     """What the part adds to the change, in the metric's unit."""
     now, before = (value if math.isfinite(value) else 0.0 for value in (one.value, one.before))
@@ -51,9 +60,13 @@ def _moved(whole: Compared, one: Compared) -> float:
 
 
 def touching(changes: Sequence[Change], selector: Selector) -> list[Change]:
-    """Changes of the selection or of all of it, the latest first."""
-    found = [one for one in changes if holds(selector, one.selector) or holds(one.selector, selector)]
+    """Changes that may have touched the selection, as nothing that both name differs; the latest first."""
+    found = [one for one in changes if _compatible(one.selector, selector)]
     return sorted(found, key=lambda one: one.at, reverse=True)
+
+
+def _compatible(one: Selector, other: Selector) -> bool:
+    return all(other.labels.get(name, value) == value for name, value in one.pairs)
 
 
 def explains(whole: Compared, before: float, after: float) -> bool:
