@@ -22,6 +22,7 @@ _RANK = {
     NotifyReason.RESOLVED: 2,
     NotifyReason.AMENDED: 3,
     NotifyReason.WITHDRAWN: 3,
+    NotifyReason.REVIEW: 0,
 }
 
 

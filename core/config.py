@@ -2,13 +2,13 @@
 
 One idea, one module: every key, with its default, unit and meaning, is to be found here, or in `core/rules.py`,
 `core/alert_settings.py`, `core/objective_settings.py`, `core/price_settings.py`, `core/export_settings.py`,
-`core/gate_settings.py` and `core/web_settings.py` for what opens an incident, who is told, what is wanted, what is paid, what
-is exported, what a candidate must keep, who comes in. `load_settings` lives in `core/load.py`; `docs/configuration.md` is
-made from this tree.
+`core/gate_settings.py`, `core/review_settings.py` and `core/web_settings.py` for what opens an incident, who is told, what is
+wanted, what is paid, what is exported, what a candidate must keep, when reviews are made, who comes in. `load_settings` lives
+in `core/load.py`; `docs/configuration.md` is made from this tree.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -29,6 +29,7 @@ from core.price_settings import InstancePriceSettings as InstancePriceSettings
 from core.price_settings import PriceSettings as PriceSettings
 from core.price_settings import TokenPriceSettings as TokenPriceSettings
 from core.record import DIMENSIONS, RECORD_SCHEMA
+from core.review_settings import ReviewSettings as ReviewSettings
 from core.rules import AbsenceRule as AbsenceRule
 from core.rules import AnomalyRule as AnomalyRule
 from core.rules import BudgetRule as BudgetRule
@@ -370,6 +371,7 @@ class RetentionSettings(Part):
     dead_letters: Duration = Field(timedelta(days=30), description="How long records that could not be read are kept.")
     samples: Duration = Field(timedelta(days=90), description="How long samples (queue depth, instances, quotas) are kept.")
     transactions: Duration = Field(timedelta(days=400), description="How long the minute counters of transactions are kept.")
+    reviews: Duration = Field(timedelta(days=1100), description="How long archived reviews are kept, from when they were made.")
     keep_imported: bool = Field(True, description="Keep imported history whatever its age.")
 
 
@@ -662,6 +664,7 @@ class Settings(Part):
     recommendations: RecommendationSettings = Field(
         default_factory=RecommendationSettings, description="What could be better, looked for once a day."
     )
+    reviews: ReviewSettings = Field(default_factory=ReviewSettings, description="Weekly and monthly performance reviews.")
     exports: tuple[ExportSettings, ...] = Field((), description="Forecasts that are exported by themselves.")
     gate: GateSettings = Field(default_factory=GateSettings, description="What a candidate must keep, in `tpscope gate`.")
     changes: ChangeSettings = Field(default_factory=ChangeSettings, description="What became better or worse after a change.")
@@ -687,6 +690,7 @@ class Settings(Part):
         _unique("limits", [limit.name for limit in self.limits])
         _unique("time_intervals", [interval.name for interval in self.time_intervals])
         _unique("silences", [silence.name for silence in self.silences])
+        _check_readers(self.reviews, self.receivers)
         known_transactions = {one.name for one in self.transactions}
         for objective in self.objectives:
             _check_transaction("objective", objective.name, objective.transaction, known_transactions)
@@ -724,6 +728,16 @@ class Settings(Part):
     def definition(self, name: str) -> Transaction | None:
         """The transaction of that name as it is counted; None where there is none."""
         return next((one for one in self.definitions if one.name == name), None)
+
+
+def _check_readers(reviews: ReviewSettings, receivers: Sequence[ReceiverSettings]) -> None:
+    """Reviews go to receivers that exist, and wake nobody."""
+    types = {one.name: one.type for one in receivers}
+    for name in reviews.receivers:
+        if name not in types:
+            raise ValueError(f"reviews: receiver {name!r} is not configured; known: {', '.join(types) or 'none'}")
+        if types[name] == "pagerduty":
+            raise ValueError(f"reviews: receiver {name!r} is a pager; a review is no reason to wake anybody")
 
 
 def _known_zone(name: str) -> str:

@@ -16,9 +16,6 @@ from core.rules import RULE_KINDS
 
 ENV_PREFIX = "TPSCOPE_"
 _SEPARATOR = "__"
-RESERVED = frozenset({"reviews"})
-"""Keys of the design that this version does not act on: refused, since a key without effect would mislead."""
-
 OWN_VARIABLES = frozenset({"TPSCOPE_CONFIG", "TPSCOPE_SHARED_DATA", "TPSCOPE_REQUIRE_ENGINES", "TPSCOPE_CHROMIUM",
                            "TPSCOPE_KAFKA_JARS"})  # fmt: skip
 """Variables with our prefix that are no settings."""
@@ -153,8 +150,6 @@ def line_of(text: str, location: tuple[str, ...]) -> int:
 def _problem(mistake: Any, location: tuple[str, ...], kind: type[Part]) -> str:
     if mistake["type"] == "extra_forbidden":
         key = location[-1]
-        if kind is Settings and len(location) == 1 and key in RESERVED:
-            return f"key {key!r} is reserved for a later version and has no effect yet; remove it"
         close = difflib.get_close_matches(key, _known_keys(kind), n=1)
         return f"unknown key {key!r}" + (f"; did you mean {close[0]!r}?" if close else "; remove it")
     if mistake["type"] == "missing":

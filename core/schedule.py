@@ -19,6 +19,8 @@ def intervals(settings: Settings) -> dict[str, timedelta]:
         found["rescoring"] = timedelta(minutes=5)
     if settings.forecast.enabled:
         found["forecasts"] = settings.forecast.every
+    if settings.reviews.enabled:
+        found["reviews"] = timedelta(minutes=10)
     if settings.recommendations.enabled:
         found["recommendations"] = settings.recommendations.every
     return found

@@ -182,6 +182,13 @@ ALERTS_FIRING = gauge(
     meaning="Incidents that fire; `told` is `no` for those joined to another one or without a receiver.",
     when_it_moves="Many at once have one cause more often than not: begin with the oldest on the incidents page.",
 )
+REVIEWS_MADE = counter(
+    "tpscope_reviews_made_total",
+    unit="reviews",
+    labels=("kind",),
+    meaning="Weekly and monthly reviews that were made on schedule and archived (`week`, `month`).",
+    when_it_moves="Stands still over a week: `tpscope status` says whether the job `reviews` fails, or what it waits for.",
+)
 ALERTS_MESSAGES = counter(
     "tpscope_alerts_deliveries_total",
     unit="attempts",

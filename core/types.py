@@ -319,6 +319,8 @@ class NotifyReason(StrEnum):
     RESOLVED = "resolved"
     AMENDED = "amended"
     WITHDRAWN = "withdrawn"
+    REVIEW = "review"
+    """Of no incident: a performance review in few words."""
 
 
 class DeliveryState(StrEnum):

@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from core.clock import Clock
 from core.config import Settings
 from core.posting import CallSink
-from dashboards import page_files, problems, wiring
+from dashboards import page_files, problems, review_pages, wiring
 from dashboards.access import pages as access_pages
 from dashboards.access.directory import Directory
 from dashboards.access.gate import AccessGate
@@ -48,6 +48,7 @@ from dashboards.api import (
     posting,
     prometheus,
     recommendations,
+    reviews,
     series,
     silences,
     status,
@@ -78,6 +79,7 @@ _PARTS = (
     silences.router,
     masks.router,
     recommendations.router,
+    reviews.router,
     changes.router,
     capacity.router,
     status.router,
@@ -86,6 +88,7 @@ _PARTS = (
     audit.router,
     acting.router,
     page_files.router,
+    review_pages.router,
 )
 
 ANSWER_MARGIN = timedelta(seconds=5)

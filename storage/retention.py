@@ -53,6 +53,7 @@ def _rules(settings: RetentionSettings) -> list[_Rule]:
         rule("dead_letters", "toDateTime(received_at)", settings.dead_letters, spares_imports=False),
         rule("dead_letter_replays", "toDateTime(at)", settings.dead_letters, spares_imports=False),
         rule("samples", "toDateTime(ts)", settings.samples, spares_imports=False),
+        rule("reviews", "toDateTime(made_at)", settings.reviews, spares_imports=False),
         rule("transactions_1m", "minute", settings.transactions, spares_imports=False),
     ]
 

@@ -24,6 +24,7 @@ from tpscope.mask_commands import mask_app
 from tpscope.objective_commands import objective_app
 from tpscope.options import ConfigOption, JsonOption, StoreOption, duration_option, print_json, settings_of, time_option
 from tpscope.recommend_commands import recommend_app
+from tpscope.review_commands import review_app
 from tpscope.run_commands import run_app
 from tpscope.tenant_commands import tenant_app
 from tpscope.token_commands import token_app
@@ -50,6 +51,7 @@ app.add_typer(objective_app, name="objectives")
 app.add_typer(run_app, name="runs")
 app.add_typer(recommend_app, name="recommend")
 app.add_typer(change_app, name="changes")
+app.add_typer(review_app, name="review")
 app.command("gate")(gate)
 app.add_typer(workload_app, name="workload")
 
@@ -272,22 +274,6 @@ def whatif(
     from tpscope.whatif import run_whatif
 
     return run_whatif(settings_of(config, store), scenario, picture, seed, as_json=as_json)
-
-
-@app.command()
-def review(
-    month: Annotated[bool, typer.Option("--month/--week", help="Four weeks, or one.")] = False,
-    until: Annotated[str | None, typer.Option("--until", help="Its last day's end (RFC 3339); default: the latest.")] = None,
-    to: Annotated[Path | None, typer.Option("--to", help="Write the whole review into this .html file.")] = None,
-    config: ConfigOption = None,
-    store: StoreOption = None,
-    as_json: JsonOption = False,
-) -> int:
-    """A week or a month beside the one before: in few words, and as a page that stands alone and prints."""
-    from tpscope.reviewing import run_review
-
-    kind = "month" if month else "week"
-    return run_review(settings_of(config, store), kind, time_option("--until", until), to, as_json=as_json)
 
 
 @app.command()

@@ -44,8 +44,11 @@ from storage.jobs import read_job
 from storage.migrate import migrate
 from storage.open import api_token, open_store, publish_api
 from storage.priority import LONG_JOBS, SHORT_JOBS, apart
+from storage.watermarks import QUIET_PARTITION
 from tpscope.known import KnownValues
 from tpscope.leader import KafkaLeader, Leader, SoleLeader
+from tpscope.making_reviews import JOB as REVIEWS
+from tpscope.making_reviews import run_reviews
 from tpscope.memory import MemoryKeeper
 from tpscope.scheduled_exports import LOOK_EVERY, job_name, run_scheduled_export
 from tpscope.scheduler import Hastens, Job, JobScheduler, nothing
@@ -66,15 +69,19 @@ RELOADABLE = (
     "prices",
     "gate",
     "changes",
+    "reviews",
 )
 """Parts of the settings that SIGHUP changes in a running process; the others take a restart."""
 
 _SLOW_JOBS = frozenset(
-    {"baselines", "capacity", "forecasts", "hours", CHANGES, DRIFT, RECOMMENDATIONS, RESCORING, TRANSACTIONS}
+    {"baselines", "capacity", "forecasts", "hours", CHANGES, DRIFT, RECOMMENDATIONS, RESCORING, REVIEWS, TRANSACTIONS}
 )
 
 _ALONE = frozenset({"alerts"})
 """Rules of seconds wait for no judging of minutes."""
+
+
+_MINUTE = timedelta(minutes=1)
 
 
 class Role(StrEnum):
@@ -286,10 +293,18 @@ class Service:
                 return run_recommendations(long, clock, current.value, epoch)
 
             jobs.append(job(RECOMMENDATIONS, every[RECOMMENDATIONS], run_daily, due_s))
+        if settings.reviews.enabled:
+            jobs.append(
+                job(REVIEWS, every[REVIEWS], lambda epoch: run_reviews(long, clock, current.value, epoch), self._caught_up_s())
+            )
         for export in settings.exports:
             run = partial(run_scheduled_export, long, clock, export)
             jobs.append(job(job_name(export), min(export.every, LOOK_EVERY), run, 30))
         return jobs
+
+    def _caught_up_s(self) -> float:
+        """Seconds until what came while nobody read has begun to arrive, so that how far calls are is known again."""
+        return (QUIET_PARTITION if self._current.value.kafka.brokers else _MINUTE).total_seconds()
 
     def _judge_changes(self, epoch: int) -> None:
         for one in run_changes(self._long, self._current.value, self._clock.now(), epoch, report_json):

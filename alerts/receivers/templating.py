@@ -21,7 +21,7 @@ from alerts.message import TEST, Message
 from alerts.receivers import escaping
 from core.config import ReceiverSettings
 from core.errors import ConfigError
-from core.types import Incident, IncidentState, Severity
+from core.types import Incident, IncidentState, NotifyReason, Severity
 
 logger = logging.getLogger(__name__)
 
@@ -95,8 +95,15 @@ def context(message: Message) -> dict[str, Any]:
         "upper": number(incident.upper),
         "unit": incident.unit,
         "color": _color(message),
-        "origin": f"tpscope · rule {incident.rule} · {incident.severity.value} · incident {incident.id}",
+        "origin": _origin(message),
     }
+
+
+def _origin(message: Message) -> str:
+    incident = message.incident
+    if message.reason == NotifyReason.REVIEW:
+        return f"tpscope · performance review · {incident.id}"
+    return f"tpscope · rule {incident.rule} · {incident.severity.value} · incident {incident.id}"
 
 
 def number(value: float) -> float | None:

@@ -355,6 +355,23 @@ class RecommendationsAnswer(Shape):
     recommendations: list[RecommendationShape]
 
 
+class ReviewShape(_Span):
+    id: str
+    kind: str
+    version: int
+    made_at: str
+    made_by: str
+    words: str
+
+
+class ReviewsAnswer(Shape):
+    reviews: list[ReviewShape]
+
+
+class OneReviewAnswer(ReviewShape):
+    review: dict[str, Any]
+
+
 class ChangeVerdictShape(Shape):
     transaction: str | None
     selector: Labels

@@ -26,6 +26,7 @@ _REASONS = {
     NotifyReason.RESOLVED: "resolved",
     NotifyReason.AMENDED: "amended",
     NotifyReason.WITHDRAWN: "withdrawn",
+    NotifyReason.REVIEW: "review",
 }
 _STATES = {
     DeliveryState.SENT: ("✓ delivered", "good"),

@@ -57,7 +57,10 @@ def layout(*, account: bool = False, zone: str = "UTC") -> Any:
                         [html.Span(className="mark", **extra(aria_hidden="true")), "tpscope"], href="/", className="brand"
                     ),
                     html.Nav(
-                        [dcc.Link(name, href=path, id={"type": "nav", "path": path}) for path, name in PAGES],
+                        [
+                            *(dcc.Link(name, href=path, id={"type": "nav", "path": path}) for path, name in PAGES),
+                            html.A("Reviews", href="/reviews"),
+                        ],
                         className="nav",
                         **extra(aria_label="Pages"),
                     ),

@@ -1,7 +1,6 @@
 """Every key and every metric has its line in the reference pages."""
 
 from core.config import Settings
-from core.load import RESERVED
 from core.telemetry import METRIC_DOCS
 from scripts.reference_docs import DOCS, PAGES
 
@@ -14,7 +13,3 @@ def test_the_reference_pages_are_what_the_code_says() -> None:
 def test_every_key_has_a_meaning_and_every_metric_an_advice() -> None:
     assert all(info.description for info in Settings.model_fields.values())
     assert all(doc.meaning and doc.when_it_moves for doc in METRIC_DOCS)
-
-
-def test_a_reserved_key_is_no_key() -> None:
-    assert not RESERVED & Settings.model_fields.keys()

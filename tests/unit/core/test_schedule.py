@@ -8,7 +8,9 @@ def test_only_what_the_settings_ask_for_is_due() -> None:
     every = intervals(Settings())
     assert every["detection"] == timedelta(seconds=10)
     assert "transactions" not in every
-    off = Settings.model_validate({name: {"enabled": False} for name in ("detection", "forecast", "recommendations")})
+    off = Settings.model_validate(
+        {name: {"enabled": False} for name in ("detection", "forecast", "recommendations", "reviews")}
+    )
     assert set(intervals(off)) == {"hours", "alerts", "capacity", "changes"}
 
 
