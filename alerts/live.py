@@ -23,8 +23,6 @@ SECOND = timedelta(seconds=1)
 LONGEST = timedelta(minutes=5)
 """Longer windows gain little by being judged within a minute, and would be read from very many seconds."""
 
-SPAN = 0
-
 
 def is_live(rule: ThresholdRule) -> bool:
     """Whether seconds can tell; transactions are counted by whole minutes alone."""

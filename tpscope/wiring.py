@@ -24,6 +24,8 @@ from analytics.recommendation_job import JOB as RECOMMENDATIONS
 from analytics.recommendation_job import run_recommendations
 from analytics.rescoring import JOB as RESCORING
 from analytics.rescoring import run_rescoring
+from analytics.sampling.job import JOB as SAMPLES
+from analytics.sampling.job import SampleDetector, run_samples
 from core.clock import Clock, SystemClock
 from core.config import Settings
 from core.errors import ConfigError, StoreError, TransientError
@@ -218,7 +220,7 @@ class Service:
     def _jobs(self) -> list[Job]:
         settings = self._current.value
         store, clock, current = self._store, self._clock, self._current
-        detector, rescorer, memory = Detector(), Detector(), AlertMemory()
+        detector, rescorer, sampler, memory = Detector(), Detector(), SampleDetector(), AlertMemory()
 
         def job(name: str, every: timedelta, run: Callable[[int], object], after_s: float, hastens: Hastens = nothing) -> Job:
             return Job(name=name, every=every, run=run, first_after=timedelta(seconds=after_s), hastens=hastens)
@@ -258,6 +260,13 @@ class Service:
                     lambda report: {"alerts": timedelta(0)} if report.items else {},
                 ),
                 job(DRIFT, DRIFT_EVERY, lambda epoch: run_drift(store, clock, current.value, epoch), 90),
+                job(
+                    SAMPLES,
+                    every[SAMPLES],
+                    lambda epoch: run_samples(store, clock, current.value, epoch, sampler),
+                    20,
+                    lambda report: {"alerts": timedelta(0)} if report.items else {},
+                ),
                 job(
                     RESCORING,
                     every[RESCORING],
