@@ -1,8 +1,8 @@
 """Samples through the service's job against `tpscope detect`'s judgement of the same points; what a tick costs; false alarms.
 
-Labelled series (folders of `timestamp,value` files) are written as samples, one name each; the job runs with a clock that goes
-on by hours, and the anomalies that it stored are compared with the detector's alarms on the same series. Then gauges by the minute
-that nothing happens to are judged: what each tick takes, and how many anomalies come of them a series and day.
+Labelled series (folders of `timestamp,value` files) are written as samples, one name each; the job runs with a clock that
+goes on by hours, and the anomalies that it stored are compared with the detector's alarms on the same series. Then gauges
+by the minute that nothing happens to are judged: what each tick takes, and how many anomalies come of them a series and day.
 """
 
 import argparse
@@ -50,18 +50,16 @@ def main() -> None:
 def compare(store: Store, folder: Path) -> None:
     """Print how many of the detector's alarms the stored anomalies hold, and how many anomalies began at none of them."""
     settings = Settings(detection=DetectionSettings(min_history=_MINUTE, max_sample_series=10_000))
-    alarms: dict[str, set[int]] = {}
+    by_step: dict[float, list[tuple[str, np.ndarray, np.ndarray]]] = {}
     first, last = _EPOCH + timedelta(days=36_500), _EPOCH
     for at, file in enumerate(find_series(folder)):
         series = read_series_file(file.path)
         minutes, values = _by_minute(series.seconds, series.values)
-        seconds = minutes * 60
-        judged = detect(Detector(1, Cadence.of(step_of(seconds))), values[:, None], seconds[:, None])
-        name = f"series_{at}"
-        alarms[name] = set(minutes[judged.anomalous[:, 0]].tolist())
-        _put(store, name, minutes[np.isfinite(values)], values[np.isfinite(values)])
+        by_step.setdefault(step_of(minutes * 60), []).append((f"series_{at}", minutes, values))
+        _put(store, f"series_{at}", minutes, values)
         first = min(first, _EPOCH + int(minutes[0]) * _MINUTE)
         last = max(last, _EPOCH + int(minutes[-1]) * _MINUTE)
+    alarms = {name: found for step_s, held in by_step.items() for name, found in _alarms(step_s, held).items()}
     detector, clock = SampleDetector(), FakeClock(first)
     while clock.now() < last + 2 * _EVERY:
         run_samples(store, clock, settings, 1, detector)
@@ -76,6 +74,18 @@ def compare(store: Store, folder: Path) -> None:
     other = sum(start not in alarms[name] for name, (start, _) in spans)
     print(f"{folder.name}: {len(alarms)} series, {total} alarms of the detector, {held} within the {len(spans)} anomalies told")
     print(f"  anomalies that begin at none of its alarms: {other}")
+
+
+def _alarms(step_s: float, held: list[tuple[str, np.ndarray, np.ndarray]]) -> dict[str, set[int]]:
+    """Minutes of the alarms that `tpscope detect` has on these series of one step."""
+    shape = (max(len(minutes) for _, minutes, _ in held), len(held))
+    values, seconds = np.full(shape, np.nan), np.zeros(shape, np.int64)
+    for column, (_, minutes, points) in enumerate(held):
+        values[: len(points), column], seconds[: len(points), column] = points, minutes * 60
+    judged = detect(Detector(len(held), Cadence.of(step_s)), values, seconds)
+    return {
+        name: set(minutes[judged.anomalous[: len(minutes), column]].tolist()) for column, (name, minutes, _) in enumerate(held)
+    }
 
 
 def calm(store: Store, gauges: int, days: int) -> None:
