@@ -97,7 +97,7 @@ def test_alarms_are_those_of_the_command_with_explanation_and_page(store: Store)
     assert open_one.explanation.startswith(
         'queue_depth{gateway="edge-1",pool="gpu"} rose to 79.4 (expected 20.3, 17 to 23.2) since'
     )
-    (firing,) = judge_anomalies(RULE, [open_one], END, ZoneInfo("UTC")).firings
+    (firing,) = judge_anomalies(RULE, [open_one], open_one.last_at + MINUTE, ZoneInfo("UTC")).firings
     assert firing.title == 'queue_depth{gateway="edge-1",pool="gpu"} higher than expected'
     judged(store, POINTS, detector=detector)
     (ended,) = told(store)
