@@ -17,7 +17,7 @@ from alerts.judgement import Clear, Firing, Judgement
 from alerts.windows import MINUTE, minute_index
 from alerts.wording import anomaly_side, anomaly_summary, anomaly_title, threshold_summary, threshold_title
 from core.config import AbsenceRule, AnomalyRule, BudgetRule, ForecastRule, ObjectiveRule, ThresholdRule
-from core.series import METRICS, TRANSACTION, VERSION, Selector
+from core.series import METRICS, TRANSACTION, VERSION, Selector, metric_of
 from core.types import Anomaly, AnomalyVerdict, RankedCause
 
 LATE_TELLING = timedelta(minutes=15)
@@ -266,7 +266,7 @@ def _anomaly_firing(rule: AnomalyRule, anomaly: Anomaly, fingerprint: str, zone:
         metric=anomaly.metric,
         value=anomaly.observed,
         threshold=anomaly.lower if anomaly_side(anomaly) == "lower" else anomaly.upper,
-        unit=METRICS[anomaly.metric].unit,
+        unit=metric_of(anomaly.metric).unit,
         since=anomaly.started_at,
         until=anomaly.ended_at or anomaly.last_at + MINUTE,
         held=True,
@@ -281,7 +281,7 @@ def _anomaly_firing(rule: AnomalyRule, anomaly: Anomaly, fingerprint: str, zone:
 
 def _causes(anomaly: Anomaly) -> tuple[RankedCause, ...]:
     ranked = sorted(anomaly.contributions, key=lambda part: -part.share)[:MOST_CAUSES]
-    words = ((part, METRICS[part.metric].title if part.metric in METRICS else part.metric) for part in ranked)
+    words = ((part, metric_of(part.metric).title) for part in ranked)
     return tuple(RankedCause(text=f"{title} of {part.selector.words}", share=part.share) for part, title in words)
 
 

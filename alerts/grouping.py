@@ -12,7 +12,7 @@ from datetime import datetime
 
 from alerts.inhibition import INHIBITED_BY, overlap, selection
 from alerts.silences import SILENCED_BY
-from core.series import METRICS, Selector
+from core.series import METRICS, Selector, metric_of
 from core.types import Incident, IncidentState, RankedCause, Severity
 from render.units import format_value
 
@@ -160,5 +160,5 @@ def _summary(group: Group) -> str:
 def _value(incident: Incident) -> str:
     if incident.value != incident.value:
         return ""
-    title = METRICS[incident.metric].title.lower() if incident.metric in METRICS else incident.metric
+    title = METRICS[incident.metric].title.lower() if incident.metric in METRICS else metric_of(incident.metric).title
     return f"({title} {format_value(incident.value, incident.unit)})"

@@ -9,7 +9,7 @@ from alerts.inhibition import selection
 from alerts.wording import moment
 from core.config import Settings
 from core.links import PATH, VALID_FOR, ActionLink, sign
-from core.series import METRICS, Selector
+from core.series import Selector, metric_of
 from core.types import Action, Incident, IncidentState, NotifyReason
 from render.units import format_range, format_span, format_value
 
@@ -129,7 +129,7 @@ def _facts(incident: Incident, now: datetime, zone: ZoneInfo) -> tuple[tuple[str
     if incident.state is IncidentState.RESOLVED:
         facts.append(("Ended", moment(incident.resolved_at or now, zone)))
     if incident.value == incident.value:
-        title = METRICS[incident.metric].title if incident.metric in METRICS else _VALUES.get(incident.kind, "Value")
+        title = _VALUES.get(incident.kind, "Value") if not incident.metric else metric_of(incident.metric).title
         facts.append((title, format_value(incident.value, incident.unit)))
     if incident.lower == incident.lower and incident.upper == incident.upper:
         facts.append(("Expected", format_range(incident.lower, incident.upper, incident.unit)))

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from core.config import ThresholdRule
-from core.series import METRICS, Direction, Selector
+from core.series import METRICS, Direction, Selector, is_sample, metric_of
 from core.types import Anomaly
 from render.units import format_range, format_span, format_time, format_value
 
@@ -29,14 +29,15 @@ def threshold_summary(rule: ThresholdRule, value: float, since: datetime, at: da
 
 def anomaly_title(anomaly: Anomaly) -> str:
     """`Error rate higher than expected: provider openai`."""
-    return f"{METRICS[anomaly.metric].title} {anomaly_side(anomaly)} than expected: {anomaly.selector.words}"
+    said = f"{metric_of(anomaly.metric).title} {anomaly_side(anomaly)} than expected"
+    return said if is_sample(anomaly.metric) else f"{said}: {anomaly.selector.words}"
 
 
 def anomaly_summary(anomaly: Anomaly, zone: ZoneInfo) -> str:
     """The detector's own explanation; where it has none, the leading series in a sentence."""
     if anomaly.explanation:
         return anomaly.explanation
-    metric = METRICS[anomaly.metric]
+    metric = metric_of(anomaly.metric)
     expected = format_range(anomaly.lower, anomaly.upper, metric.unit)
     return (
         f"{metric.title} of {anomaly.selector.words} was {format_value(anomaly.observed, metric.unit)}; expected {expected}. "

@@ -18,12 +18,14 @@ from analytics.hourly import SCOPES_OF_HOURS, stale_hours
 from analytics.look_back import LookBack
 from analytics.recurring import told_with_earlier
 from analytics.reporting import JobReport, run_job
+from analytics.sampling.job import analyze_samples
 from analytics.sustained import LEAD
 from analytics.trained import Trained, Trainer, save
 from core.calendars import load_calendars
 from core.clock import Clock, floor_to
 from core.config import Settings
 from core.masks import labelled
+from core.series import is_sample
 from core.types import Anomaly
 from storage.anomalies import read_anomalies, write_anomalies
 from storage.contract import Store
@@ -186,6 +188,10 @@ def analyze(
                 judged += panel.minutes - LEAD
         if progress is not None:
             progress(until)
+    samples = analyze_samples(store, start, end, settings)
+    found.update({anomaly.id: anomaly for anomaly in samples})
+    if keep:
+        write_anomalies(store, _labelled(store, samples, earlier), epoch)
     # Nothing will follow those that are still open: the analysis ends here.
     last = [replace(anomaly, ended_at=end) for anomaly in found.values() if anomaly.ended_at is None]
     if keep:
@@ -210,7 +216,8 @@ def _start_of_detection(cursor: datetime | None, end: datetime) -> tuple[datetim
 def _end_orphans(store: Store, end: datetime, epoch: int) -> None:
     """End the anomalies that no state follows any more; nobody else would."""
     found = read_anomalies(store, end - _MINUTE, end, open_only=True)
-    orphans = [one for one in found if one.hint != SLOW_DRIFT]  # those have a job of their own
+    # Those of change over days, and of samples, have jobs of their own.
+    orphans = [one for one in found if one.hint != SLOW_DRIFT and not is_sample(one.metric)]
     write_anomalies(store, [replace(orphan, ended_at=orphan.last_at + _MINUTE) for orphan in orphans], epoch)
 
 

@@ -22,6 +22,7 @@ from analytics.sustained import LEAD
 from analytics.trained import Trained
 from core.clock import Clock
 from core.config import Settings
+from core.series import is_sample
 from core.types import Anomaly, AnomalyVerdict
 from storage.anomalies import read_anomalies, write_anomalies
 from storage.contract import Store
@@ -58,7 +59,7 @@ def _touched(store: Store, since: datetime, now: datetime, wait: timedelta) -> l
     """Ended anomalies with how many calls came late to them."""
     found = []
     for one in read_anomalies(store, now - _RECENT, now):
-        if one.ended_at is not None and one.last_at - one.started_at <= _MOST_LASTED:
+        if one.ended_at is not None and not is_sample(one.metric) and one.last_at - one.started_at <= _MOST_LASTED:
             calls = count_late(store, one.started_at, one.last_at + _MINUTE, one.selector, wait, since, now)
             found += [(one, calls)] if calls else []
     return found

@@ -23,6 +23,7 @@ from core.calendars import Calendars, load_calendars
 from core.clock import floor_to
 from core.config import DetectionSettings, Settings
 from core.masks import Mask
+from core.series import is_sample
 from core.transactions import Transaction
 from core.types import Anomaly, AnomalyVerdict, BaselineVersion, Learning
 from storage.anomalies import read_anomalies
@@ -245,7 +246,11 @@ def _busiest(summary: HourSummary, limit: int) -> HourSummary:
 
 def _standing(anomalies: list[Anomaly]) -> list[Anomaly]:
     """Those that late data did not withdraw; what drifts over days is followed, and no incident to be left out."""
-    return [one for one in anomalies if one.verdict is not AnomalyVerdict.WITHDRAWN and one.hint != SLOW_DRIFT]
+    return [
+        one
+        for one in anomalies
+        if one.verdict is not AnomalyVerdict.WITHDRAWN and one.hint != SLOW_DRIFT and not is_sample(one.metric)
+    ]
 
 
 def _calm_minutes(panel: Panel, anomalies: list[Anomaly]) -> npt.NDArray[np.bool_]:

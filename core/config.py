@@ -396,6 +396,9 @@ class DetectionSettings(Part):
         5.0, ge=0, description="Ratios and percentiles of minutes with fewer calls are not judged."
     )
     max_series: int = Field(2000, ge=1, description="Most selections that are judged; the busiest come first.")
+    max_sample_series: int = Field(
+        500, ge=1, description="Most series of samples that are judged, one for each name and set of labels; first come."
+    )
     threshold_quantile: float = Field(
         0.9995, gt=0.5, lt=1.0, description="Quantile of the forest's training scores that is the edge of normal."
     )

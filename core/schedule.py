@@ -17,6 +17,7 @@ def intervals(settings: Settings) -> dict[str, timedelta]:
         # Every 10 s although it judges whole minutes: a minute is then judged soon after its data has arrived.
         found["detection"] = timedelta(seconds=10)
         found["rescoring"] = timedelta(minutes=5)
+        found["samples"] = timedelta(minutes=1)
     if settings.forecast.enabled:
         found["forecasts"] = settings.forecast.every
     if settings.reviews.enabled:

@@ -81,6 +81,26 @@ JUDGED_METRICS: tuple[str, ...] = (
 )
 """What detection judges every selection by."""
 
+SAMPLE = "sample:"
+"""What the metric of an anomaly of samples begins with; behind it are the samples' name and labels."""
+
+
+def is_sample(metric: str) -> bool:
+    """Whether a series is of samples, not of calls."""
+    return metric.startswith(SAMPLE)
+
+
+def sample_series(name: str, labels: Mapping[str, str]) -> str:
+    """What a series of samples is called: `queue_depth`, `queue_depth{gateway="edge-1",pool="gpu"}`."""
+    said = ",".join(f'{label}="{_escape(value)}"' for label, value in sorted(labels.items()))
+    return f"{name}{{{said}}}" if said else name
+
+
+def metric_of(name: str) -> Metric:
+    """What is known of a metric; a series of samples is called as its samples are, and its unit is not known."""
+    return METRICS.get(name) or _level(name, name.removeprefix(SAMPLE), "", Direction.BOTH)
+
+
 TRANSACTION, VERSION = "transaction", "version"
 """What a selection that is a transaction is named by, beside the dimensions that others are made of."""
 _OF_TRANSACTION = frozenset({TRANSACTION, VERSION})

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from core.series import METRICS
+from core.series import METRICS, metric_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,3 +72,8 @@ def line_name(metric: str) -> str:
 
 METRIC_WORDS = {name: metric.title.split(" (")[0] for name, metric in METRICS.items()}
 """Titles of metrics without the remarks in brackets."""
+
+
+def metric_words(name: str) -> str:
+    """The same of any series, samples too."""
+    return METRIC_WORDS.get(name) or metric_of(name).title

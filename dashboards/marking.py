@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from core.series import METRICS, Selector
 from core.types import Anomaly, Incident
 from dashboards import queries
-from dashboards.catalogue import METRIC_WORDS, line_name
+from dashboards.catalogue import line_name, metric_words
 from dashboards.context import Web
 from dashboards.selection import overlaps
 from dashboards.window import Window
@@ -52,7 +52,7 @@ def concerns(incident: Incident, selector: Selector) -> bool:
 def headline(anomaly: Anomaly) -> str:
     """`Latency P95 of provider openai: 812 ms, expected 150 to 240 ms`."""
     unit = METRICS[anomaly.metric].unit if anomaly.metric in METRICS else ""
-    words = METRIC_WORDS.get(anomaly.metric, anomaly.metric)
+    words = metric_words(anomaly.metric)
     expected = format_range(anomaly.lower, anomaly.upper, unit)
     tail = f", expected {expected}" if expected != UNKNOWN else ""
     return f"{words} of {anomaly.selector.words}: {format_value(anomaly.observed, unit)}{tail}"

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import pandas as pd
 import plotly.graph_objects as go
 
 from core.clock import floor_to
-from core.series import METRICS, Selector
+from core.series import METRICS, SAMPLE, Selector, is_sample, sample_series
 from dashboards import queries
 from dashboards.context import Web
 from dashboards.look import Entry, Look, for_page
@@ -16,6 +17,7 @@ from dashboards.window import Window, step_for
 from render.figures import is_empty, timeseries
 from render.parts import Band, Limit, Line, Mark, Span
 from render.theme import theme_of
+from storage.sample_series import read_sample_series
 
 BEFORE = timedelta(hours=1)
 AFTER = timedelta(minutes=30)
@@ -46,6 +48,8 @@ def around(start: datetime, end: datetime | None, now: datetime) -> Window:
 
 def draw_around(web: Web, chart: SeriesChart, look: Look) -> tuple[go.Figure | None, tuple[Entry, ...]]:
     """The figure and its legend; None where no call was recorded then."""
+    if is_sample(chart.metric):
+        return _draw_samples(web, chart, look)
     if chart.metric not in METRICS:
         return None, ()
     window = around(chart.start, chart.end, web.now())
@@ -63,6 +67,27 @@ def draw_around(web: Web, chart: SeriesChart, look: Look) -> tuple[go.Figure | N
         band=Band(name=name, frame=expected) if expected is not None and known else None,
         marks=[*chart.marks, *quiet_marks(web, window.start, window.end, chart.selector)],
         limits=[*limits_for(web, (chart.metric,), chart.selector), *chart.limits],
+        revision=f"{chart.name} {chart.start.isoformat()}",
+    )
+    return for_page(figure, chart.name, look)
+
+
+def _draw_samples(web: Web, chart: SeriesChart, look: Look) -> tuple[go.Figure | None, tuple[Entry, ...]]:
+    """The samples of one series by the minute; what was expected of each is only kept of the worst."""
+    window = around(chart.start, chart.end, web.now())
+    name = chart.metric.removeprefix(SAMPLE)
+    found = read_sample_series(web.store, window.start, window.end)
+    one = next((series for series in found if sample_series(series.name, series.labels) == name), None)
+    if one is None:
+        return None, ()
+    times = pd.DatetimeIndex((one.minutes * 60).view("datetime64[s]"), tz="UTC").as_unit("ms")
+    figure = timeseries(
+        [Line(name="observed", frame=pd.DataFrame({"ts": times, "value": one.means}))],
+        Span(start=window.start, end=window.end, zone=web.zone.key),
+        "",
+        theme_of(look.mode),
+        marks=list(chart.marks),
+        limits=list(chart.limits),
         revision=f"{chart.name} {chart.start.isoformat()}",
     )
     return for_page(figure, chart.name, look)

@@ -19,6 +19,12 @@ WITH
     (SELECT max(seq) FROM detector_state WHERE detector = {detector:String} AND epoch = latest_epoch) AS latest_seq
 SELECT state FROM detector_state WHERE detector = {detector:String} AND epoch = latest_epoch AND seq = latest_seq
 """
+# Of one that is written by the hour and read after a restart: of the states of a time, the one that was written last.
+STATE_BEFORE = """
+SELECT state FROM detector_state
+WHERE detector = {detector:String} AND at <= {before:DateTime64(3, 'UTC')}
+ORDER BY at DESC, epoch DESC, seq DESC LIMIT 1
+"""
 _SCHEMA = pa.schema([pa.field("detector", pa.string()), pa.field("at", TS_TYPE), pa.field("state", pa.string()), *EVENT_FIELDS])
 
 
@@ -39,3 +45,9 @@ def read_state(store: Store, detector: str) -> dict[str, Any] | None:
         return None
     state: dict[str, Any] = orjson.loads(rows[0])
     return state
+
+
+def read_state_before(store: Store, detector: str, before: datetime) -> dict[str, Any] | None:
+    """The newest state of a detector that is of no later minute than `before`; None if there is none."""
+    rows = store.arrow(STATE_BEFORE, {"detector": detector, "before": before}).column("state").to_pylist()
+    return orjson.loads(rows[0]) if rows else None

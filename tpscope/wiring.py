@@ -24,6 +24,8 @@ from analytics.recommendation_job import JOB as RECOMMENDATIONS
 from analytics.recommendation_job import run_recommendations
 from analytics.rescoring import JOB as RESCORING
 from analytics.rescoring import run_rescoring
+from analytics.sampling.job import JOB as SAMPLES
+from analytics.sampling.job import SampleDetector, run_samples
 from core.clock import Clock, SystemClock
 from core.config import Settings
 from core.errors import ConfigError, StoreError, TransientError
@@ -236,7 +238,7 @@ class Service:
     def _jobs(self) -> list[Job]:
         settings = self._current.value
         short, long, clock, current = self._short, self._long, self._clock, self._current
-        detector, rescorer, memory = Detector(), Detector(), AlertMemory()
+        detector, rescorer, sampler, memory = Detector(), Detector(), SampleDetector(), AlertMemory()
 
         def job(name: str, every: timedelta, run: Callable[[int], object], after_s: float, hastens: Hastens = nothing) -> Job:
             return Job(name=name, every=every, run=run, first_after=timedelta(seconds=after_s), hastens=hastens)
@@ -274,6 +276,13 @@ class Service:
                     lambda report: {"alerts": timedelta(0)} if report.items else {},
                 ),
                 job(DRIFT, DRIFT_EVERY, lambda epoch: run_drift(long, clock, current.value, epoch), 90),
+                job(
+                    SAMPLES,
+                    every[SAMPLES],
+                    lambda epoch: run_samples(short, clock, current.value, epoch, sampler),
+                    20,
+                    lambda report: {"alerts": timedelta(0)} if report.items else {},
+                ),
                 job(
                     RESCORING,
                     every[RESCORING],

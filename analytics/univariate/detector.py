@@ -6,11 +6,12 @@ are the same for every series; how they were chosen stands in docs/benchmarks.md
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from analytics.univariate.answer import Answer
-from analytics.univariate.arrays import Array, flatten, restore
+from analytics.univariate.arrays import Array, axes_of, flatten, pick, placed, restore
 from analytics.univariate.cadence import LEARNED_POINTS, Bools, Cadence, Floats, Ints
 from analytics.univariate.noise import Noise
 from analytics.univariate.novelty import Novelty
@@ -125,6 +126,20 @@ class Detector:
         restore(detector._state, arrays)
         return detector
 
+    def of(self, columns: Ints) -> "Detector":
+        """A detector of some of the series, that knows what this one knows of them."""
+        return Detector.from_arrays(pick(self.arrays(), _axes(self.cadence), columns), self.cadence)
+
+    def put(self, columns: Ints, part: "Detector") -> None:
+        """Take over what a detector of these series has learned since `of`."""
+        restore(self._state, placed(self.arrays(), part.arrays(), _axes(self.cadence), columns))
+
+    def with_more(self, n_series: int) -> "Detector":
+        """A detector of these series and, after them, new ones."""
+        whole = Detector(self.n_series + n_series, self.cadence)
+        whole.put(np.arange(self.n_series), self)
+        return whole
+
     def _answer(self, scaled: Floats, judged: Bools, expected: Expectation) -> Answer:
         """The answers mixed by the cadence's weights; spreads stand in for what is not ready."""
         state, cadence = self._state, self.cadence
@@ -172,3 +187,8 @@ class Detector:
         bounded = np.sinh(np.minimum(np.maximum(scaled, -50.0), 50.0)) if self.cadence.logarithmic else scaled
         with np.errstate(over="ignore"):
             return bounded * self._state.unit
+
+
+@cache
+def _axes(cadence: Cadence) -> Mapping[str, tuple[int, int]]:
+    return axes_of(Detector(1, cadence).arrays(), Detector(2, cadence).arrays())

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analytics.univariate.cadence import Bools, Floats
+from analytics.univariate.cadence import Bools, Floats, Ints
 
 BLOCK_POINTS = 60
 BLOCKS = 106
@@ -18,14 +18,15 @@ BLOCKS = 106
 
 @dataclass(slots=True, kw_only=True)
 class Edges:
-    """The state; `blocks` is (2, BLOCKS, n) of peaks, -inf where there was none. `done` counts points of the current block."""
+    """The state; `blocks` is (2, BLOCKS, n) of peaks, -inf where there was none. `done` counts points of the current
+    block and `next_block` is where it will lie, both (n,): series need not have begun together."""
 
     blocks: Floats
     current: Floats
     kth: Floats
     above: Floats
-    done: int
-    next_block: int
+    done: Ints
+    next_block: Ints
 
     @classmethod
     def unseen(cls, n: int) -> "Edges":
@@ -34,8 +35,8 @@ class Edges:
             current=np.full((2, n), -np.inf),
             kth=np.full((2, n), -np.inf),
             above=np.full((2, n), np.inf),
-            done=0,
-            next_block=0,
+            done=np.zeros(n, np.int64),
+            next_block=np.zeros(n, np.int64),
         )
 
     def reach(self) -> Floats:
@@ -56,20 +57,22 @@ class Edges:
             entered = np.where(reach > 0, np.minimum(entered, widen * reach), entered)
         np.maximum(self.current, entered, out=self.current)
         self.done += 1
-        if self.done == BLOCK_POINTS:
-            self._close(rank, early_high)
+        full = np.flatnonzero(self.done == BLOCK_POINTS)
+        if len(full):
+            self._close(full, rank, early_high)
 
-    def _close(self, rank: int, early_high: bool) -> None:
-        self.blocks[:, self.next_block] = self.current
-        self.next_block = (self.next_block + 1) % BLOCKS
-        self.done = 0
-        self.current[:] = -np.inf
-        top = np.sort(np.partition(self.blocks, BLOCKS - rank, axis=1)[:, BLOCKS - rank :], axis=1)
-        peaks = np.isfinite(self.blocks).sum(1)
+    def _close(self, full: Ints, rank: int, early_high: bool) -> None:
+        self.blocks[:, self.next_block[full], full] = self.current[:, full]
+        self.next_block[full] = (self.next_block[full] + 1) % BLOCKS
+        self.done[full] = 0
+        self.current[:, full] = -np.inf
+        blocks = self.blocks[:, :, full]
+        top = np.sort(np.partition(blocks, BLOCKS - rank, axis=1)[:, BLOCKS - rank :], axis=1)
+        peaks = np.isfinite(blocks).sum(1)
         taken = np.ceil(rank * peaks / BLOCKS) if early_high else np.minimum(rank, peaks)
         taken = np.clip(taken, 1, rank).astype(np.int64)
-        self.kth = _at(top, rank - taken)
-        self.above = np.where(taken > 1, _at(top, np.minimum(rank - taken + 1, rank - 1)), np.inf)
+        self.kth[:, full] = _at(top, rank - taken)
+        self.above[:, full] = np.where(taken > 1, _at(top, np.minimum(rank - taken + 1, rank - 1)), np.inf)
 
 
 def _at(top: Floats, index: Floats) -> Floats:

@@ -10,7 +10,7 @@ from core.masks import Mask
 from core.series import METRICS
 from core.types import Anomaly, AnomalyVerdict, Cause, Related
 from dashboards.anomalies import AnomalyDetail
-from dashboards.catalogue import METRIC_WORDS
+from dashboards.catalogue import metric_words
 from dashboards.marking import headline
 from dashboards.pages import acting
 from dashboards.pages.cards import drawn
@@ -51,7 +51,7 @@ def detail(one: AnomalyDetail, zone: ZoneInfo, now: datetime) -> list[Any]:
     """The opened anomaly."""
     anomaly = one.anomaly
     unit = METRICS[anomaly.metric].unit if anomaly.metric in METRICS else ""
-    title = f"{METRIC_WORDS.get(anomaly.metric, anomaly.metric)} of {anomaly.selector.words} ({unit_words(unit)})"
+    title = f"{metric_words(anomaly.metric)} of {anomaly.selector.words} ({unit_words(unit)})"
     told = (
         dcc.Link("Open its incident", href=with_query(PATH, {"incident": one.incident.id}))
         if one.incident is not None
@@ -104,7 +104,7 @@ def explanation(anomaly: Anomaly, mask: Mask | None, zone: ZoneInfo) -> list[Any
 
 
 def _hint(anomaly: Anomaly) -> Any:
-    unmoved = ", ".join(METRIC_WORDS.get(name, name) for name in anomaly.unmoved)
+    unmoved = ", ".join(metric_words(name) for name in anomaly.unmoved)
     still = [html.P(f"Within their ranges: {unmoved}.", className="muted")] if unmoved else []
     return html.Section(
         [html.H2(f"It looks like: {anomaly.hint}"), html.P(anomaly.evidence, className="prose"), *still], className="panel"
@@ -128,7 +128,7 @@ def _contributions(anomaly: Anomaly) -> Any:
     ranked = sorted(anomaly.contributions, key=lambda one: -one.share)
     for rank, part in enumerate(ranked[:MAX_PARTS], start=1):
         unit = METRICS[part.metric].unit if part.metric in METRICS else ""
-        name = [html.Div(METRIC_WORDS.get(part.metric, part.metric)), html.Div(part.selector.words, className="muted")]
+        name = [html.Div(metric_words(part.metric)), html.Div(part.selector.words, className="muted")]
         expected = _expected(part.lower, part.upper, part.expected, unit)
         rows.append([str(rank), name, format_value(part.observed, unit), expected, share(part.share)])
     head = ("#", "Series", "Observed", "Expected", "Share")
@@ -141,7 +141,7 @@ def _contributions(anomaly: Anomaly) -> Any:
 def _related(related: tuple[Related, ...]) -> Any:
     rows = [
         [
-            [html.Div(METRIC_WORDS.get(one.metric, one.metric)), html.Div(one.selector.words, className="muted")],
+            [html.Div(metric_words(one.metric)), html.Div(one.selector.words, className="muted")],
             _lag(one.lag_minutes),
             f"{one.correlation:.2f}",
         ]

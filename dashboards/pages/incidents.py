@@ -9,7 +9,7 @@ from dash import dcc, html
 
 from core.series import METRICS
 from core.types import Action, DeliveryState, Incident, Notification, NotifyReason
-from dashboards.catalogue import METRIC_WORDS
+from dashboards.catalogue import metric_words
 from dashboards.incidents import CHOICES, DEFAULT_LAST, FILTERS, IncidentDetail, IncidentsData, without_urls
 from dashboards.pages import acting, anomalies
 from dashboards.pages.cards import drawn
@@ -188,7 +188,7 @@ def _value(incident: Incident) -> str:
 
 def _chart(one: IncidentDetail) -> Any:
     unit = unit_words(METRICS[one.metric].unit) if one.metric in METRICS else ""
-    title = f"{METRIC_WORDS.get(one.metric, one.metric)} of {one.selector.words} ({unit})"
+    title = f"{metric_words(one.metric)} of {one.selector.words} ({unit})"
     if one.figure is None:
         return html.Section(
             [html.H2(title), notice("No calls of this selection were recorded around this incident.")], className="card"

@@ -147,3 +147,21 @@ def test_whatever_is_read_the_verdict_is_sensible(values: list[float], repeats: 
     shown = ~np.isnan(found.expected)
     assert (found.lower[shown] <= found.expected[shown]).all()
     assert (found.expected[shown] <= found.upper[shown]).all()
+
+
+@pytest.mark.parametrize("step_s", [60.0, FIVE_MINUTES, HOUR])
+def test_series_that_begin_and_pause_apart_are_judged_as_if_each_were_alone(step_s: float) -> None:
+    values = np.stack([daily(1, step_s, seed)[:200] for seed in range(3)], axis=1)
+    seconds = np.repeat(seconds_of(len(values), step_s)[:, None], 3, axis=1)
+    alone = detect(Detector(3, Cadence.of(step_s)), values, seconds)
+    together = Detector(1, Cadence.of(step_s))
+    half = len(values) // 2
+    detect(together, values[:half, :1], seconds[:half, :1])
+    together = together.with_more(2)
+    later = np.array([1, 2])
+    part = together.of(later)
+    detect(part, values[:half, later], seconds[:half, later])
+    together.put(later, part)
+    found = detect(together, values[half:], seconds[half:])
+    np.testing.assert_array_equal(found.score, alone.score[half:])
+    np.testing.assert_array_equal(found.upper, alone.upper[half:])
