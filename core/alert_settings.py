@@ -4,7 +4,6 @@ One idea: the half of alerting's configuration that is about people. What opens 
 """
 
 import ipaddress
-import re
 from datetime import time, timedelta
 from typing import Literal, Self
 from urllib.parse import urlsplit
@@ -13,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, field_validator, model_validator
 
 from core.durations import Duration
+from core.expressions import check_expression
 from core.part import Part
 from core.secrets import Secret, SecretUrl
 
@@ -233,13 +233,13 @@ def known_zone(name: str) -> str:
 
 
 def checked_match(match: dict[str, str]) -> dict[str, str]:
-    """`match`, whose `~` values are regular expressions; raises ValueError that quotes one that is none."""
+    """`match`, whose `~` values are regular expressions; raises ValueError that quotes one that is none, or might never end."""
     for name, wanted in match.items():
         if wanted.startswith("~"):
             try:
-                re.compile(wanted[1:])
-            except re.error as error:
-                raise ValueError(f"{name}: {wanted[1:]!r} is no regular expression ({error})") from error
+                check_expression(wanted[1:])
+            except ValueError as error:
+                raise ValueError(f"{name}: {wanted[1:]!r} {error}") from error
     return match
 
 

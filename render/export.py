@@ -7,6 +7,7 @@ metadata, and XLSX on a second sheet called `about`. Times are UTC in all of the
 import csv
 import io
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -32,6 +33,9 @@ CONTENT_TYPES = {
 
 _DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 """A text cell that starts with one of these is a formula to spreadsheets (OWASP, CSV injection)."""
+
+_NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+"""What no XML may have (XML 1.0, 2.2): a workbook with it cannot be written, or not be opened."""
 
 
 def write_table(frame: pd.DataFrame, path: Path, meta: Mapping[str, str]) -> None:
@@ -205,7 +209,7 @@ def _xlsx_cell(value: Any) -> Any:
         return None
     if isinstance(value, datetime):
         return value.astimezone(UTC).replace(tzinfo=None)
-    return _harmless(value) if isinstance(value, str) else value
+    return _NO_XML.sub("\ufffd", _harmless(value)) if isinstance(value, str) else value
 
 
 def _harmless(text: str) -> str:

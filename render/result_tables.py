@@ -11,18 +11,15 @@ from core.types import Anomaly, Incident
 
 Meta = dict[str, str]
 
-ANOMALY_META: Mapping[str, str] = {
-    "content": "anomalies; observed, expected in `unit`; likeliest cause first",
-    "time zone": "UTC",
-}
-INCIDENT_META: Mapping[str, str] = {"content": "incidents", "time zone": "UTC"}
+ANOMALY_META: Mapping[str, str] = {"content": "anomalies; observed, expected in `unit`; likeliest cause first"}
+INCIDENT_META: Mapping[str, str] = {"content": "incidents; value, threshold in `unit`"}
 
 
 def series_table(frame: pd.DataFrame, metric: str, selector: Selector, step_s: int) -> tuple[pd.DataFrame, Meta]:
     """`frame` has `ts` and `value`; other columns stay."""
     known = METRICS[metric]
     table = frame.rename(columns={"ts": "timestamp_utc", "value": known.name})
-    meta = {"content": known.title, "unit": known.unit, "selection": selector.words, "time zone": "UTC"}
+    meta = {"content": known.title, "unit": known.unit, "selection": selector.words}
     return table, {**meta, "step": f"{step_s} s"}
 
 
@@ -34,7 +31,7 @@ def call_frame(calls: pa.Table) -> pd.DataFrame:
 
 
 def call_meta(selector: Selector, most_rows: int) -> Meta:
-    return {"content": "calls", "selection": selector.words, "time zone": "UTC", "most rows": f"{most_rows:,}"}
+    return {"content": "calls", "selection": selector.words, "most_rows": f"{most_rows:,}"}
 
 
 def anomaly_table(anomalies: Iterable[Anomaly]) -> pd.DataFrame:

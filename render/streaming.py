@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.errors import NotInstalledError
-from render.export import csv_head, csv_rows, json_rows, spreadsheet_rows, table_meta
+from render.export import csv_head, csv_rows, json_rows, spreadsheet_cells, spreadsheet_rows, table_meta
 
 Frames = Iterable[pd.DataFrame]
 
@@ -86,7 +86,7 @@ def _xlsx(frames: Frames, meta: Mapping[str, str]) -> Iterator[bytes]:
             sheet.append(row)
     about = book.create_sheet("about")
     for key, value in meta.items():
-        about.append([key, value])
+        about.append(spreadsheet_cells([key, value]))
     with tempfile.TemporaryFile() as scratch:
         book.save(scratch)
         scratch.seek(0)

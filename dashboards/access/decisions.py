@@ -134,7 +134,7 @@ DECISIONS: tuple[Decision, ...] = (
     _read("/api/v1/exports/forecasts", tenants=True),
     *(
         Decision("GET POST", f"{_PROMETHEUS}/{name}", Need.READ, tenants=True)
-        for name in ("query", "query_range", "labels", "series")
+        for name in ("query", "query_range", "labels", "series", "query_exemplars")
     ),
     *(
         _read(f"{_PROMETHEUS}/{name}", tenants=True)

@@ -45,7 +45,7 @@ class AccessGate:
             return
         decision = decide(scope["method"], scope["path"])
         try:
-            who = await self._principal(scope, decision)
+            who = await self._known(scope, decision)
             self._check_rate(scope, who)
             self._check_origin(scope, decision, who)
             refusal = self._refusal(scope, decision, who)
@@ -60,6 +60,14 @@ class AccessGate:
             await self._noting(scope, decision, who, receive, send)
         else:
             await self._app(scope, receive, send)
+
+    async def _known(self, scope: AsgiScope, decision: Decision) -> Principal:
+        """Who it is; wrong proofs count for the address that they come from, so that nobody may try them without end."""
+        try:
+            return await self._principal(scope, decision)
+        except Problem:
+            self._count(f"address:{_address(scope)}")
+            raise
 
     async def _principal(self, scope: AsgiScope, decision: Decision) -> Principal:
         if decision.need is Need.OWNER:
@@ -78,10 +86,11 @@ class AccessGate:
     def _check_rate(self, scope: AsgiScope, who: Principal) -> None:
         if not scope["path"].startswith(_LIMITED):
             return
-        address = (scope.get("client") or ("", 0))[0]
         known = who.via in (Via.TOKEN, Via.SESSION, Via.PROXY)
-        wait_s = self._limit.wait_s(f"{who.via}:{who.token_id or who.name}" if known else f"address:{address}")
-        if wait_s > 0:
+        self._count(f"{who.via}:{who.token_id or who.name}" if known else f"address:{_address(scope)}")
+
+    def _count(self, key: str) -> None:
+        if (wait_s := self._limit.wait_s(key)) > 0:
             words = f"More than {self._web.settings.web.rate_limit:,} requests a minute (web.rate_limit); try again later."
             raise Problem(429, words, headers={"Retry-After": str(int(wait_s) + 1)})
 
@@ -137,6 +146,10 @@ class AccessGate:
         finally:
             if not told:
                 self._web.pool.submit(*noting(answered=False))
+
+
+def _address(scope: AsgiScope) -> str:
+    return str((scope.get("client") or ("", 0))[0])
 
 
 def _unknown(scope: AsgiScope) -> Response:

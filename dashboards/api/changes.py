@@ -80,7 +80,8 @@ def list_of(web: Web, query: ChangesQuery, who: Principal) -> dict[str, Any]:
     end = read_time("until", query.until) if query.until else web.now() + _AHEAD
     seen = [one for one in changes.read_changes(web.store, start, end) if sees(who, one.selector.labels)]
     verdicts = changes.read_verdicts(web.store, [one.id for one in seen])
-    return {"changes": [_json(one, [verdict for verdict in verdicts if verdict.change_id == one.id]) for one in seen]}
+    told = [one for one in verdicts if sees(who, one.selector.labels)]
+    return {"changes": [_json(one, [verdict for verdict in told if verdict.change_id == one.id]) for one in seen]}
 
 
 def one_of(web: Web, change_id: str, who: Principal) -> dict[str, Any]:
@@ -88,7 +89,7 @@ def one_of(web: Web, change_id: str, who: Principal) -> dict[str, Any]:
     found = [one for one in changes.read_changes(web.store, change_id=change_id) if sees(who, one.selector.labels)]
     if not found or not change_id:
         raise Problem(404, f"There is no change {change_id[:40]!r}.")
-    verdicts = changes.read_verdicts(web.store, [change_id])
+    verdicts = [one for one in changes.read_verdicts(web.store, [change_id]) if sees(who, one.selector.labels)]
     return {**_json(found[0], verdicts), "reports": [json.loads(one.report) for one in verdicts]}
 
 

@@ -38,8 +38,15 @@ def described(model: type[BaseModel], status: int = 200, words: str = "The answe
 
 def described_file(*content_types: str) -> dict[str, Any]:
     """Arguments of a route that answers with a file."""
-    content = {name.partition(";")[0]: {"schema": {"type": "string", "format": "binary"}} for name in content_types}
+    content = {name.partition(";")[0]: {"schema": _file_schema(name)} for name in content_types}
     return {"response_class": Response, "responses": {200: {"description": "The file.", "content": content}, **PROBLEMS}}
+
+
+def _file_schema(content_type: str) -> dict[str, Any]:
+    if content_type != "application/json":
+        return {"type": "string", "format": "binary"}
+    rows = {"type": "array", "items": {"type": "object"}}
+    return {"type": "object", "properties": {"meta": {"type": "object"}, "rows": rows}, "required": ["meta", "rows"]}
 
 
 def described_body(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:

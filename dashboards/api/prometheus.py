@@ -37,6 +37,9 @@ from storage.series import read_panel, top_values
 MAX_STEPS = 11_000
 """As many as Prometheus gives of one line."""
 
+_SPOKEN = "2.24.0"
+"""The Prometheus whose API this is like: the first that takes `match[]` for label values, by which Grafana tells them apart."""
+
 _PREFIX = "/prometheus/api/v1"
 _NAME = "__name__"
 _MINUTE_S = 60
@@ -85,6 +88,7 @@ def router(web: Web, workers: Workers) -> APIRouter:
     both("query_range", over_time, "An expression over time", "query", "start", "end", "step")
     both("labels", names_of_labels, "The labels that lines have")
     both("series", lines_of, "The lines that fit", "match[]")
+    both("query_exemplars", no_exemplars, "Single calls beside an expression: there are none", "query", "start", "end")
 
     @routes.get(_PREFIX + "/label/{name}/values", summary="The values of a label", **_shape())
     async def values(name: str, request: Request, who: Who) -> Response:
@@ -95,7 +99,8 @@ def router(web: Web, workers: Workers) -> APIRouter:
         found = {one.name: [{"type": "gauge", "help": one.title, "unit": one.unit}] for one in METRICS.values()}
         return answer({"status": "success", "data": found})
 
-    for name, data in (("rules", {"groups": []}), ("alerts", {"alerts": []}), ("status/buildinfo", {"version": "2.24.0"})):
+    build = {"version": _SPOKEN, "revision": "", "branch": "", "buildUser": "", "buildDate": "", "goVersion": ""}
+    for name, data in (("rules", {"groups": []}), ("alerts", {"alerts": []}), ("status/buildinfo", build)):
         routes.add_api_route(
             f"{_PREFIX}/{name}",
             _constant({"status": "success", "data": data}),
@@ -163,8 +168,16 @@ def lines_of(_web: Web, fields: Fields, _who: Principal) -> list[dict[str, str]]
     return [{_NAME: asked.metric, **asked.equal}]
 
 
+def no_exemplars(_web: Web, _fields: Fields, _who: Principal) -> list[Any]:
+    """`query_exemplars`: Grafana asks for them beside every expression."""
+    return []
+
+
 def values_of(web: Web, fields: Fields, who: Principal) -> list[str]:
-    """`label/…/values`: metrics, or the values of a dimension over the span (default: the last day)."""
+    """`label/…/values`: metrics, or the values of a dimension over the span (default: the last day).
+
+    `match[]` narrows them by what it says with `=`; a selection that is not understood narrows nothing, as dropdowns need some.
+    """
     label = fields["label"]
     if label == _NAME:
         return list(METRICS)
@@ -174,16 +187,27 @@ def values_of(web: Web, fields: Fields, who: Principal) -> list[str]:
     start = _time(fields, "start", end - _FOLLOWED)
     if start >= end:
         raise BadQuery("end: does not lie after start")
-    if not who.tenants:
-        return sorted(top_values(web.store, label, start, end, _MOST_VALUES))
-    if label == TENANT:
+    if label == TENANT and who.tenants:
         return sorted(who.tenants)
+    asked = _matched(fields.get("match[]", ""))
+    if not who.tenants and not asked:
+        return sorted(top_values(web.store, label, start, end, _MOST_VALUES))
     width_s = int((end - start).total_seconds() // _MINUTE_S + 1) * _MINUTE_S
     found: set[str] = set()
-    for tenant in who.tenants:
-        panel = read_panel(web.store, start, end, width_s, (label,), ("tps",), selector=Selector.of(tenant=tenant))
+    for own in who.tenants or ("",):
+        selector = Selector.of({**asked, **({TENANT: own} if own else {})})
+        panel = read_panel(web.store, start, end, width_s, (label,), ("tps",), selector=selector)
         found |= {str(value) for value in panel[label] if value}
-    return sorted(found)
+    return sorted(found)[:_MOST_VALUES]
+
+
+def _matched(text: str) -> dict[str, str]:
+    """What a selection asks of dimensions with `=`; nothing for one that is not understood."""
+    try:
+        asked = parse(text) if text else 0.0
+    except BadQuery:
+        return {}
+    return {} if isinstance(asked, float) else asked.equal
 
 
 def _lines(web: Web, asked: VectorQuery, start: datetime, end: datetime, step_s: int, who: Principal) -> list[Line]:

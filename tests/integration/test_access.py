@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 
-from core.access import LOCAL, Scope, hash_of, id_of
+from core.access import LOCAL, Scope, csrf_of, hash_of, id_of
 from core.config import Settings, WebSettings
 from core.errors import ConfigError
 from core.links import ActionLink, sign
@@ -40,19 +40,22 @@ from storage.audit import read_audit
 from storage.silences import read_silences
 from storage.tokens import read_sessions, read_tokens
 from tests.support.access import ADDRESS, OWNER_TOKEN, Site, site
+from tests.support.access_table import ALLOWED, EVERYBODY
+from tests.support.foreign import sow
 from tests.support.in_process import in_process
 from tests.support.wait import wait_until
 from tpscope.tokens import run_create, run_list, run_revoke
 from tpscope.wiring import Role, Service
 
-ROLES = ("nobody", "read", "operate", "admin", "tenant", "expired", "revoked")
+PROMETHEUS = "api/v1/prometheus/api/v1"
 PROXY = {"trusted_proxies": ["203.0.113.0/24"], "proxy_user_header": "X-Forwarded-User", "proxy_users": {"ada": "operate"}}
 KEY = "k" * 32
 
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with site(tmp_path_factory, "access", link_key=f"file:{_key(tmp_path_factory)}") as running:
+    with site(tmp_path_factory, "access", link_key=f"file:{_key(tmp_path_factory)}", **PROXY) as running:
+        sow(running.store, running.filled, own="team-1", other="team-2")
         yield running
 
 
@@ -89,36 +92,51 @@ def test_every_route_has_a_decision_and_is_found_by_it(here: Site) -> None:
         assert decide(method, example(path)).path == path
 
 
-def allowed(need: Need, role: str, *, tenants: bool) -> bool:
-    """What the table in the operator's guide says, apart from the code that it describes."""
-    if need in (Need.PUBLIC, Need.OWNER):
-        return True
-    if role in ("nobody", "expired", "revoked"):
-        return False
-    if role == "tenant":
-        return tenants and need in (Need.READ, Need.OPERATE)
-    order = {"read": 1, "operate": 2, "admin": 3}
-    return order[role] >= {Need.READ: 1, Need.OPERATE: 2, Need.ADMIN: 3}[need]
-
-
 def test_each_route_lets_in_exactly_the_roles_that_it_should(here: Site) -> None:
     async def reached(request: Any) -> Response:
         return Response(status_code=204)
 
+    assert set(routes_of(here)) == set(ALLOWED), "tests/support/access_table.py says who may use a route"
     stub = Starlette(routes=[Route("/{path:path}", reached, methods=["GET", "POST"])])
     web = Web(store=here.store, settings=here.settings, clock=here.clock)
-    identifier = Identifier(here.settings.web, Directory(here.store, here.settings.web, here.clock))
-    stub.add_middleware(AccessGate, web=web, workers=Workers(), identifier=identifier)
+    directory = Directory(here.store, here.settings.web, here.clock)
+    stub.add_middleware(AccessGate, web=web, workers=Workers(), identifier=Identifier(here.settings.web, directory))
+    roles = headers_by_role(here, directory)
+    assert set(roles) == EVERYBODY
     wrong = []
     with in_process(stub, ADDRESS) as client:
-        for method, path in routes_of(here):
-            decision = decide(method, example(path))
-            for role in ROLES:
-                status = client.request(method, example(path), headers=here.as_(role)).status_code
-                expected = allowed(decision.need, role, tenants=decision.tenants)
+        for (method, path), allowed in ALLOWED.items():
+            for role, headers in roles.items():
+                status = client.request(method, example(path), headers=headers).status_code
+                expected = role in allowed
                 if (status == 204) is not expected or (not expected and status not in (401, 403)):
                     wrong.append((method, path, role, status))
     assert wrong == []
+
+
+def headers_by_role(here: Site, directory: Directory) -> dict[str, dict[str, str]]:
+    """What a request of each role brings along; the login is of somebody who may operate, and sends its CSRF token."""
+    token = directory.token_of(here.tokens["operate"])
+    assert token is not None
+    secret, _ = directory.begin(token)
+    roles = {role: here.as_(role) for role in EVERYBODY & set(here.tokens)}
+    return roles | {
+        "nobody": {},
+        "wrong": {"Authorization": f"Bearer tps_{'0' * 12}_{'x' * 43}"},
+        "session": {"Cookie": f"tpscope-session={secret}", "X-CSRF-Token": csrf_of(secret)},
+        "proxy": {"X-Forwarded-User": "ada"},
+    }
+
+
+def test_wrong_tokens_are_tried_as_often_as_the_rate_allows(here: Site) -> None:
+    settings = Settings.model_validate({"web": {"rate_limit": 3, "host": "0.0.0.0"}})
+    web = Web(store=here.store, settings=settings, clock=here.clock)
+    stub = Starlette()
+    identifier = Identifier(settings.web, Directory(here.store, settings.web, here.clock))
+    stub.add_middleware(AccessGate, web=web, workers=Workers(), identifier=identifier)
+    wrong = {"Authorization": f"Bearer tps_{'0' * 12}_{'x' * 43}"}
+    with in_process(stub, ADDRESS) as client:
+        assert [client.get("/explore", headers=wrong).status_code for _ in range(5)] == [401] * 3 + [429] * 2
 
 
 def test_nobody_gets_past_the_door_of_the_application_itself(here: Site) -> None:
@@ -388,7 +406,7 @@ def test_without_a_token_nothing_starts_that_others_can_reach(here: Site, monkey
         check_way_in(here.store, open_host, here.clock)
     assert "\n" not in str(refused.value)
     with pytest.raises(ConfigError, match="tpscope token create"):
-        Service(here.settings, here.store, Role.WEB, here.clock).start_web()
+        Service(Settings(web=open_host), here.store, Role.WEB, here.clock).start_web()
     monkeypatch.setenv("WEB_TOKEN", "t" * 40)
     configured = WebSettings.model_validate({"host": "0.0.0.0", "admin_token": "env:WEB_TOKEN"})
     check_way_in(here.store, configured, here.clock)
@@ -459,15 +477,14 @@ def test_a_tenants_calls_are_its_own(here: Site) -> None:
 
 
 def test_what_a_tenant_is_told_names_no_other(here: Site) -> None:
-    for path in ("anomalies", "incidents", "forecasts", "baselines", "objectives", "masks"):
-        assert "team-2" not in str(get(here, "tenant", path))
-    assert get(here, "tenant", "anomalies")["anomalies"] == []
+    assert [one["id"] for one in get(here, "tenant", "anomalies")["anomalies"]] == ["a-own"]
     assert here.client.get("/api/v1/incidents/i-slow", headers=here.as_("tenant")).status_code == 404
     assert here.client.get("/api/v1/anomalies/a-slow", headers=here.as_("tenant")).status_code == 404
     body = {"action": "acknowledge"}
     assert here.client.post("/api/v1/incidents/i-slow/actions", json=body, headers=here.as_("tenant")).status_code == 404
-    for path in ("exports/anomalies", "exports/incidents"):
-        assert here.client.get(f"/api/v1/{path}", params={"format": "json"}, headers=here.as_("tenant")).json()["rows"] == []
+    for path, count in (("exports/anomalies", 1), ("exports/incidents", 1)):
+        found = here.client.get(f"/api/v1/{path}", params={"format": "json"}, headers=here.as_("tenant")).json()["rows"]
+        assert len(found) == count, path
     prometheus = "prometheus/api/v1"
     assert get(here, "tenant", f"{prometheus}/label/tenant/values")["data"] == ["team-1"]
     answer = here.client.get(
@@ -476,6 +493,63 @@ def test_what_a_tenant_is_told_names_no_other(here: Site) -> None:
     assert answer.status_code == 403
     for path in ("status", "capacity", "silences"):
         refused(here, "tenant", path)
+
+
+ASKED: dict[str, dict[str, str]] = {
+    "/api/v1/openapi.json": {},
+    "/api/v1/session": {},
+    "/api/v1/series": {"metric": "tps", "last": "2h", "by": "tenant"},
+    "/api/v1/calls": {"limit": "1000"},
+    "/api/v1/anomalies": {},
+    "/api/v1/anomalies/a-own": {},
+    "/api/v1/incidents": {},
+    "/api/v1/incidents/i-own": {},
+    "/api/v1/forecasts": {},
+    "/api/v1/forecasts/points": {"metric": "tps"},
+    "/api/v1/objectives": {},
+    "/api/v1/baselines": {},
+    "/api/v1/baselines/points": {"metric": "tps"},
+    "/api/v1/masks": {"all": "true"},
+    "/api/v1/changes": {},
+    "/api/v1/changes/c-own": {},
+    "/api/v1/exports/series": {"metric": "tps", "last": "2h", "by": "tenant"},
+    "/api/v1/exports/calls": {},
+    "/api/v1/exports/anomalies": {},
+    "/api/v1/exports/incidents": {},
+    "/api/v1/exports/forecasts": {"metric": "tps"},
+    f"/{PROMETHEUS}/query": {"query": "avg by (tenant) (latency_p95)"},
+    f"/{PROMETHEUS}/query_range": {"query": "sum by (tenant) (tps)", "start": "-3600", "end": "0", "step": "60"},
+    f"/{PROMETHEUS}/query_exemplars": {"query": "tps"},
+    f"/{PROMETHEUS}/labels": {},
+    f"/{PROMETHEUS}/series": {"match[]": "tps"},
+    f"/{PROMETHEUS}/label/tenant/values": {"match[]": 'tps{tenant="team-2"}'},
+    f"/{PROMETHEUS}/metadata": {},
+    f"/{PROMETHEUS}/rules": {},
+    f"/{PROMETHEUS}/alerts": {},
+    f"/{PROMETHEUS}/status/buildinfo": {},
+}
+"""What a tenant's token is given, asked so that others' rows would be there; a number is seconds from the end of the data."""
+
+ANSWERS_OWN = ("anomalies", "incidents", "forecasts", "baselines", "objectives", "masks", "changes", "exports/calls")
+
+
+def test_no_answer_to_a_tenant_names_another_one(here: Site) -> None:
+    for (method, path), roles in ALLOWED.items():
+        if method == "GET" and "tenant" in roles and path.startswith("/api/v1/"):
+            pattern = re.sub(r"\{[^}]+\}", "[^/]+", path)
+            assert any(re.fullmatch(pattern, one) for one in ASKED), f"{path}: say here what is asked"
+    end = here.filled.end.timestamp()
+    for path, query in ASKED.items():
+        asked = {name: str(end + int(text)) if name in ("start", "end") else text for name, text in query.items()}
+        everybody = here.client.get(path, params=asked, headers=here.as_("read"))
+        own = here.client.get(path, params=asked, headers=here.as_("tenant"))
+        assert (own.status_code, everybody.status_code) in ((200, 200), (404, 404), (404, 200)), own.text
+        assert re.findall(r"team-(?!1\b)\w+", own.text) == [], path
+        if path.removeprefix("/api/v1/") in ANSWERS_OWN:
+            assert "team-1" in own.text, path
+            assert "team-2" in everybody.text, path
+    for path in ("anomalies/a-other", "incidents/i-other", "changes/c-other"):
+        assert here.client.get(f"/api/v1/{path}", headers=here.as_("tenant")).status_code == 404
 
 
 def post_calls(here: Site, role: str, body: bytes, key: str | None, **headers: str) -> httpx.Response:

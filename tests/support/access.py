@@ -48,13 +48,16 @@ class Site:
 
 
 @contextmanager
-def site(factory: pytest.TempPathFactory, name: str, **web: Any) -> Iterator[Site]:
-    """The application over a day of traffic; its clock stands at `filled.now` until a test moves it."""
+def site(factory: pytest.TempPathFactory, name: str, *, empty: bool = False, **web: Any) -> Iterator[Site]:
+    """The application over a day of traffic, or with nothing in it; its clock stands at `filled.now` until a test moves it."""
     folder = factory.mktemp(name)
     source, filled = shared(factory, "filled-day", lambda: _filled_day(factory))
-    shutil.copytree(Path(source) / "store", folder / "store", symlinks=True)
+    if not empty:
+        shutil.copytree(Path(source) / "store", folder / "store", symlinks=True)
     given: dict[str, Any] = {"host": "0.0.0.0", "rate_limit": 1_000_000, **web}
-    objectives = [{"name": "few errors", "metric": "error_rate", "at_most": 0.05}]
+    errors = {"metric": "error_rate", "at_most": 0.05}
+    tenants = [{"name": f"errors of {name}", "selector": {"tenant": name}, **errors} for name in ("team-1", "team-2")]
+    objectives = [{"name": "few errors", **errors}, *tenants]
     settings = Settings.model_validate({"web": given, "objectives": objectives})
     with chdb_store(folder) as store:
         clock = FakeClock(filled.now)
