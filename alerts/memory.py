@@ -7,6 +7,7 @@ from datetime import datetime
 import pandas as pd
 
 from alerts.usage import UsageMemory
+from core.changes import Change, ChangeVerdict
 
 
 @dataclass(slots=True)
@@ -21,6 +22,8 @@ class AlertMemory:
         Whether the last evaluation of this process came to its end, so that nothing that it decided can be lost.
     verdicts_at : datetime or None
         When verdicts that late calls changed were read last.
+    changes : tuple or None
+        The verdicts on changes, with the minute of which they are.
     shares : dict
         What objectives of transactions are judged by, each with what it was asked for.
     """
@@ -28,6 +31,7 @@ class AlertMemory:
     usage: UsageMemory = field(default_factory=UsageMemory)
     sure: bool = False
     verdicts_at: datetime | None = None
+    changes: tuple[object, list[tuple[Change, ChangeVerdict]]] | None = None
     shares: dict[tuple[str, str], tuple[object, pd.DataFrame]] = field(default_factory=dict)
 
     def shares_of(self, name: tuple[str, str], asked: object, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:

@@ -3,7 +3,7 @@ own pipeline.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -18,12 +18,14 @@ from alerts.memory import AlertMemory
 from alerts.outlooks import judge_limits
 from alerts.own_pipeline import LETTERS_SPAN, WATCHED_JOBS, judge_pipeline
 from alerts.repository import Repository
+from alerts.verdicts import judge_changes
 from alerts.windows import MAX_AGE, MINUTE
 from core.clock import floor_to
 from core.config import (
     AbsenceRule,
     AnomalyRule,
     BudgetRule,
+    ChangeRule,
     ForecastRule,
     ObjectiveRule,
     ObjectiveSettings,
@@ -36,6 +38,8 @@ from core.series import Selector
 from core.types import Incident, IncidentState, JobState
 
 COUNTING_JOB = "transactions"
+_LAST_LOOK = timedelta(hours=25)
+"""No verdict comes later after its change."""
 
 Failed = Callable[[Sequence[str], Exception], None]
 
@@ -111,6 +115,8 @@ class MoreRules:
             return judge_limits(rule, self._repository.outlooks(), self._now, self._open, self._zone)
         if isinstance(rule, BudgetRule):
             return self._budget(rule)
+        if isinstance(rule, ChangeRule):
+            return self._changes(rule)
         return self._pipeline(rule) if isinstance(rule, PipelineRule) else None
 
     def _objectives(self, rule: ObjectiveRule) -> Judgement | None:
@@ -174,3 +180,10 @@ class MoreRules:
         watched = [job for job in jobs if job.name != "detection" or self._settings.detection.enabled]
         letters = self._repository.letters(self._now - LETTERS_SPAN)
         return judge_pipeline(rule, self._repository.watermarks(), watched, letters, self._now, self._open)
+
+    def _changes(self, rule: ChangeRule) -> Judgement:
+        """Read once a minute: the job that judges changes is no quicker."""
+        key, since = (rule, floor_to(self._now, MINUTE)), self._now - rule.hold - _LAST_LOOK
+        if self._memory.changes is None or self._memory.changes[0] != key:
+            self._memory.changes = (key, self._repository.verdicts(since))
+        return judge_changes(rule, self._memory.changes[1], self._now, self._open)

@@ -8,6 +8,7 @@ from typing import Protocol
 import pandas as pd
 
 from core.capacity import LimitOutlook
+from core.changes import Change, ChangeVerdict
 from core.config import ObjectiveSettings
 from core.masks import Mask
 from core.series import Selector
@@ -16,6 +17,7 @@ from core.types import Anomaly, Incident, IncidentAction, JobState, Notification
 from storage.anomalies import read_anomalies
 from storage.capacity import read_limits
 from storage.causes import read_parts
+from storage.changes import read_changes, read_verdicts
 from storage.contract import Store
 from storage.dead_letters import count_dead_letters
 from storage.incidents import read_incidents, write_incidents
@@ -101,6 +103,9 @@ class Repository(Outbox, Protocol):
     def outlooks(self) -> list[LimitOutlook]:
         """How far each limit is away, as of the last time that this was judged."""
 
+    def verdicts(self, since: datetime) -> list[tuple[Change, ChangeVerdict]]:
+        """Changes since then, each with what the service says of it so far."""
+
     def letters(self, since: datetime) -> int:
         """Records that could not be read since then, and were not replayed."""
 
@@ -178,6 +183,10 @@ class StoredRepository:
 
     def outlooks(self) -> list[LimitOutlook]:
         return read_limits(self._store)
+
+    def verdicts(self, since: datetime) -> list[tuple[Change, ChangeVerdict]]:
+        changes = {one.id: one for one in read_changes(self._store, since)}
+        return [(changes[one.change_id], one) for one in read_verdicts(self._store, list(changes))]
 
     def letters(self, since: datetime) -> int:
         return int(count_dead_letters(self._store, since)["letters"].sum())

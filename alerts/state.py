@@ -24,7 +24,7 @@ from alerts.routing import rules_by_name
 from alerts.step import Cause, Notice, Step, end_is_news
 from alerts.telling import MUTES, needs_update, tell
 from alerts.wording import moment
-from core.config import AnomalyRule, ForecastRule, PipelineRule, Settings
+from core.config import AnomalyRule, ChangeRule, ForecastRule, PipelineRule, Settings
 from core.types import Action, Incident, IncidentAction, IncidentState, NotifyReason, Silence
 from render.units import format_span, format_value
 
@@ -195,7 +195,7 @@ def _ended_by_configuration(incident: Incident, step: Step) -> Cause | None:
         return gone
     if isinstance(rule, AnomalyRule):
         return None if step.settings.detection.enabled else Cause.DETECTION_OFF
-    if isinstance(rule, PipelineRule):
+    if isinstance(rule, PipelineRule | ChangeRule):
         return None
     covered = fingerprint_of(rule, incident.labels) == incident.fingerprint
     if isinstance(rule, ForecastRule):

@@ -10,7 +10,8 @@ from alerts.judgement import Clear, Firing
 from core.config import Rule, Settings
 from core.types import Incident, IncidentAction, NotifyReason, Silence
 
-BUDGET = "budget"
+EVENTS = frozenset({"budget", "change"})
+"""Kinds that tell of an instant, not of a condition that goes on."""
 
 
 class Cause(StrEnum):
@@ -32,8 +33,8 @@ class Cause(StrEnum):
 
 
 def end_is_news(incident: Incident) -> bool:
-    """Whether anybody is told that it goes on, or has ended: that a budget's period is over is no news."""
-    return incident.kind != BUDGET
+    """Whether anybody is told that it goes on, or has ended: of an event that is no news."""
+    return incident.kind not in EVENTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,7 @@ from core.review_settings import ReviewSettings as ReviewSettings
 from core.rules import AbsenceRule as AbsenceRule
 from core.rules import AnomalyRule as AnomalyRule
 from core.rules import BudgetRule as BudgetRule
+from core.rules import ChangeRule as ChangeRule
 from core.rules import ForecastRule as ForecastRule
 from core.rules import ObjectiveRule as ObjectiveRule
 from core.rules import PipelineRule as PipelineRule
@@ -621,6 +622,7 @@ def _default_rules() -> tuple[Rule, ...]:
         PipelineRule(kind="pipeline", name="pipeline", severity=Severity.WARNING),
         AbsenceRule(kind="absence", name="transaction-silent", by=(TRANSACTION,), severity=Severity.CRITICAL),
         ObjectiveRule(kind="objective", name="objectives"),
+        ChangeRule(kind="change", name="changes", severity=Severity.WARNING),
     )
 
 
@@ -698,7 +700,7 @@ class Settings(Part):
         for objective in self.objectives:
             _check_transaction("objective", objective.name, objective.transaction, known_transactions)
         for rule in self.rules:
-            if not isinstance(rule, ForecastRule | BudgetRule | PipelineRule):
+            if not isinstance(rule, ForecastRule | BudgetRule | PipelineRule | ChangeRule):
                 _check_transaction("rule", rule.name, rule.transaction, known_transactions)
             if isinstance(rule, ObjectiveRule) and rule.objective:
                 _check_objective(rule, self.objectives)

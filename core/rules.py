@@ -168,6 +168,14 @@ class PipelineRule(RuleBase):
     dead_letters: int = Field(100, ge=1, description="From so many unreadable records in 15 minutes on it fires.")
 
 
+class ChangeRule(RuleBase):
+    """Tells what became of a change, once it is judged; its severity is that of a regression."""
+
+    kind: Literal["change"]
+    improvements: bool = Field(False, description="Tell also of changes after which calls got better, as `info`.")
+    hold: Duration = Field(timedelta(hours=24), description="How long the incident of a verdict stays open.")
+
+
 class ForecastRule(RuleBase):
     """Fires while a limit is likely to be used up soon."""
 
@@ -229,11 +237,11 @@ class BudgetRule(RuleBase):
 
 
 Rule = Annotated[
-    ThresholdRule | AnomalyRule | ForecastRule | ObjectiveRule | BudgetRule | AbsenceRule | PipelineRule,
+    ThresholdRule | AnomalyRule | ForecastRule | ObjectiveRule | BudgetRule | AbsenceRule | PipelineRule | ChangeRule,
     Field(discriminator="kind"),
 ]
 
-RULE_KINDS = ("threshold", "anomaly", "forecast", "objective", "budget", "absence", "pipeline")
+RULE_KINDS = ("threshold", "anomaly", "forecast", "objective", "budget", "absence", "pipeline", "change")
 
 
 def known_metric(name: str) -> None:

@@ -21,7 +21,7 @@ from storage.silences import read_actions
 
 DEFAULT_LAST = "7d"
 FILTERS: tuple[str, ...] = ("state", "kind", "service", "provider", "model", "tenant")
-KINDS = ("anomaly", "threshold", "objective", "absence", "forecast", "budget", "pipeline")
+KINDS = ("anomaly", "threshold", "objective", "absence", "forecast", "budget", "pipeline", "change")
 CHOICES = {"state": ["firing", "resolved", "muted"], "kind": list(KINDS)}
 
 _URL = re.compile(r"\b[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)

@@ -94,6 +94,7 @@ def report_of(settings: Settings, request: GateRequest) -> GateReport:
         else:
             after = sides.of(request.candidate, wanted, candidate=True)
             before = sides.same_hours(after, after.selector if request.against_selector is None else other)
+        _refuse_overlap(request, before, after)
         sides.refuse_other_version(before, after)
         targets = [
             (target, sides.narrowed(request.candidate, after, selector))
@@ -230,6 +231,26 @@ class _Sides:
     def _known(self) -> str:
         names = ", ".join(list_frozen(self._store)["name"])
         return f" (known: {names})" if names else "; write for example 2h, FROM..TO, or see `tpscope baseline list`"
+
+
+def _refuse_overlap(request: GateRequest, before: CallMix, after: CallMix) -> None:
+    """Calls that both sides count would be compared with themselves; sides of other labels may be of one time."""
+    mine, other = before.selector.labels, after.selector.labels
+    if any(mine.get(name, value) != value for name, value in other.items()):
+        return
+    files = [is_file(text) for text in (request.candidate, request.against)]
+    if all(files) and Path(request.candidate).samefile(request.against):
+        raise ConfigError("--against", "is the candidate's own file; give another, or --against-selector")
+    shared = [
+        (max(start, first), min(end, last))
+        for start, end in before.spans
+        for first, last in after.spans
+        if max(start, first) < min(end, last)
+    ]
+    if shared and not any(files):
+        start, end = shared[0][0], shared[-1][1]
+        words = f"holds the candidate's own calls of {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
+        raise ConfigError("--against", f"{words}; give a window before it, or --against-selector for other calls")
 
 
 def _target(settings: Settings, name: str) -> tuple[Target, Selector]:

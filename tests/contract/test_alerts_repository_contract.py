@@ -8,9 +8,11 @@ import pytest
 
 from alerts.repository import Repository, StoredRepository
 from core.types import DeliveryState, Incident, IncidentState, JobState, Notification
+from storage.changes import write_changes, write_verdicts
 from tests.support.stores import chdb_store
 from tests.unit.alerts.builders import incident, notification
 from tests.unit.alerts.memory import MINUTE, START, MemoryRepository
+from tests.unit.alerts.test_verdicts import verdict
 from tests.unit.storage.conftest import empty
 
 HOUR = timedelta(hours=1)
@@ -74,3 +76,14 @@ def test_nothing_is_known_of_an_empty_repository(repository: Repository) -> None
     assert repository.anomalies(START, START + HOUR) == []
     assert (repository.silences(START), repository.actions(START), repository.watermarks()) == ([], [], [])
     assert (repository.newest_minute(), repository.outlooks(), repository.letters(START)) == (None, [], 0)
+
+
+def test_changes_come_with_what_is_said_of_them(stored: StoredRepository) -> None:
+    empty(stored._store)
+    change, judged = verdict("regression")
+    old = replace(change, id="old", at=START - 3 * HOUR)
+    write_changes(stored._store, [change, old])
+    write_verdicts(stored._store, [judged, replace(judged, change_id="old")], 1)
+    assert [(one.id, said.outcome, said.reasons) for one, said in stored.verdicts(START - 2 * HOUR)] == [
+        ("c1", "regression", judged.reasons)
+    ]

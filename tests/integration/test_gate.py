@@ -162,7 +162,18 @@ def test_files_are_judged_without_a_store_and_an_objective_counts(folder: Path) 
         (("--candidate", "b.ndjson", "--against", "a.ndjson", "--junit", "no/x.xml"), "cannot be written"),
         (("--candidate", span(0, 0.01), "--against", span(0, 1)), "shorter than a minute"),
         (("--candidate", span(0, 1), "--against", "same-hours"), "no call is kept of the same hours"),
+        (("--candidate", span(1, 2), "--against", span(0, 2)), "own calls of 2026-03-02 01:00 to 2026-03-02 02:00 UTC"),
+        (("--candidate", "load", "--against", span(0, 3), "--against-selector", ""), "the candidate's own calls"),
+        (("--candidate", "./a.ndjson", "--against", "a.ndjson"), "is the candidate's own file"),
     ],
 )
 def test_bad_input_is_one_line(folder: Path, words: tuple[str, ...], says: str) -> None:
     assert says in one_line(run_here(folder, "gate", "-c", "tpscope.yaml", *words))
+
+
+def test_sides_of_one_time_are_compared_where_no_call_can_be_of_both(folder: Path) -> None:
+    sides = ("--selector", 'route="/ask"', "--against-selector", 'route="/cart"')
+    for one, other in ((span(0, 1), span(0, 1)), ("a.ndjson", "a.ndjson")):
+        told = run_here(folder, "gate", "-c", "tpscope.yaml", "--candidate", one, "--against", other, *sides)
+        assert told.returncode == 2, told.stderr
+        assert told.stdout.startswith("gate cannot judge"), told.stdout

@@ -12,6 +12,7 @@ import pandas as pd
 from alerts.post import Envelope, Receipt, ReceiverUnavailable
 from alerts.repository import WindowQuery
 from core.capacity import LimitOutlook
+from core.changes import Change, ChangeVerdict
 from core.config import ObjectiveSettings, ReceiverSettings
 from core.errors import DeliveryRefused, StoreError
 from core.masks import Mask
@@ -48,6 +49,7 @@ class MemoryRepository:
         self.spending: dict[str, float] = {}
         self.spent_reads = 0
         self.limit_outlooks: list[LimitOutlook] = []
+        self.judged: list[tuple[Change, ChangeVerdict]] = []
         self.moved: dict[str, pd.DataFrame] = {}
         self.reads: list[WindowQuery] = []
         self.kill_before = ""
@@ -114,6 +116,9 @@ class MemoryRepository:
     def newest_minute(self) -> datetime | None:
         ends = [end for known in self.values.values() for end in known]
         return max(ends) - MINUTE if ends else None
+
+    def verdicts(self, since: datetime) -> list[tuple[Change, ChangeVerdict]]:
+        return [(change, verdict) for change, verdict in self.judged if change.at >= since]
 
     def parts(self, dimension: str, start: datetime, end: datetime, selector: Selector) -> pd.DataFrame:
         return self.moved.get(dimension, pd.DataFrame(columns=["value", "after", "calls", "errors", "latency_ms_sum"]))

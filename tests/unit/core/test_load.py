@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core.config import AbsenceRule, AnomalyRule, ForecastRule, ObjectiveRule, PipelineRule, Settings
+from core.config import AbsenceRule, AnomalyRule, ChangeRule, ForecastRule, ObjectiveRule, PipelineRule, Settings
 from core.errors import ConfigError
 from core.load import load_settings
 
@@ -21,7 +21,7 @@ def test_everything_runs_with_no_file_at_all() -> None:
     assert settings.store.url.startswith("chdb://")
     assert settings.kafka.brokers == ()
     assert [type(rule) for rule in settings.rules] == [
-        AnomalyRule, AbsenceRule, ForecastRule, PipelineRule, AbsenceRule, ObjectiveRule,
+        AnomalyRule, AbsenceRule, ForecastRule, PipelineRule, AbsenceRule, ObjectiveRule, ChangeRule,
     ]  # fmt: skip
 
 
