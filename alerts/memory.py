@@ -22,7 +22,7 @@ class AlertMemory:
     verdicts_at : datetime or None
         When verdicts that late calls changed were read last.
     shares : dict
-        What objectives of transactions are judged by, each with what it was asked for.
+        What objectives are judged by, each with what it was asked for.
     """
 
     usage: UsageMemory = field(default_factory=UsageMemory)
