@@ -63,6 +63,7 @@ def read_parts(
     if transactions:
         frame = read_transactions(store, start, end, transactions, BASELINE_METRICS)
         seen = frame.groupby(list(_TRANSACTION))
-        hours = ((end - seen["ts"].transform("min")) / _HOUR).clip(lower=24.0).clip(upper=(end - start) / _HOUR)
+        hours = (end - seen["ts"].transform("min")).dt.total_seconds() / 3600.0
+        hours = hours.clip(lower=24.0).clip(upper=(end - start) / _HOUR)
         often = seen["calls"].transform("sum") >= least_per_hour * hours
         yield to_panel(frame[often], _TRANSACTION, start, end)
