@@ -25,7 +25,7 @@ class AlertMemory:
     changes : tuple or None
         The verdicts on changes, with the minute of which they are.
     shares : dict
-        What objectives of transactions are judged by, each with what it was asked for.
+        What objectives are judged by, each with what it was asked for.
     """
 
     usage: UsageMemory = field(default_factory=UsageMemory)

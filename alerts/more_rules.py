@@ -131,9 +131,14 @@ class MoreRules:
         definition = self._settings.definition(objective.transaction) if objective.transaction else None
         if definition is None:
             selector = Selector.of({**objective.selector, **rule.selector})
-            frame = self._repository.spans(objective.metric, spans, selector, rule.by)
+            # Days of minutes, which change when another one is complete; not every five seconds.
+            frame = self._memory.shares_of(
+                (rule.name, objective.name),
+                (objective, tuple(spans), selector, rule.by),
+                lambda: self._repository.spans(objective.metric, spans, selector, rule.by),
+            )
             return judge_burn(rule, objective, frame, at, self._open)
-        # They change when a minute is complete, and when it is counted; not every five seconds.
+        # They change when a minute is complete, and when it is counted.
         key = (definition.version, objective, tuple(spans), self._counted_until())
         frame = self._memory.shares_of(
             (rule.name, objective.name), key, lambda: self._repository.shares(objective, definition, spans)

@@ -132,6 +132,11 @@ class Panel:
             values=values,
         )
 
+    def copied(self) -> "Panel":
+        """The same without what it is a part of."""
+        values = {name: matrix.copy() for name, matrix in self.values.items()}
+        return Panel(selectors=self.selectors, start=self.start, calls=self.calls.copy(), values=values)
+
 
 def to_panel(
     frame: pd.DataFrame, by: tuple[str, ...], start: datetime, end: datetime, metrics: Sequence[str] = BASELINE_METRICS

@@ -47,6 +47,35 @@ class HourSummary:
     spread: Mapping[str, Floats]
     minutes: Mapping[str, Floats]
 
+    def slice(self, first: int, last: int) -> "HourSummary":
+        """Hours first ≤ h < last, as views."""
+        return HourSummary(
+            selectors=self.selectors,
+            start=self.start + timedelta(hours=first),
+            calls=self.calls[:, first:last],
+            center={name: matrix[:, first:last] for name, matrix in self.center.items()},
+            spread={name: matrix[:, first:last] for name, matrix in self.spread.items()},
+            minutes={name: matrix[:, first:last] for name, matrix in self.minutes.items()},
+        )
+
+
+def stack_hours(parts: Sequence[HourSummary]) -> HourSummary:
+    """Summaries of the same hours, one below the other."""
+    if any(part.start != parts[0].start for part in parts):
+        raise ValueError("summaries of the same hours are needed")
+
+    def together(pick: str) -> dict[str, Floats]:
+        return {name: np.concatenate([getattr(part, pick)[name] for part in parts]) for name in parts[0].center}
+
+    return HourSummary(
+        selectors=tuple(selector for part in parts for selector in part.selectors),
+        start=parts[0].start,
+        calls=np.concatenate([part.calls for part in parts]),
+        center=together("center"),
+        spread=together("spread"),
+        minutes=together("minutes"),
+    )
+
 
 def summarise(panel: Panel, min_calls: float) -> HourSummary:
     """Reduce whole hours of minutes; the panel must begin on a full hour and hold whole hours.

@@ -11,12 +11,12 @@ from analytics.baseline import Baselines, deviations, from_frame, to_frame
 from analytics.detect import training_rows
 from analytics.drifting import SLOW_DRIFT
 from analytics.exceptions import exceptions_of_anomalies, exceptions_of_masks, leave_out
-from analytics.features import DETECTION_METRICS, Floats, Panel, align
+from analytics.features import DETECTION_METRICS, Floats, Panel, align, stack
 from analytics.fit import calibrate, fit_baselines, still_learning
 from analytics.forest import Forest, fit_forest, from_arrays, to_arrays
-from analytics.reading import read_minutes
+from analytics.reading import read_parts
 from analytics.silence import usual_gaps, widen_by_gaps
-from analytics.summary import HourSummary, join, summarise
+from analytics.summary import HourSummary, join, stack_hours, summarise
 from analytics.sustained import Edges, learn_edges
 from analytics.triggers import triggers_of
 from core.calendars import Calendars, load_calendars
@@ -46,9 +46,6 @@ _UNNOTICED = timedelta(minutes=10)
 """What is told has often begun some minutes earlier."""
 _LEAST_CALLS_PER_HOUR = 1.0
 """Of the minutes of rarer selections nothing can be said."""
-_MOST_CELLS = 20_000_000
-"""Minutes x series that are read at once: 160 MB. A query costs much the same for one day as for a few."""
-_MOST_DAYS_AT_ONCE = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +59,7 @@ class Trained:
 
 
 class Trainer:
-    """Builds baselines and forest from stored minutes, day by day, so that memory does not grow with the history.
+    """Builds baselines and forest from stored minutes, of which hours are kept: memory does not grow with the history.
 
     What was summarised is kept: a build of a later end that is whole days away reads only the new days.
     """
@@ -112,25 +109,22 @@ class Trainer:
         return [end - _DAY * back for back in range(count, 0, -1)]
 
     def _read(self, days: list[datetime], start: datetime) -> None:
-        """Summarise the days that are new: the last one alone, then as many at once as memory allows."""
-        missing = [day for day in days if day not in self._summaries]
-        at_once = 1
-        while missing:
-            chunk = missing[-at_once:]
-            del missing[-at_once:]
-            first, last = max(chunk[0], start), chunk[-1] + _DAY
-            panel = read_minutes(
-                self._store, first, last, least_calls=_LEAST_CALLS_PER_HOUR * ((last - first) / _HOUR),
-                transactions=self._settings.definitions,
-            )  # fmt: skip
-            for day in chunk:
-                part = panel.slice((max(day, start) - first) // _MINUTE, (day + _DAY - first) // _MINUTE)
-                self._summaries[day] = summarise(part, self._settings.detection.min_calls_per_minute)
-                self._panels[day] = part
-            for old in sorted(self._panels)[:-_RECENT_DAYS]:
-                del self._panels[old]
-            cells = len(panel.selectors) * len(panel.values) * _DAY // _MINUTE
-            at_once = int(min(max(_MOST_CELLS // max(cells, 1), 1), _MOST_DAYS_AT_ONCE))
+        """Summarise the days that are new, all that follow one another in one pass over the rollups."""
+        recent = days[-_RECENT_DAYS:]
+        for run in _runs([day for day in days if day not in self._summaries]):
+            first, last = max(run[0], start), run[-1] + _DAY
+            spans = {day: (max(day, start), day + _DAY) for day in run}
+            hours: dict[datetime, list[HourSummary]] = {day: [] for day in run}
+            minutes: dict[datetime, list[Panel]] = {day: [] for day in run if day in recent}
+            for panel in read_parts(self._store, first, last, _LEAST_CALLS_PER_HOUR, self._settings.definitions):
+                summary = summarise(panel, self._settings.detection.min_calls_per_minute)
+                for day, (begin, end) in spans.items():
+                    hours[day].append(summary.slice((begin - first) // _HOUR, (end - first) // _HOUR))
+                    if day in minutes:
+                        minutes[day].append(panel.slice((begin - first) // _MINUTE, (end - first) // _MINUTE).copied())
+            self._summaries |= {day: stack_hours(parts) for day, parts in hours.items()}
+            self._panels |= {day: stack(parts) for day, parts in minutes.items()}
+        self._panels = {day: panel for day, panel in self._panels.items() if day in recent}
 
     def _forget(self, days: set[datetime]) -> None:
         """Days of another grid are dropped first: they would count among the recent ones."""
@@ -159,6 +153,17 @@ class Trainer:
         )
         edges = learn_edges(baselines, panel, calm, DETECTION_METRICS, triggers_of(self._settings.detection))
         return Trained(version=version, baselines=baselines, forest=forest, edges=edges)
+
+
+def _runs(days: list[datetime]) -> list[list[datetime]]:
+    """Days in order, those that follow one another together."""
+    runs: list[list[datetime]] = []
+    for day in days:
+        if runs and day - runs[-1][-1] == _DAY:
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    return runs
 
 
 def refine(

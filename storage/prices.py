@@ -18,7 +18,7 @@ from core.series import Selector
 from storage.contract import Store, Value
 from storage.frames import EVENT_FIELDS, at_epoch_s, events_table, with_labels
 from storage.rollups import SUMS_OF_CALLS
-from storage.selection import matching
+from storage.selection import among_values, matching
 
 LATEST = "SELECT body FROM prices ORDER BY epoch DESC, seq DESC LIMIT 1"
 _SCHEMA = pa.schema([pa.field("at", TS_TYPE), pa.field("body", pa.string()), *EVENT_FIELDS])
@@ -52,6 +52,8 @@ class PricedSpan:
         From the seconds since 1970 of a row to the expression of its step (or steps), which is named `column`.
     params : mapping
         What that expression binds.
+    among : tuple of str
+        Only these values of the one dimension of `by`; empty: all.
     hourly : bool
         Whether steps are made of whole hours, of which tokens are kept for good.
     """
@@ -64,6 +66,7 @@ class PricedSpan:
     step: Callable[[str], str]
     params: dict[str, Value]
     hourly: bool
+    among: tuple[str, ...] = ()
 
 
 def add_priced(store: Store, rows: pd.DataFrame, span: PricedSpan, table: PriceTable | None = None) -> pd.DataFrame:
@@ -126,6 +129,7 @@ def _tokens(store: Store, table: PriceTable, span: PricedSpan) -> pd.DataFrame:
         source, time, only, count = "calls", "ts", f" AND {_OF_CALLS}", "count()"
         values = {name: SUMS_OF_CALLS[name] for name in TOKEN_CLASSES}
     selected, labels = matching(span.selector, "t")
+    within, values_of_by = among_values(span.by[0], span.among, "t") if span.among else ("", {})
     keys = "".join(f", t.{name} AS {name}" for name in span.by)
     names = "".join(f", {name}" for name in span.by)
     sums = "".join(f", toFloat64({value}) AS {name}" for name, value in values.items())
@@ -135,7 +139,7 @@ def _tokens(store: Store, table: PriceTable, span: PricedSpan) -> pd.DataFrame:
             toInt64(arrayCount(change -> change <= toInt64(toUnixTimestamp(t.{time})), {{changes:Array(Int64)}})) AS period,
             toFloat64({count}) AS priced_calls{sums}
         FROM {source} AS t
-        WHERE t.{time} >= {{start:DateTime('UTC')}} AND t.{time} < {{end:DateTime('UTC')}}{only}{selected}
+        WHERE t.{time} >= {{start:DateTime('UTC')}} AND t.{time} < {{end:DateTime('UTC')}}{only}{selected}{within}
         GROUP BY {span.column}{names}, of_provider, of_model, period""",
         {
             "start": at_epoch_s(span.first_s),
@@ -143,6 +147,7 @@ def _tokens(store: Store, table: PriceTable, span: PricedSpan) -> pd.DataFrame:
             "changes": [int(change.timestamp()) for change in table.changes],
             **span.params,
             **labels,
+            **values_of_by,
         },
     )
     return with_labels(rows, (*span.by, "of_provider", "of_model"))

@@ -29,6 +29,14 @@ def within(selector: Selector, column: str = "selector") -> tuple[str, dict[str,
     return "".join(conditions), {f"of_{name}": f",{Selector(((name, value),))}," for name, value in selector.pairs}
 
 
+def among_values(dimension: str, values: Sequence[str], table: str) -> tuple[str, dict[str, Value]]:
+    """` AND t.tenant IN {among:Array(String)}`, which the primary key is searched by; empty without any value."""
+    if not values:
+        return "", {}
+    check_dimensions([dimension])
+    return f" AND {table}.{dimension} IN {{among:Array(String)}}", {"among": list(values)}
+
+
 def one_of(by: Sequence[str], combinations: Sequence[Sequence[str]], table: str) -> tuple[str, dict[str, Value]]:
     """` AND has({among:Array(String)}, …)` for rows that have one of these combinations of `by`; empty without any."""
     if not combinations:

@@ -10,9 +10,11 @@ import pytest
 
 from analytics.creep_job import run_drift
 from analytics.drifting import SLOW_DRIFT
+from analytics.features import stack
 from analytics.forecast_job import run_backtest
 from analytics.hourly import SCOPES_OF_HOURS, stale_hours
 from analytics.jobs import analyze, run_baselines, run_detection, run_forecasts, run_hours
+from analytics.reading import read_minutes, read_parts
 from analytics.reporting import JobReport, run_job
 from core.clock import FakeClock
 from core.config import ForecastSettings, Settings
@@ -71,6 +73,29 @@ def test_many_calls_are_made_into_hours_in_parts_the_newest_first(store: Store, 
     monkeypatch.setattr("analytics.hourly._MOST_CALLS", 10)
     spans = stale_hours(store, None, START + 6 * HOUR)
     assert spans == [(START + first * HOUR, START + last * HOUR) for first, last in ((4, 5), (3, 4), (1, 3))]
+
+
+@pytest.mark.parametrize("cells", [1, 10**9])
+def test_minutes_read_a_few_selections_at_a_time_are_those_read_at_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch, cells: int
+) -> None:
+    named = [("chat", "a", "m"), ("search", "it's", "m"), ("chat", "c", "n")]
+    rows = [
+        {"ts": at(97 * second), "service": service, "tenant": tenant, "model": model, "status": 200, "latency_ms": 7.0 * second}
+        for second in range(100)
+        for service, tenant, model in named[: 1 + second % 3]
+    ]
+    insert_calls(store, batch(rows))
+    monkeypatch.setattr("analytics.reading._MOST_CELLS", cells)
+    whole = read_minutes(store, START, START + 3 * HOUR)
+    parts = list(read_parts(store, START, START + 3 * HOUR, 0.0))
+    assert len(whole.selectors) == 1 + 2 + 3 + 2, "all traffic, services, tenants, models"
+    assert len(parts) == (8 if cells == 1 else 4)
+    together = stack(parts)
+    assert together.selectors == whole.selectors
+    np.testing.assert_array_equal(together.calls, whole.calls)
+    for metric, values in whole.values.items():
+        np.testing.assert_allclose(together.values[metric], values, rtol=1e-12)
 
 
 def test_an_import_of_old_calls_gets_its_hours_with_the_next_hour(store: Store) -> None:

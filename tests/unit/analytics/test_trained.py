@@ -1,7 +1,8 @@
 """Building from days of minutes; what is built is judged by in the other tests."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import pytest
@@ -23,10 +24,10 @@ def read_days(monkeypatch: pytest.MonkeyPatch) -> None:
     """Minutes of a small gateway in the place of a store."""
     whole = traffic_panel(Traffic(1, DAYS, rate=0.5).panels(0, DAYS, scopes=[()]), 0, DAYS)
 
-    def read_minutes(_store: Store, first: datetime, last: datetime, **_more: Any) -> Panel:
-        return whole.slice(round((first - MONDAY) / timedelta(minutes=1)), round((last - MONDAY) / timedelta(minutes=1)))
+    def read_parts(_store: Store, first: datetime, last: datetime, *_more: object) -> Iterator[Panel]:
+        yield whole.slice(round((first - MONDAY) / timedelta(minutes=1)), round((last - MONDAY) / timedelta(minutes=1)))
 
-    monkeypatch.setattr(trained, "read_minutes", read_minutes)
+    monkeypatch.setattr(trained, "read_parts", read_parts)
     monkeypatch.setattr(trained, "data_span", lambda _store: (MONDAY, MONDAY + DAYS * DAY))
     for name in ("read_masks", "read_anomalies"):
         monkeypatch.setattr(trained, name, lambda *_asked: [])

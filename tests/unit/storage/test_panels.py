@@ -11,7 +11,7 @@ from core.config import PriceSettings
 from core.series import METRICS
 from storage.calls import insert_calls
 from storage.contract import Store
-from storage.panels import read_scopes
+from storage.panels import busy_values, read_scopes
 from storage.prices import write_prices
 from storage.series import read_panel
 from tests.unit.storage.batches import START, batch, rows_strategy
@@ -55,3 +55,23 @@ def test_costs_are_priced_by_scope(store: Store) -> None:
 def test_a_peak_needs_more_than_minutes(store: Store) -> None:
     with pytest.raises(ValueError, match="peak_tps is not made of minutes"):
         list(read_scopes(store, START, END, SCOPES, ("peak_tps",)))
+
+
+def test_a_part_of_the_values_is_read_as_all_of_them_are_and_who_calls_seldom_is_no_value(store: Store) -> None:
+    empty(store)
+    call = {"provider": "a", "model": "m", "service": "s", "route": "/", "gateway": "g", "prompt_tokens": 1000}
+    tenants = ["often"] * 30 + ["it's"] * 24 + ["seldom"] * 23 + [""] * 50
+    insert_calls(store, batch([{**call, "ts": START + timedelta(minutes=n % 7), "tenant": of} for n, of in enumerate(tenants)]))
+    prices = PriceSettings.model_validate({"tokens": [{"model": "m", "input": 2.0, "output": 2.0}]})
+    write_prices(store, prices.read_table(), START, 1)
+    metrics, scope = ("tps", "latency_p95", "cost_per_h"), ("tenant",)
+    busy = busy_values(store, START, START + timedelta(days=3), ("tenant", "gateway"), 1.0)
+    assert busy == {"tenant": [], "gateway": ["g"]}, "127 calls in 72 hours are often enough, 30 are not"
+    busy = busy_values(store, START - timedelta(days=3), START + timedelta(hours=2), ("tenant",), 1.0)
+    assert busy == {"tenant": ["it's", "often"]}, "who came a day ago or later is measured by a day"
+    ((_, whole),) = read_scopes(store, START, END, [scope], metrics)
+    ((by, part),) = read_scopes(store, START, END, [scope], metrics, ("it's", "seldom"))
+    assert by == scope
+    wanted = whole[whole["tenant"].isin(["it's", "seldom"])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(part, wanted, check_exact=True)
+    assert part["cost_per_h"].gt(0).all()
