@@ -55,5 +55,4 @@ def _ways_of(operator: str, argument: Any) -> float:
     if operator in ("GROUPREF", "GROUPREF_EXISTS"):
         return float("inf")
     parts = argument if isinstance(argument, tuple) else (argument,)
-    inner = [_ways(one) for one in parts if isinstance(one, _parser.SubPattern)]
-    return max(inner, default=1.0)
+    return max((_ways(one) for one in parts if isinstance(one, _parser.SubPattern)), default=1.0)

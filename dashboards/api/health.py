@@ -11,6 +11,7 @@ from core.errors import StoreError, StoreUnavailable
 from core.types import JobState
 from dashboards.access.caller import Who
 from dashboards.api.answers import answer, utc
+from dashboards.api.documented import PROBLEMS
 from dashboards.context import Web
 from dashboards.status import PERIODIC
 from dashboards.threads import Workers
@@ -45,7 +46,7 @@ def router(web: Web, workers: Workers) -> APIRouter:
             body["reasons"] = reasons
         return answer(body, 200 if not reasons else 503)
 
-    @routes.get("/metrics", summary="Metrics about tpscope itself, for Prometheus", response_class=Response)
+    @routes.get("/metrics", summary="Metrics about tpscope itself, for Prometheus", response_class=Response, responses=PROBLEMS)
     async def metrics() -> Response:
         return Response(await workers.run(generate_latest, REGISTRY), media_type=CONTENT_TYPE_LATEST)
 
