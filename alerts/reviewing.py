@@ -1,5 +1,6 @@
 """A performance review in few words as messages of the outbox, delivered as those of incidents are. Pure."""
 
+import html
 from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import quote
@@ -12,6 +13,11 @@ from core.types import DeliveryState, Incident, IncidentState, Notification, Not
 from render.review_words import ShortReview
 
 PAGE = "/reviews"
+_ROOM = {"wecom": 850, "telegram": 1400, "discord": 1600}
+_ROOM_OTHERWISE = 2300
+"""Bytes of escaped text, some way below what the templates cut at: whole lines are left out, none is cut in two."""
+
+_WITHOUT_FACTS = frozenset({"webhook"})
 
 
 def review_url(public_url: str, review_id: str) -> str:
@@ -28,7 +34,7 @@ def review_notifications(
     for receiver in settings.receivers:
         key = notification_id(review_id, receiver.name, NotifyReason.REVIEW, 0)
         if receiver.name in settings.reviews.receivers and key not in there:
-            message = review_message(review_id, short, key, settings, now)
+            message = review_message(review_id, short, key, settings, now, receiver.type)
             made.append(
                 Notification(
                     id=key, incident_id=review_id, receiver=receiver.name, reason=NotifyReason.REVIEW,
@@ -39,10 +45,13 @@ def review_notifications(
     return made
 
 
-def review_message(review_id: str, short: ShortReview, key: str, settings: Settings, now: datetime) -> Message:
+def review_message(
+    review_id: str, short: ShortReview, key: str, settings: Settings, now: datetime, kind: str = "slack"
+) -> Message:
     """The message, before a receiver's own shape. Templates ask for an incident: it has the review's name and no trouble."""
     address = review_url(settings.web.public_url, review_id)
-    lines = "\n".join(f"• {line}" for line in short.lines)
+    figures = [", ".join(f"{name} {text}" for name, text in short.facts)] if kind in _WITHOUT_FACTS and short.facts else []
+    lines = _fitting([*figures, *short.lines], _ROOM.get(kind, _ROOM_OTHERWISE))
     return Message(
         id=key,
         reason=NotifyReason.REVIEW.value,
@@ -55,6 +64,18 @@ def review_message(review_id: str, short: ShortReview, key: str, settings: Setti
         runbook_url="",
         links=(("Open the review", address),) if address else (),
     )
+
+
+def _fitting(lines: Sequence[str], room: int) -> str:
+    """As many whole lines as there is room for, and how many are left out."""
+    kept: list[str] = []
+    for place, line in enumerate(lines):
+        room -= len(html.escape(line).encode()) + 4
+        if room < 0:
+            kept.append(f"and {len(lines) - place} more on the page")
+            break
+        kept.append(line)
+    return "\n".join(f"• {line}" for line in kept)
 
 
 def _stand_in(review_id: str, title: str, summary: str, now: datetime) -> Incident:

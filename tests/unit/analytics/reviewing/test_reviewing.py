@@ -1,5 +1,7 @@
 """Trends and what a review chooses to tell."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -40,7 +42,8 @@ def test_few_days_tell_nothing() -> None:
 
 
 def compared(name: str, value: float, before: float, metric: str = "latency_p95", calls: int = 1000) -> Compared:
-    return Compared(metric=metric, selector=Selector.of(route=name), calls=calls, value=value, before=before)
+    of = Selector.of(route=name)
+    return Compared(metric=metric, selector=of, calls=calls, calls_before=calls, value=value, before=before)
 
 
 def test_only_what_changed_enough_and_has_calls_is_told() -> None:
@@ -55,16 +58,19 @@ def test_only_what_changed_enough_and_has_calls_is_told() -> None:
     worse, better = changed(found)
     assert [one.selector.labels["route"] for one in worse] == ["slower"]
     assert [one.selector.labels["route"] for one in better] == ["faster"]
-    twice = changed(
-        [found[0], Compared(metric="latency_p95", selector=Selector.of(model="m"), calls=1000, value=200.0, before=100.0)]
-    )
+    twice = changed([found[0], replace(found[0], selector=Selector.of(model="m"))])
     assert [one.selector.words for one in twice[0]] == ["route slower"]
     assert [one.selector.labels["route"] for one in largest(found, 2)] == ["new", "slower"]
 
 
 def test_trends_need_both_surety_and_size() -> None:
     def trend(p_value: float, growth: float) -> Trend:
-        return Trend(metric="latency_p95", selector=Selector(), days=28, first=1.0, last=2.0, p_value=p_value, growth=growth)
+        return Trend(metric="latency_p95", selector=Selector(), values=(1.0, 2.0), p_value=p_value, growth=growth)
 
     assert rising([trend(0.2, 0.5), trend(0.001, 0.01), trend(0.001, -0.5)]) == ()
     assert len(rising([trend(0.001, 0.5)])) == 1
+
+
+def test_what_is_a_large_part_of_everything_comes_before_what_is_rare() -> None:
+    found = [compared("rare", 300.0, 100.0, calls=300), compared("main", 150.0, 100.0, calls=100_000)]
+    assert [one.selector.labels["route"] for one in changed(found)[0]] == ["main", "rare"]
