@@ -48,7 +48,11 @@ from tpscope.tokens import run_create, run_list, run_revoke
 from tpscope.wiring import Role, Service
 
 PROMETHEUS = "api/v1/prometheus/api/v1"
-PROXY = {"trusted_proxies": ["203.0.113.0/24"], "proxy_user_header": "X-Forwarded-User", "proxy_users": {"ada": "operate"}}
+PROXY: dict[str, Any] = {
+    "trusted_proxies": ["203.0.113.0/24"],
+    "proxy_user_header": "X-Forwarded-User",
+    "proxy_users": {"ada": "operate"},
+}
 KEY = "k" * 32
 
 

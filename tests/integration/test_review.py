@@ -350,7 +350,7 @@ def test_the_job_waits_for_the_calls_makes_each_review_once_and_tells_it(store: 
     morning = END + timedelta(hours=5, minutes=10)
     assert run(END + timedelta(hours=4)) == (1, "")  # not yet five: that is the week before, which nobody has reviewed
     assert read_notifications(store, "week-2026-03-09") == []  # and which is no news any more
-    mark = {"topic": "t", "partition": 0, "next_offset": 1, "delay_s": 1.0}
+    mark: dict[str, Any] = {"topic": "t", "partition": 0, "next_offset": 1, "delay_s": 1.0}
     write_watermarks(store, [Watermark(event_at=END - timedelta(minutes=3), arrived_at=morning, **mark)])
     assert run(morning) == (0, "week-2026-03-16 waits: calls have arrived up to 2026-03-15 23:57 UTC")
     write_watermarks(store, [Watermark(event_at=END + timedelta(minutes=3), arrived_at=morning, **mark)])

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from core.changes import Change, ChangeKind, ChangeVerdict
 from core.masks import Mask, MaskKind
@@ -55,7 +56,7 @@ def _results(store: Store, filled: Filled, name: str, mine: Selector, other: Sel
 
 def _said(store: Store, filled: Filled, name: str, mine: Selector, other: Selector) -> None:
     start, now = filled.end - timedelta(hours=1), filled.end
-    span = {"start": start, "end": now, "made_at": now}
+    span: dict[str, Any] = {"start": start, "end": now, "made_at": now}
     masks.add_mask(store, Mask(id=f"m-{name}", kind=MaskKind.INCIDENT, selector=mine, who=mine.words, why=mine.words, **span))
     change = Change(
         id=f"c-{name}",
