@@ -1,7 +1,7 @@
 """Answers of pages: made once for all who wait, kept for a moment, ended when nobody waits, never given to other rows."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import orjson
@@ -13,7 +13,7 @@ from dashboards.asked_of_pages import UPDATE, key_of
 from dashboards.page_answers import FRESH_S, STALE_S, PageAnswers
 from storage.asking import current_asker, unfinished
 
-PAGE = {
+PAGE: dict[str, Any] = {
     "output": "tiles.children",
     "outputs": {"id": "tiles", "property": "children"},
     "inputs": [
@@ -59,9 +59,9 @@ class Ticks:
 
 def asked(tick: int = 3, search: str = "?last=30d", **change: Any) -> bytes:
     inputs = [
-        {**PAGE["inputs"][0], "value": search},  # type: ignore[dict-item]
-        {**PAGE["inputs"][1], "value": tick},  # type: ignore[dict-item]
-        PAGE["inputs"][2],  # type: ignore[index]
+        {**PAGE["inputs"][0], "value": search},
+        {**PAGE["inputs"][1], "value": tick},
+        PAGE["inputs"][2],
     ]
     return orjson.dumps({**PAGE, "inputs": inputs, **change})
 
@@ -71,7 +71,9 @@ async def ask(
 ) -> str | None:
     """What comes back; None where nothing did."""
     sent: list[Message] = []
-    given = iter([{"type": "http.request", "body": body[:5], "more_body": True}, {"type": "http.request", "body": body[5:]}])
+    given: Iterator[Message] = iter(
+        [{"type": "http.request", "body": body[:5], "more_body": True}, {"type": "http.request", "body": body[5:]}]
+    )
 
     async def receive() -> Message:
         if (message := next(given, None)) is not None:
@@ -184,7 +186,7 @@ def test_a_change_through_the_api_makes_all_forgotten() -> None:
 
 
 def test_only_what_follows_a_clock_is_shared() -> None:
-    without = orjson.dumps({**PAGE, "inputs": PAGE["inputs"][:1]})  # type: ignore[index]
+    without = orjson.dumps({**PAGE, "inputs": PAGE["inputs"][:1]})
     assert [key_of(body) for body in (b"", b"[]", b"7", b'{"inputs": 3}', without)] == [None] * 5
     assert key_of(asked(1), "a") == key_of(asked(2), "a") != key_of(asked(1), "b")
     assert key_of(asked(), "a") != key_of(asked(search="?last=1h"), "a")
