@@ -22,6 +22,8 @@ _READ = """
 GET /metrics /account / /explore /explore/files/{part} /llm /llm/files/{part} /calls /call /forecast /incidents /objectives
 GET /pipeline /_dash-layout /_dash-dependencies /_reload-hash /{path:path}
 POST /_dash-update-component
+GET /reviews /reviews/{review_id} /api/v1/reviews /api/v1/reviews/{review_id} /api/v1/reviews/{review_id}/page
+GET /api/v1/reviews/{review_id}/tables
 GET /api/v1/silences /api/v1/capacity /api/v1/status /api/v1/recommendations /api/v1/recommendations/{recommendation_id}
 """
 _READ_BY_TENANTS = """
