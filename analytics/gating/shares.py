@@ -5,6 +5,8 @@ others; their sum over strata is the convolution (Gart, Biometrika 57, 1970, for
 Fisher's test.
 """
 
+import math
+
 import numpy as np
 from scipy.signal import fftconvolve
 from scipy.stats import hypergeom
@@ -36,11 +38,12 @@ def exact_tails(failed_before: Floats, known_before: Floats, failed_after: Float
 
 def _hypergeometric(known: int, failed: int, calls: int) -> tuple[int, Floats]:
     """First value and chances of the candidate's failures in a stratum."""
-    of = hypergeom(known, failed, calls)
-    mean, deviation = float(of.mean()), float(of.std())
+    share = failed / known
+    # By their formulas: the library's moments divide by zero where three calls or fewer are known.
+    mean, deviation = calls * share, math.sqrt(calls * share * (1 - share) * (known - calls) / (known - 1))
     low = max(int(mean - _REACH * deviation) - 1, 0, calls + failed - known)
     high = min(int(mean + _REACH * deviation) + 2, failed, calls)
-    return low, np.asarray(of.pmf(np.arange(low, high + 1)))
+    return low, np.asarray(hypergeom.pmf(np.arange(low, high + 1), known, failed, calls))
 
 
 def _sum(mass: Floats) -> float:

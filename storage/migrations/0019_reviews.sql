@@ -16,4 +16,5 @@ CREATE TABLE IF NOT EXISTS reviews
 )
 ENGINE = MergeTree
 ORDER BY (id, version, seq)
+TTL toDateTime(made_at) + INTERVAL 1100 DAY DELETE
 SETTINGS non_replicated_deduplication_window = 10000;
