@@ -20,6 +20,7 @@ from analytics.trained import Trained
 from analytics.wording import clock_time
 from core.changes import Change
 from core.series import ALL_CALLS, Direction, Selector
+from core.transactions import Transaction
 from storage.changes import read_changes
 from storage.contract import Store
 from storage.leaves import LEAF_DIMENSIONS, LEAF_SUMS, LeafRows, read_leaves
@@ -41,11 +42,14 @@ def diagnosing(
     read: Callable[..., LeafRows] = read_leaves,
     samples: Callable[[Store, datetime, datetime], Mapping[str, Floats]] = sample_rows,
     changes: Callable[[Store, datetime, datetime], Sequence[Change]] = read_changes,
+    transactions: Sequence[Transaction] = (),
 ) -> Diagnose:
     """What the state machine asks when an anomaly opens and while it lasts; looks at nothing after the minute.
 
-    `panel` has the minutes that are judged and those before them.
+    `panel` has the minutes that are judged and those before them. An anomaly of one of `transactions` is explained by the calls
+    of that transaction alone.
     """
+    known_transactions = {one.selection: one for one in transactions}
     held = dict[datetime, _Hour]()
 
     def hour(end: datetime) -> _Hour:
@@ -60,7 +64,8 @@ def diagnosing(
         first = max(started, end - _WINDOW)
         before_end = started - _APART
         before = before_end - _BEFORE
-        rows = read(store, before, before_end, first, end)
+        of = known_transactions.get(Selector.parse(run.lead.selector))
+        rows = read(store, before, before_end, first, end, *([] if of is None else [of]))
         if not len(rows.frame):
             return None
         # A tenth of the calls of an hour are as many as come in six minutes.

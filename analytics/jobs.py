@@ -180,7 +180,7 @@ def analyze(
             builds += 1
             for at in _steps(rebuilt_at, until, _CHUNK):
                 panel = look_back.read(store, at, min(at + _CHUNK, until), settings.definitions)
-                ask = diagnosing(store, trained, panel)
+                ask = diagnosing(store, trained, panel, transactions=settings.definitions)
                 state, changed = judge_span(trained, panel, state, settings.detection, ask, LEAD)
                 found.update({anomaly.id: anomaly for anomaly in changed})
                 if keep:  # the next build leaves their minutes out, as it would live
@@ -232,7 +232,8 @@ def _judge(
 ) -> DetectorState:
     """Judge one span; the anomalies are written before the state: after a crash in between they are only written again."""
     last = panel.start + (panel.minutes - 1) * _MINUTE
-    state, changed = judge_span(trained, panel, state, settings.detection, diagnosing(store, trained, panel), LEAD)
+    ask = diagnosing(store, trained, panel, transactions=settings.definitions)
+    state, changed = judge_span(trained, panel, state, settings.detection, ask, LEAD)
     write_anomalies(store, _labelled(store, changed, earlier), epoch)
     write_state(store, DETECTOR, last, state.to_json(), epoch)
     return state

@@ -4,14 +4,17 @@ from.
 Read from the single calls of that short time only: no rollup holds pairs of dimensions.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 import pandas as pd
 
+from core.transactions import Transaction
 from storage.contract import Store, Value
 from storage.frames import with_labels
 from storage.rollups import IS_ERROR, IS_RATE_LIMITED
+from storage.transactions import verdict_of
 
 LEAF_DIMENSIONS: tuple[str, ...] = ("gateway", "service", "route", "provider", "model", "tenant")
 
@@ -38,17 +41,14 @@ CALLS_OF_SPANS = """
 SELECT toInt64(sumIf(calls, minute < {before_end:DateTime('UTC')})) AS calls_before,
     toInt64(sumIf(calls, minute >= {start:DateTime('UTC')})) AS calls_inside
 FROM route_1m WHERE minute >= {before:DateTime('UTC')} AND minute < {end:DateTime('UTC')}"""
-LEAVES = f"""
-SELECT toUInt8(t.ts >= {{start:DateTime64(3, 'UTC')}}) AS inside,
-    {", ".join(f"t.{name} AS {name}" for name in LEAF_DIMENSIONS)},
-    {", ".join(f"toFloat64({sql}) AS {name}" for name, sql in _SUMS.items())}
-FROM calls AS t
-WHERE t.ts >= {{before:DateTime64(3, 'UTC')}} AND t.ts < {{end:DateTime64(3, 'UTC')}}
-    AND (t.ts < {{before_end:DateTime64(3, 'UTC')}} OR t.ts >= {{start:DateTime64(3, 'UTC')}})
-    AND cityHash64(t.topic, t.partition, t.offset)
-        % if(t.ts >= {{start:DateTime64(3, 'UTC')}}, {{nth_inside:UInt64}}, {{nth_before:UInt64}}) = 0
-GROUP BY inside, {", ".join(LEAF_DIMENSIONS)}
-"""
+_IN_SPANS = """t.ts >= {before:DateTime64(3, 'UTC')} AND t.ts < {end:DateTime64(3, 'UTC')}
+    AND (t.ts < {before_end:DateTime64(3, 'UTC')} OR t.ts >= {start:DateTime64(3, 'UTC')})"""
+_NTH = """cityHash64(t.topic, t.partition, t.offset)
+        % if(t.ts >= {start:DateTime64(3, 'UTC')}, {nth_inside:UInt64}, {nth_before:UInt64}) = 0"""
+_CALLS_AMONG = f"""
+SELECT toInt64(countIf(t.ts < {{before_end:DateTime64(3, 'UTC')}})) AS calls_before,
+    toInt64(countIf(t.ts >= {{start:DateTime64(3, 'UTC')}})) AS calls_inside
+FROM calls AS t WHERE {_IN_SPANS}"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,15 +71,41 @@ class LeafRows:
 
 
 def read_leaves(
-    store: Store, before: datetime, before_end: datetime, start: datetime, end: datetime, most_calls: int = 50_000
+    store: Store,
+    before: datetime,
+    before_end: datetime,
+    start: datetime,
+    end: datetime,
+    of: Transaction | None = None,
+    *,
+    most_calls: int = 50_000,
 ) -> LeafRows:
     """Calls of [before, before_end) and of [start, end), counted by all dimensions; of each span a sample where they are many.
 
     The time before tells only what is usual, and is the longer one: sampled by itself it does not cost the anomaly its calls.
+    With `of` only the calls of that transaction, and its own rule says which of them are errors.
     """
     spans: dict[str, Value] = {"before": before, "before_end": before_end, "start": start, "end": end}
-    calls = store.arrow(CALLS_OF_SPANS, spans).to_pylist()[0]
+    sums, among, counted = _SUMS, "", CALLS_OF_SPANS
+    rule: dict[str, Value] = {}
+    if of is not None:
+        mine, verdict, rule = verdict_of(of, "of")
+        among = f" AND {mine}"
+        sums = {**_SUMS, "errors": f"countIf({verdict} = 0)", "status_known": f"countIf({verdict} >= 0)"}
+        counted = _CALLS_AMONG + among
+    calls = store.arrow(counted, spans | {name: value for name, value in rule.items() if f"{{{name}:" in among}).to_pylist()[0]
     nth = {f"nth_{span}": max(-(-int(calls[f"calls_{span}"]) // most_calls), 1) for span in ("before", "inside")}
-    frame = store.frame(LEAVES, {**spans, **nth})
+    frame = store.frame(_leaves_sql(sums, among), {**spans, **rule, **nth})
     frame = with_labels(frame, LEAF_DIMENSIONS).assign(inside=frame["inside"].astype(bool))
     return LeafRows(frame=frame, inside_share=1.0 / nth["nth_inside"], before_share=1.0 / nth["nth_before"])
+
+
+def _leaves_sql(sums: Mapping[str, str], among: str) -> str:
+    return f"""
+SELECT toUInt8(t.ts >= {{start:DateTime64(3, 'UTC')}}) AS inside,
+    {", ".join(f"t.{name} AS {name}" for name in LEAF_DIMENSIONS)},
+    {", ".join(f"toFloat64({sql}) AS {name}" for name, sql in sums.items())}
+FROM calls AS t
+WHERE {_IN_SPANS} AND {_NTH}{among}
+GROUP BY inside, {", ".join(LEAF_DIMENSIONS)}
+"""

@@ -63,7 +63,7 @@ class ReplayedDetection:
     def _one_by_one(self, trained: Trained, panel: Panel) -> None:
         for minute in range(panel.minutes - LEAD):
             part = panel.slice(minute, minute + LEAD + 1)
-            ask = diagnosing(self._store, trained, part)
+            ask = diagnosing(self._store, trained, part, transactions=self._settings.definitions)
             self._state, changed = judge_span(trained, part, self._state, self._settings.detection, ask, LEAD)
             write_anomalies(self._store, changed, 0)
             if changed:

@@ -15,6 +15,7 @@ from analytics.features import Panel
 from analytics.run_state import Run
 from core.changes import Change, ChangeKind
 from core.series import Direction, Selector
+from core.transactions import Transaction
 from core.types import Related
 from storage.contract import Store
 from storage.leaves import LeafRows
@@ -73,6 +74,22 @@ def test_the_last_minutes_are_compared_with_the_hour_before_the_anomaly(
     assert found is not None
     assert found.causes[0].selector == Selector.of(provider="provider-1")
     assert found.hint == "provider outage"
+
+
+def test_an_anomaly_of_a_transaction_is_explained_by_its_own_calls(learned: Learned, hours: Panel, offline: Store) -> None:
+    pay, other = (Transaction(name=name, selector=(("service", (name,)),)) for name in ("pay", "ask"))
+    asked: list[object] = []
+
+    def read(store: Store, *given: object) -> LeafRows:
+        asked.append(given[4:])
+        return FAILED
+
+    verdicts = judge(hours, learned.trained.baselines, learned.trained.forest, MIN_CALLS)
+    ask = diagnosing(offline, learned.trained, hours, read, no_samples, no_changes, transactions=(other, pay))
+    run = run_of(hours.start + 60 * MINUTE)
+    for selector in (pay.selection, Selector.of(provider="openai")):
+        ask(replace(run, evidence=(replace(run.lead, selector=str(selector)),)), verdicts.minute(61))
+    assert asked == [(pay,), ()]
 
 
 def test_without_calls_there_is_no_diagnosis(learned: Learned, hours: Panel, offline: Store) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from core.transactions import Transaction
 from storage.calls import insert_calls
 from storage.contract import Store
 from storage.leaves import LEAF_DIMENSIONS, LEAF_SUMS, read_leaves
@@ -48,6 +49,23 @@ def test_too_many_calls_are_sampled_span_by_span(store: Store) -> None:
     assert [found.inside_share, found.before_share] == pytest.approx([1.0, 1 / 6])
     assert found.frame.loc[inside, "calls"].sum() == 100
     assert 60 < found.frame.loc[~inside, "calls"].sum() < 140
+
+
+def test_of_a_transaction_its_own_calls_are_counted_by_its_own_rule(store: Store) -> None:
+    slow_is_bad = Transaction(name="ask", selector=(("route", ("/a*",)),), max_latency_ms=1_000.0)
+    rows = [
+        {**CHAT, "ts": at(10), "status": 200, "latency_ms": 5_000.0},
+        {**CHAT, "ts": at(70), "status": 200, "latency_ms": 100.0},
+        {**CHAT, "ts": at(71), "status": 200, "latency_ms": 3_000.0, "route": "/ab"},
+        {**CHAT, "ts": at(72), "status": 200},  # how long it took is not known, so whether it was good is not
+        *({**CHAT, "ts": at(73), "status": 500, "route": "/b"} for _ in range(50)),
+    ]
+    insert_calls(store, batch(rows))
+    found = read_leaves(store, at(0), at(60), at(60), at(120), slow_is_bad, most_calls=3)
+    assert (found.inside_share, found.before_share) == (1.0, 1.0), "calls of others make no sample of it"
+    sums = found.frame.groupby("inside")[["calls", "errors", "status_known"]].sum()
+    assert sums.to_numpy().tolist() == [[1, 1, 1], [3, 1, 2]]
+    assert set(found.frame["route"]) == {"/a", "/ab"}
 
 
 def test_a_span_without_calls_is_empty(store: Store) -> None:
