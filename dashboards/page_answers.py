@@ -81,7 +81,10 @@ class PageAnswers:
             return
         if self._flights.get(key) is flight:
             del self._flights[key]
-        if answer is None or answer.status != 200 or flight.asker.failed or flight.abandoned or flight.changes != self._changes:
+        if flight.abandoned or flight.changes != self._changes:
+            return
+        if answer is None or answer.status != 200 or flight.asker.failed:
+            self._drop(key)  # what went wrong is news: an older answer would hide it
             return
         answer.at = self._clock()
         self._drop(key)

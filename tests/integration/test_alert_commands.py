@@ -38,7 +38,7 @@ def test_check_names_every_mistake_with_its_place(tmp_path: Path, capsys: pytest
     (tmp_path / "good.yaml").write_text("receivers: [{name: own, url: 'https://hooks.example.com/x'}]\n")
     assert check(Path("good.yaml")) == 0
     rules = "anomaly (anomaly), no-traffic (absence), limits (forecast), pipeline (pipeline), transaction-silent (absence)"
-    assert f"valid; rules: {rules}, objectives (objective); 1 receivers" in capsys.readouterr().out
+    assert f"valid; rules: {rules}, objectives (objective), changes (change); 1 receivers" in capsys.readouterr().out
     (tmp_path / "broken.j2").write_text('{"text": {{ nonsense | json }}}')
     (tmp_path / "bad.yaml").write_text(BAD)
     bad = run(tmp_path, "alerts", "check", "--config", "bad.yaml")

@@ -133,6 +133,18 @@ def test_what_fails_or_lacks_a_part_is_not_kept() -> None:
     played(play)
 
 
+def test_an_older_answer_does_not_hide_that_a_newer_one_failed() -> None:
+    async def play(maker: Maker, app: PageAnswers, ticks: Ticks) -> None:
+        assert await ask(app, asked()) == "1!"
+        maker.fails = True
+        ticks.now += FRESH_S + 1
+        assert await ask(app, asked()) == "1!"
+        await asyncio.sleep(0.03)
+        assert await ask(app, asked()) == "3!", "the second failed, and was not given out, nor was the first again"
+
+    played(play)
+
+
 def test_whoever_sees_other_rows_or_may_do_other_things_is_never_given_the_same_bytes() -> None:
     async def play(maker: Maker, app: PageAnswers, ticks: Ticks) -> None:
         people = [
