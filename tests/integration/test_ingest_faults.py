@@ -128,9 +128,7 @@ def test_sigterm_writes_and_commits_what_was_read_so_that_nothing_comes_twice(
             with consumer_child(clickhouse_url, kafka_broker.bootstrap, topic) as process:
                 wait_until(lambda before=before: kept(clickhouse) > before, 60, "calls")  # type: ignore[misc]
                 process.terminate()
-                began = time.monotonic()
-                assert process.wait(15) == 0
-                assert time.monotonic() - began < 5
+                assert process.wait(10) == 0, "a container that has not ended after ten seconds is killed"
     with consumer_child(clickhouse_url, kafka_broker.bootstrap, topic) as process:
         wait_until(lambda: kept(clickhouse) == feeder.sent, 60, "every record")
         process.terminate()
