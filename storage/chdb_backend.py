@@ -106,7 +106,7 @@ class ChdbStore:
         session = self._session | {key: str(value) for key, value in own.items()}
         other._pool = Pool(partial(_connect, self._address, session), _disconnect, limit=_CONNECTIONS, wait_s=timeout_s)
         other._keeper, other.lock = None, None
-        other._cut_short = partial(self.command, CUT_SHORT, {"name": name})
+        other._cut_short = partial(self._beside, CUT_SHORT, {"name": name})
         return other
 
     def frame(self, sql: str, params: Params | None = None) -> pd.DataFrame:

@@ -6,7 +6,7 @@ The engine lets a statement wait, again and again for up to a second, while one 
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
 from typing import Protocol, Self, runtime_checkable
@@ -33,12 +33,12 @@ class Apart:
         Longest time of one statement; None: as everywhere.
     """
 
-    settings: Mapping[str, int]
+    settings: Mapping[str, int] = field(default_factory=dict)
     timeout: timedelta | None = None
 
 
-SHORT_JOBS = Apart(settings={"priority": PEOPLE})
-"""For what must be done within its minute."""
+SHORT_JOBS = Apart()
+"""For what must be done within its minute: as people ask, but to be cut short."""
 LONG_JOBS = Apart(
     settings={"priority": _LONG_JOBS, "max_threads": max((os.cpu_count() or 2) // 2, 1)}, timeout=timedelta(minutes=10)
 )
