@@ -1,13 +1,13 @@
 """What alerting keeps from one evaluation to the next, in memory: nothing depends on it but how much is read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from datetime import datetime
-
-import pandas as pd
+from typing import Any, TypeVar
 
 from alerts.usage import UsageMemory
-from core.changes import Change, ChangeVerdict
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -22,21 +22,18 @@ class AlertMemory:
         Whether the last evaluation of this process came to its end, so that nothing that it decided can be lost.
     verdicts_at : datetime or None
         When verdicts that late calls changed were read last.
-    changes : tuple or None
-        The verdicts on changes, with the minute of which they are.
-    shares : dict
-        What objectives are judged by, each with what it was asked for.
+    read : dict
+        What rules are judged by, under a name of each, with what it was asked for.
     """
 
     usage: UsageMemory = field(default_factory=UsageMemory)
     sure: bool = False
     verdicts_at: datetime | None = None
-    changes: tuple[object, list[tuple[Change, ChangeVerdict]]] | None = None
-    shares: dict[tuple[str, str], tuple[object, pd.DataFrame]] = field(default_factory=dict)
+    read: dict[Hashable, tuple[object, Any]] = field(default_factory=dict)
 
-    def shares_of(self, name: tuple[str, str], asked: object, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    def latest(self, name: Hashable, asked: object, read: Callable[[], T]) -> T:
         """The latest answer under this name, read anew where it was asked otherwise."""
-        held = self.shares.get(name)
+        held: tuple[object, T] | None = self.read.get(name)
         if held is None or held[0] != asked:
-            held = self.shares[name] = (asked, read())
+            held = self.read[name] = (asked, read())
         return held[1]

@@ -132,7 +132,7 @@ class MoreRules:
         if definition is None:
             selector = Selector.of({**objective.selector, **rule.selector})
             # Days of minutes, which change when another one is complete; not every five seconds.
-            frame = self._memory.shares_of(
+            frame = self._memory.latest(
                 (rule.name, objective.name),
                 (objective, tuple(spans), selector, rule.by),
                 lambda: self._repository.spans(objective.metric, spans, selector, rule.by),
@@ -140,7 +140,7 @@ class MoreRules:
             return judge_burn(rule, objective, frame, at, self._open)
         # They change when a minute is complete, and when it is counted.
         key = (definition.version, objective, tuple(spans), self._counted_until())
-        frame = self._memory.shares_of(
+        frame = self._memory.latest(
             (rule.name, objective.name), key, lambda: self._repository.shares(objective, definition, spans)
         )
         return judge_burn(rule, objective, frame, at, self._open, definition.selection)
@@ -188,7 +188,7 @@ class MoreRules:
 
     def _changes(self, rule: ChangeRule) -> Judgement:
         """Read once a minute: the job that judges changes is no quicker."""
-        key, since = (rule, floor_to(self._now, MINUTE)), self._now - rule.hold - _LAST_LOOK
-        if self._memory.changes is None or self._memory.changes[0] != key:
-            self._memory.changes = (key, self._repository.verdicts(since))
-        return judge_changes(rule, self._memory.changes[1], self._now, self._open)
+        since = self._now - rule.hold - _LAST_LOOK
+        asked = (rule, floor_to(self._now, MINUTE))
+        judged = self._memory.latest(rule.name, asked, lambda: self._repository.verdicts(since))
+        return judge_changes(rule, judged, self._now, self._open)
