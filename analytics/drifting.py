@@ -13,7 +13,7 @@ from analytics.detect import severity_of
 from analytics.deviation import RANGE_SIGMAS
 from analytics.features import Floats
 from analytics.wording import number, quantity
-from core.series import METRICS, Direction, Selector
+from core.series import METRICS, Direction, Selector, is_sample
 from core.types import Anomaly, Cause, Contribution
 
 SLOW_DRIFT = "slow drift"
@@ -29,6 +29,11 @@ _GROWING = 2.0
 _AS_STEEP = 0.85
 _MOST_MEMBERS = 12
 _DAY = timedelta(days=1)
+
+
+def told_by_minute(anomaly: Anomaly) -> bool:
+    """Whether it was told of the minutes of calls: change over days, and samples, have jobs of their own."""
+    return anomaly.hint != SLOW_DRIFT and not is_sample(anomaly.metric)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

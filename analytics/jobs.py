@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from analytics.counting import count_minutes
 from analytics.detector import Detector, DetectorState, judge_span
 from analytics.diagnosing import diagnosing
-from analytics.drifting import SLOW_DRIFT
+from analytics.drifting import told_by_minute
 from analytics.earlier import Earlier
 from analytics.features import Panel
 from analytics.forecast_job import make_forecasts
@@ -25,7 +25,6 @@ from core.calendars import load_calendars
 from core.clock import Clock, floor_to
 from core.config import Settings
 from core.masks import labelled
-from core.series import is_sample
 from core.types import Anomaly
 from storage.anomalies import read_anomalies, write_anomalies
 from storage.contract import Store
@@ -216,8 +215,7 @@ def _start_of_detection(cursor: datetime | None, end: datetime) -> tuple[datetim
 def _end_orphans(store: Store, end: datetime, epoch: int) -> None:
     """End the anomalies that no state follows any more; nobody else would."""
     found = read_anomalies(store, end - _MINUTE, end, open_only=True)
-    # Those of change over days, and of samples, have jobs of their own.
-    orphans = [one for one in found if one.hint != SLOW_DRIFT and not is_sample(one.metric)]
+    orphans = [one for one in found if told_by_minute(one)]
     write_anomalies(store, [replace(orphan, ended_at=orphan.last_at + _MINUTE) for orphan in orphans], epoch)
 
 

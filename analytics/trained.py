@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from analytics.baseline import Baselines, deviations, from_frame, to_frame
 from analytics.detect import training_rows
-from analytics.drifting import SLOW_DRIFT
+from analytics.drifting import told_by_minute
 from analytics.exceptions import exceptions_of_anomalies, exceptions_of_masks, leave_out
 from analytics.features import DETECTION_METRICS, Floats, Panel, align, stack
 from analytics.fit import calibrate, fit_baselines, still_learning
@@ -20,10 +20,9 @@ from analytics.summary import HourSummary, join, stack_hours, summarise
 from analytics.sustained import Edges, learn_edges
 from analytics.triggers import triggers_of
 from core.calendars import Calendars, load_calendars
-from core.clock import floor_to
+from core.clock import floor_to, runs_of
 from core.config import DetectionSettings, Settings
 from core.masks import Mask
-from core.series import is_sample
 from core.transactions import Transaction
 from core.types import Anomaly, AnomalyVerdict, BaselineVersion, Learning
 from storage.anomalies import read_anomalies
@@ -111,11 +110,11 @@ class Trainer:
     def _read(self, days: list[datetime], start: datetime) -> None:
         """Summarise the days that are new, all that follow one another in one pass over the rollups."""
         recent = days[-_RECENT_DAYS:]
-        for run in _runs([day for day in days if day not in self._summaries]):
-            first, last = max(run[0], start), run[-1] + _DAY
-            spans = {day: (max(day, start), day + _DAY) for day in run}
-            hours: dict[datetime, list[HourSummary]] = {day: [] for day in run}
-            minutes: dict[datetime, list[Panel]] = {day: [] for day in run if day in recent}
+        for begun, last in runs_of([day for day in days if day not in self._summaries], _DAY):
+            first = max(begun, start)
+            spans = {day: (max(day, start), day + _DAY) for day in days if begun <= day < last}
+            hours: dict[datetime, list[HourSummary]] = {day: [] for day in spans}
+            minutes: dict[datetime, list[Panel]] = {day: [] for day in spans if day in recent}
             for panel in read_parts(self._store, first, last, _LEAST_CALLS_PER_HOUR, self._settings.definitions):
                 summary = summarise(panel, self._settings.detection.min_calls_per_minute)
                 for day, (begin, end) in spans.items():
@@ -153,17 +152,6 @@ class Trainer:
         )
         edges = learn_edges(baselines, panel, calm, DETECTION_METRICS, triggers_of(self._settings.detection))
         return Trained(version=version, baselines=baselines, forest=forest, edges=edges)
-
-
-def _runs(days: list[datetime]) -> list[list[datetime]]:
-    """Days in order, those that follow one another together."""
-    runs: list[list[datetime]] = []
-    for day in days:
-        if runs and day - runs[-1][-1] == _DAY:
-            runs[-1].append(day)
-        else:
-            runs.append([day])
-    return runs
 
 
 def refine(
@@ -251,11 +239,7 @@ def _busiest(summary: HourSummary, limit: int) -> HourSummary:
 
 def _standing(anomalies: list[Anomaly]) -> list[Anomaly]:
     """Those that late data did not withdraw; what drifts over days is followed, and no incident to be left out."""
-    return [
-        one
-        for one in anomalies
-        if one.verdict is not AnomalyVerdict.WITHDRAWN and one.hint != SLOW_DRIFT and not is_sample(one.metric)
-    ]
+    return [one for one in anomalies if one.verdict is not AnomalyVerdict.WITHDRAWN and told_by_minute(one)]
 
 
 def _calm_minutes(panel: Panel, anomalies: list[Anomaly]) -> npt.NDArray[np.bool_]:

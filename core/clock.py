@@ -1,6 +1,7 @@
 """What time it is, as an argument rather than a global."""
 
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -44,6 +45,17 @@ class FastClock:
 
     def now(self) -> datetime:
         return self._start + timedelta(seconds=(time.monotonic() - self._started) * self._speed)
+
+
+def runs_of(moments: Iterable[datetime], step: timedelta) -> list[tuple[datetime, datetime]]:
+    """Ascending starts of steps as half-open spans: those that follow one another are one."""
+    runs: list[tuple[datetime, datetime]] = []
+    for moment in moments:
+        if runs and runs[-1][1] == moment:
+            runs[-1] = (runs[-1][0], moment + step)
+        else:
+            runs.append((moment, moment + step))
+    return runs
 
 
 def floor_to(moment: datetime, step: timedelta) -> datetime:

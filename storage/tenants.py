@@ -24,6 +24,7 @@ from datetime import datetime, timedelta
 
 import orjson
 
+from core.clock import runs_of
 from core.record import OTHER
 from core.series import Selector
 from storage.audit import write_audit
@@ -312,7 +313,7 @@ class _Deletion:
         epoch = int(self._store.arrow(HIGHEST_EPOCH).column("epoch")[0].as_py())
         made_since = next_seq()
         by = tuple(() if name == "global" else tuple(name.split(",")) for name in scopes)
-        for first, last in _runs(noted):
+        for first, last in runs_of(noted, _HOUR):
             self._progress(f"making hours anew, {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}")
             refresh_hours(self._store, first, last, by, epoch, peaks_of_calls=True)
         # What was not made again had no other calls.
@@ -343,14 +344,3 @@ def _letters_of(tenant: str) -> tuple[str, dict[str, Value]]:
 def _json_piece(tenant: str) -> str:
     """A selector's pair as it stands within the JSON of an anomaly's contributions."""
     return orjson.dumps(str(Selector.of(tenant=tenant))).decode()[1:-1]
-
-
-def _runs(hours: list[datetime]) -> list[tuple[datetime, datetime]]:
-    """Consecutive hours as half-open spans."""
-    runs: list[tuple[datetime, datetime]] = []
-    for hour in hours:
-        if runs and runs[-1][1] == hour:
-            runs[-1] = (runs[-1][0], hour + _HOUR)
-        else:
-            runs.append((hour, hour + _HOUR))
-    return runs
