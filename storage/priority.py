@@ -5,7 +5,8 @@ The engine lets a statement wait, again and again for up to a second, while one 
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
@@ -37,12 +38,14 @@ class Apart:
     timeout: timedelta | None = None
 
 
+_LONGEST = timedelta(minutes=10)
+
 SHORT_JOBS = Apart()
 """For what must be done within its minute: as people ask, but to be cut short."""
-LONG_JOBS = Apart(
-    settings={"priority": _LONG_JOBS, "max_threads": max((os.cpu_count() or 2) // 2, 1)}, timeout=timedelta(minutes=10)
-)
+LONG_JOBS = Apart(settings={"priority": _LONG_JOBS, "max_threads": max((os.cpu_count() or 2) // 2, 1)}, timeout=_LONGEST)
 """For what may take its time: half of the processors, and those only while nobody else wants them."""
+COMMANDS = Apart(timeout=_LONGEST)
+"""For a command that does a job's work while somebody waits for it: at full speed, however slow the machine is."""
 
 
 @runtime_checkable
@@ -58,3 +61,14 @@ def apart(store: Store, how: Apart) -> Store:
     if not isinstance(store, Divisible):
         return store
     return store.apart(how, f"tpscope {os.getpid()} {next(_numbers)}")
+
+
+@contextmanager
+def parted(store: Store, how: Apart) -> Iterator[Store]:
+    """The same for the time of a block."""
+    part = apart(store, how)
+    try:
+        yield part
+    finally:
+        if part is not store:
+            part.close()

@@ -11,6 +11,7 @@ from analytics.jobs import AnalysisReport, analyze
 from core.config import Settings
 from core.errors import ConfigError
 from storage.contract import Store
+from storage.priority import COMMANDS, parted
 from storage.series import data_span
 from tpscope.reading import reading
 
@@ -45,6 +46,11 @@ def span_of(store: Store, start: datetime | None, end: datetime | None) -> tuple
 
 def analyzed(store: Store, first: datetime, last: datetime, settings: Settings, *, keep: bool = True) -> AnalysisReport:
     """`analytics.jobs.analyze` with a progress bar on a terminal."""
+    with parted(store, COMMANDS) as read:
+        return _watched(read, first, last, settings, keep=keep)
+
+
+def _watched(store: Store, first: datetime, last: datetime, settings: Settings, *, keep: bool) -> AnalysisReport:
     if not sys.stderr.isatty():
         return analyze(store, first, last, settings, _EPOCH, keep=keep)
     columns = (TextColumn("judging"), BarColumn(), TextColumn("{task.percentage:.0f} %"), TimeElapsedColumn())

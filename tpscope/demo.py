@@ -27,6 +27,7 @@ from storage.lock import DirectoryLock
 from storage.migrate import migrate
 from storage.open import open_store
 from storage.past import replicate_hours
+from storage.priority import COMMANDS, parted
 from tpscope.broker import CONSUMER_SETTINGS, EmbeddedBroker
 from tpscope.guarded import free_port, port_is_free
 from tpscope.history import fill_calls
@@ -100,7 +101,8 @@ def run_demo(options: DemoOptions, console: Console, stop: threading.Event) -> i
             migrate(store, settings.retention)
         began = clock.now()
         generator = TrafficGenerator(scenario, options.rate, began)
-        live_from = _fill(store, generator, options, settings, clock, steps)
+        with parted(store, COMMANDS) as filled:
+            live_from = _fill(filled, generator, options, settings, clock, steps)
         service = Service(settings, store, Role.ALL, clock, pace=options.speed)
         stack.callback(service.stop)
         with steps.step("pages, Kafka consumer and jobs"):

@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import StoreError, StoreUnavailable
 from storage.contract import Store
-from storage.priority import LONG_JOBS, PEOPLE, SHORT_JOBS, apart
+from storage.priority import COMMANDS, LONG_JOBS, PEOPLE, SHORT_JOBS, apart, parted
 from tests.support.stores import chdb_store
 from tests.support.wait import wait_until
 
@@ -28,6 +28,15 @@ def test_long_jobs_come_after_people_and_take_half_of_the_processors(tmp_path: P
         assert setting(long, "max_execution_time") == 600
         short.close()
         long.close()
+
+
+def test_a_command_has_as_long_and_all_of_the_machine(tmp_path: Path) -> None:
+    with chdb_store(tmp_path) as store:
+        with parted(store, COMMANDS) as part:
+            assert setting(part, "max_execution_time") == 600
+            assert [setting(part, name) for name in ("priority", "max_threads")] == [PEOPLE, setting(store, "max_threads")]
+        with pytest.raises(StoreUnavailable, match="closed"):
+            part.arrow("SELECT 1 AS one")
 
 
 def test_closing_a_part_cuts_short_what_runs_there_and_leaves_the_rest_alone(tmp_path: Path) -> None:
