@@ -16,6 +16,7 @@ from pathlib import Path
 import orjson
 from confluent_kafka import Producer
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
 
 from storage.contract import Store
 from tests.integration.chaos_child import Options, group_of
@@ -225,15 +226,21 @@ def wait_for_the_end(bootstrap: str, topic: str, records: int, tend: Callable[[]
 
     How long that takes depends on the batches that the members drew; that for `stall_s` nothing more is committed does not.
     """
-    done = 0
+    done = seen = 0
 
     def goes_on() -> bool:
+        nonlocal seen
         tend()
-        return committed(bootstrap, topic) != done
+        try:
+            seen = committed(bootstrap, topic)
+        except KafkaError as error:  # a broker that has just come up does not know yet who coordinates the group
+            if not error.retriable:
+                raise
+        return seen != done
 
     while done < records:
         wait_until(goes_on, stall_s, f"a commit after {done} of {records} records", step_s=0.3)
-        done = committed(bootstrap, topic)
+        done = seen
 
 
 def check(store: Store, records: int) -> None:
