@@ -34,10 +34,10 @@ from storage.migrate import migrate
 from storage.open import open_store
 from tests.support.engines import EngineMissing
 from tests.support.kafka_broker import KafkaBroker
+from tests.support.rollups import ROLLUP_TABLES
 from tpscope.memory import MemoryKeeper, collect_less_often, give_memory_back
 
 TOPIC = "bench"
-ROLLUPS = ("route_1m", "model_1m", "tenant_1m", "calls_1s")
 REFERENCE_RECORDS = 1_000_000
 DEADLINE_S = 1_800.0
 
@@ -106,7 +106,9 @@ def ingest(store: Store, settings: KafkaSettings, records: int) -> tuple[Seconds
         for thread in threads:
             thread.join()
     distinct = counted(store, "uniqExact(partition, offset)", "calls")
-    totals = {table: counted(store, "sum(calls)", table) for table in ROLLUPS} | {"calls": counted(store, "count()", "calls")}
+    totals = {table: counted(store, "sum(calls)", table) for table in ROLLUP_TABLES} | {
+        "calls": counted(store, "count()", "calls")
+    }
     assert distinct == records, distinct
     assert set(totals.values()) == {records}, totals
     return seconds, peak_mib

@@ -23,8 +23,7 @@ from storage.bulk import bulk_insert
 from storage.contract import Store
 from storage.migrate import migrate
 from storage.open import open_store
-
-VIEWS = ("route_1m", "model_1m", "tenant_1m", "calls_1s")
+from tests.support.rollups import ROLLUP_TABLES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +50,9 @@ def main() -> None:
         insert_all(store, "calls_bare", batches[:1], 1)  # the engine's threads and caches are warm from here on
         reference = insert_all(store, "calls_bare", batches, options.threads)
     report("insert_calls_bare", options.rows, reference, reference)
-    report("insert_calls_with_rollups", options.rows, timed(batches, VIEWS, options.threads), reference)
-    report("insert_calls_in_bulk", options.rows, timed(batches, VIEWS, options.threads, bulk=True), reference)
-    for view in VIEWS if options.views else ():
+    report("insert_calls_with_rollups", options.rows, timed(batches, ROLLUP_TABLES, options.threads), reference)
+    report("insert_calls_in_bulk", options.rows, timed(batches, ROLLUP_TABLES, options.threads, bulk=True), reference)
+    for view in ROLLUP_TABLES if options.views else ():
         report(f"insert_calls_with_{view}", options.rows, timed(batches, (view,), options.threads), reference)
 
 
@@ -66,7 +65,7 @@ def make_batches(rows: int, batch: int) -> list[pa.Table]:
 def timed(batches: list[pa.Table], views: tuple[str, ...], threads: int, *, bulk: bool = False) -> Seconds:
     """How long all batches take into a new store in which only `views` follow the calls; `bulk` holds back merges."""
     with fresh_store() as store, bulk_insert(store) if bulk else nullcontext():
-        for view in set(VIEWS) - set(views):
+        for view in set(ROLLUP_TABLES) - set(views):
             store.command(f"DROP VIEW {view}_mv")
         return insert_all(store, "calls", batches, threads)
 

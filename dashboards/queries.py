@@ -14,6 +14,7 @@ from core.clock import floor_to
 from core.config import ObjectiveSettings
 from core.masks import Mask
 from core.series import METRICS, Selector
+from core.transactions import TRANSACTION_METRICS
 from core.types import (
     Anomaly,
     BaselineVersion,
@@ -113,7 +114,7 @@ def metric_frames(
         nothing = pd.DataFrame({"ts": pd.to_datetime([], utc=True), "value": pd.Series([], dtype=float)})
         return dict.fromkeys(metrics, nothing)
 
-    together = TOGETHER if TOGETHER.issuperset(metrics) and not alone else frozenset(metrics)
+    together = frozenset(metrics) if alone else _together(metrics, selector)
 
     def ask() -> pd.DataFrame:
         return read_lines(web.store, window.start, end, window.step_s, sorted(together), selector=selector)
@@ -125,6 +126,12 @@ def metric_frames(
         name: without_cut_step(lines[["ts", name]].rename(columns={name: "value"}), name, window.step_s, first)
         for name in metrics
     }
+
+
+def _together(metrics: tuple[str, ...], selector: Selector) -> frozenset[str]:
+    """What is read with the metrics: the overview's as far as the selection has them, or nothing else."""
+    shared = TOGETHER.intersection(TRANSACTION_METRICS) if selector.transaction else TOGETHER
+    return shared if shared.issuperset(metrics) else frozenset(metrics)
 
 
 def known_until(web: Web, window: Window) -> datetime:

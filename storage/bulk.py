@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from storage.contract import Store
 
-MERGED_TABLES = ("calls", "route_1m", "model_1m", "tenant_1m", "calls_1s")
+MERGED_TABLES = ("calls", "route_1m", "model_1m", "tenant_1m", "service_1m", "provider_1m", "calls_1s")
 MOST_PARTS = """
 SELECT toInt64(max(parts)) AS parts
 FROM (SELECT count() AS parts FROM system.parts

@@ -8,11 +8,23 @@ from dataclasses import dataclass
 
 from storage.contract import Store, Value
 from storage.mutations import delete_where
-from storage.rollups import CALLS_1S, MODEL_1M, QUANTILE_LEVELS_SQL, ROUTE_1M, STATES_OF_CALLS, SUMS_OF_CALLS, Rollup
+from storage.rollups import (
+    CALLS_1S,
+    MODEL_1M,
+    PROVIDER_1M,
+    QUANTILE_LEVELS_SQL,
+    ROUTE_1M,
+    SERVICE_1M,
+    STATES_OF_CALLS,
+    SUMS_OF_CALLS,
+    Rollup,
+)
 
 RECOUNTED: tuple[tuple[Rollup, tuple[str, ...]], ...] = (
     (ROUTE_1M, ("gateway", "service", "route")),
     (MODEL_1M, ("provider", "account", "model", "service")),
+    (SERVICE_1M, ("service",)),
+    (PROVIDER_1M, ("provider", "model")),
     (CALLS_1S, ("gateway", "service", "route")),
 )
 """Rollups that count a tenant's calls without its name, with their dimensions in the order of the keys."""

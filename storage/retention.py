@@ -48,6 +48,8 @@ def _rules(settings: RetentionSettings) -> list[_Rule]:
         rule("route_1m", "minute", settings.rollups),
         rule("model_1m", "minute", settings.rollups),
         rule("tenant_1m", "minute", settings.rollups),
+        rule("service_1m", "minute", settings.rollups),
+        rule("provider_1m", "minute", settings.rollups),
         rule("unpriced_1m", "minute", settings.rollups),
         rule("calls_1s", "second", settings.seconds),
         rule("dead_letters", "toDateTime(received_at)", settings.dead_letters, spares_imports=False),

@@ -121,8 +121,14 @@ CALLS_1S = Rollup(
 )
 CALLS = Rollup(table="calls", time="ts", unit_s=1, dimensions=frozenset(DIMENSIONS), columns=_ALL_COLUMNS)
 
+SERVICE_1M = _minutes("service_1m", "service")
+PROVIDER_1M = _minutes("provider_1m", "provider", "model")
+
 ROLLUPS: tuple[Rollup, ...] = (MODEL_1M, ROUTE_1M, TENANT_1M, CALLS_1S, CALLS)
 """From the smallest: models are fewer than routes, routes fewer than tenants; single calls come last."""
+
+BY_TIME: tuple[Rollup, ...] = (SERVICE_1M, PROVIDER_1M)
+"""Those that lie in the order of time, and count every call since a moment of their own (`storage/by_time.py`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,5 +219,5 @@ def needed(metrics: Sequence[str]) -> tuple[str, ...]:
 
 
 def pick(dimensions: Sequence[str], columns: Sequence[str], step_s: int) -> Rollup:
-    """The smallest table that has all the dimensions and columns and whose steps make up `step_s`."""
+    """The smallest of `ROLLUPS` that has all the dimensions and columns and whose steps make up `step_s`."""
     return next(rollup for rollup in ROLLUPS if rollup.answers(dimensions, columns, step_s))

@@ -6,9 +6,10 @@ from datetime import datetime
 import pandas as pd
 
 from core.series import ALL_CALLS, Selector
+from storage.by_time import choose
 from storage.contract import Store, Value
 from storage.frames import epoch_s, with_labels
-from storage.rollups import Columns, formula, needed, pick
+from storage.rollups import Columns, formula, needed
 from storage.selection import check_dimensions, matching
 from storage.transaction_spans import transaction_spans
 
@@ -42,7 +43,7 @@ def read_spans(
     check_dimensions(by)
     columns = needed((metric,))
     dimensions = tuple(sorted({*by, *selector.dimensions}))
-    source = pick(dimensions, columns, unit_s)
+    source = choose(store, dimensions, columns, unit_s, min(epoch_s(start) for start, _ in spans))
     where, labels = matching(selector, "t")
     names = ", ".join((*by, "span"))
     keys = "".join(f", t.{name} AS {name}" for name in by)

@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 
 from core.series import ALL_CALLS, Selector
+from storage.by_time import choose
 from storage.contract import Store, Value
 from storage.frames import epoch_s, with_labels
 from storage.prices import PricedSpan, add_priced
-from storage.rollups import Columns, formula, needed, pick
+from storage.rollups import Columns, formula, needed
 from storage.selection import check_dimensions, matching
 
 Spending = Literal["cost", "tokens"]
@@ -35,7 +36,7 @@ def read_spent(
     check_dimensions(by)
     metric, unit_s = _RATES[of]
     columns, first_s, end_s = needed((metric,)), epoch_s(start), epoch_s(end)
-    source = pick(tuple(sorted({*by, *selector.dimensions})), columns, _MINUTE_S)
+    source = choose(store, tuple(sorted({*by, *selector.dimensions})), columns, _MINUTE_S, first_s)
     where, labels = matching(selector, "t")
     keys = "".join(f", t.{name} AS {name}" for name in by)
     sums = "".join(f", toFloat64({source.column(name)}) AS {name}" for name in columns)

@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 
 from core.series import ALL_CALLS, Selector
+from storage.by_time import choose
 from storage.contract import Store, Value
 from storage.frames import at_epoch_s, with_labels
 from storage.hours import HOUR_S, fold_hours, hour_rows
 from storage.prices import PricedSpan, add_priced
-from storage.rollups import CALLS, CALLS_1S, Columns, Floats, Rollup, formula, needed, pick
+from storage.rollups import CALLS, CALLS_1S, Columns, Floats, Rollup, formula, needed
 from storage.selection import check_dimensions, matching, one_of
 
 DAYS_OF_CALLS = "SELECT DISTINCT _partition_id AS day FROM calls"
@@ -70,13 +71,18 @@ class Question:
         return [*self.by, "step_at"]
 
     @property
+    def rollups_from_s(self) -> int:
+        """From where on the rollups are asked."""
+        return max(self.first_s, self.hours_until_s or self.first_s)
+
+    @property
     def whole_hours(self) -> bool:
         return self.step_s % HOUR_S == 0
 
 
 def source_of(store: Store, question: Question) -> Rollup:
     """The table to ask: the smallest that can answer, single calls where the second rollup has lost days of the span."""
-    source = pick(question.dimensions, question.columns, question.step_s)
+    source = choose(store, question.dimensions, question.columns, question.step_s, question.rollups_from_s)
     return CALLS if source is CALLS_1S and len(lost_days(store, source, question)) else source
 
 
@@ -196,8 +202,7 @@ def bounds_of(question: Question, source: Rollup) -> tuple[str, dict[str, Value]
     selected, labels = matching(question.selector, "t")
     chosen, combinations = one_of(question.by, question.among, "t")
     span = f"t.{source.time} >= {{start:DateTime('UTC')}} AND t.{source.time} < {{end:DateTime('UTC')}}"
-    start = at_epoch_s(max(question.first_s, question.hours_until_s or question.first_s))
-    bounds: dict[str, Value] = {"start": start, "end": at_epoch_s(question.end_s)}
+    bounds: dict[str, Value] = {"start": at_epoch_s(question.rollups_from_s), "end": at_epoch_s(question.end_s)}
     return span + selected + chosen, {**bounds, **labels, **combinations}
 
 

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from core.series import ALL_CALLS, METRICS, Selector
+from storage.by_time import choose
 from storage.contract import Store, Value
 from storage.frames import at_epoch_s, epoch_s, times_of, with_labels
 from storage.prices import PricedSpan, add_priced
-from storage.rollups import CALLS, CALLS_1S, Columns, Rollup, formula, needed, pick
+from storage.rollups import CALLS, CALLS_1S, Columns, Rollup, formula, needed
 from storage.selection import check_dimensions, matching
 from storage.series import MAX_POINTS, data_span
 from storage.transaction_spans import transaction_windows
@@ -63,7 +64,8 @@ def _rows(
         "start": at_epoch_s(first_s - width_s), "end": at_epoch_s(last_s), "first": first_s, "last": last_s,
         "minutes": width_s // _MINUTE_S, **labels,
     }  # fmt: skip
-    rows = store.frame(_sums_sql(pick(dimensions, columns, _MINUTE_S), columns, selected, by), params)
+    source = choose(store, dimensions, columns, _MINUTE_S, first_s - width_s)
+    rows = store.frame(_sums_sql(source, columns, selected, by), params)
     rows = with_labels(rows, by)
     if metric == "peak_tps":
         seconds = CALLS_1S if CALLS_1S.answers(dimensions, ("calls",), 1) else CALLS

@@ -72,7 +72,7 @@ def lines_of(web: Web, asked: LlmAsked, name: str) -> Lines:
     ).as_unit("ms")
     seconds = asked.window.step_s
     if name == "tps":
-        return _by_model(steps, dense, seconds)
+        return calls_by_model(steps, dense, seconds)
     of_all = summed(steps, ["ts"])
     if name == "tokens":
         columns = (("in", "prompt_tokens"), ("out", "completion_tokens"), ("in, of these cached", "cached_tokens"))
@@ -92,14 +92,14 @@ def lines_of(web: Web, asked: LlmAsked, name: str) -> Lines:
     return found
 
 
-def _by_model(steps: pd.DataFrame, dense: pd.DatetimeIndex, seconds: int) -> Lines:
+def calls_by_model(steps: pd.DataFrame, dense: pd.DatetimeIndex, seconds: int) -> Lines:
     busiest = list(steps.groupby(["provider", "model"])["calls"].sum().nlargest(LEADING).index)
-    keys = list(zip(steps["provider"], steps["model"], strict=True))
+    keys = pd.MultiIndex.from_frame(steps[["provider", "model"]])
     found = []
     for provider, model in busiest:
-        rows = steps[[key == (provider, model) for key in keys]]
+        rows = steps[keys == (provider, model)]
         found.append((model_name(provider, model), _dense(dense, rows["ts"], rows["calls"] / seconds, 0.0)))
-    rest = steps[[key not in busiest for key in keys]].groupby("ts")["calls"].sum()
+    rest = steps[~keys.isin(busiest)].groupby("ts")["calls"].sum()
     if len(rest):
         found.append((OTHERS, _dense(dense, pd.Series(rest.index), rest.to_numpy() / seconds, 0.0)))
     return found

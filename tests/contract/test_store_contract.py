@@ -20,10 +20,10 @@ from storage.migrate import migrate
 from storage.open import api_token, open_store
 from storage.remote import RemoteStore
 from tests.support.clickhouse_native import ClickHouseNativeServer
+from tests.support.rollups import ROLLUP_TABLES
 from tests.support.store_api import store_api
 from tests.support.stores import chdb_store
 
-ROLLUPS = ("route_1m", "model_1m", "tenant_1m", "calls_1s")
 NASTY = (
     "",
     " ",
@@ -117,7 +117,7 @@ def calls(rows: list[dict[str, object]]) -> pa.Table:
 def totals(store: Store) -> dict[str, int]:
     """Calls in the table and in each rollup."""
     counted = {"calls": int(store.arrow("SELECT count() AS n FROM calls").column("n")[0].as_py())}
-    for name in ROLLUPS:
+    for name in ROLLUP_TABLES:
         counted[name] = int(store.arrow(f"SELECT sum(calls) AS n FROM {name}").column("n")[0].as_py())
     return counted
 

@@ -21,13 +21,13 @@ from kafka.errors import KafkaError
 from storage.contract import Store
 from tests.integration.chaos_child import Options, group_of
 from tests.support.data import REPOSITORY
+from tests.support.rollups import ROLLUP_TABLES
 from tests.support.wait import wait_until
 
 PARTITIONS = 4
 BROKEN_EVERY = 499
 """Every so many records one cannot be read."""
-ROLLUPS = ("route_1m", "model_1m", "tenant_1m", "calls_1s")
-_TOKEN_TABLES = ("calls", "route_1m", "model_1m", "tenant_1m")
+_TOKEN_TABLES = ("calls", *(one for one in ROLLUP_TABLES if one != "calls_1s"))
 
 
 def record(number: int, ts: str) -> bytes:
@@ -258,7 +258,7 @@ def check(store: Store, records: int) -> None:
         f"calls: {lost} lost, {doubled} doubled"
     )
     assert letters == {"rows": broken, "records": broken}, "dead letters"
-    for table in ROLLUPS:
+    for table in ROLLUP_TABLES:
         counted = _row(store, f"SELECT sum(calls) AS calls, sum(errors) AS errors FROM {table}")
         assert counted == {"calls": len(good), "errors": sum(number % 17 == 0 for number in good)}, table
     tokens = {"prompt": sum(number % 4001 for number in good), "completion": sum(number % 257 for number in good)}

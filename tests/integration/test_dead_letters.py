@@ -25,6 +25,7 @@ from storage.calls import insert_calls, read_calls
 from storage.contract import Capabilities, Params, Store
 from storage.dead_letters import LetterFilter, count_dead_letters, find_dead_letters, write_dead_letters
 from storage.remote import RemoteStore
+from tests.support.rollups import ROLLUP_TABLES
 from tests.support.store_api import store_api
 from tests.support.stores import chdb_store
 from tests.unit.storage.batches import batch
@@ -77,10 +78,13 @@ def calls(store: Store) -> pd.DataFrame:
     return found
 
 
+TABLES = 1 + len(ROLLUP_TABLES)
+
+
 def counted(store: Store) -> list[int]:
     """Calls in the table and in each rollup."""
     sql = "SELECT toInt64(count()) AS n FROM calls"
-    rollups = (f"SELECT toInt64(sum(calls)) AS n FROM {name}" for name in ("route_1m", "model_1m", "tenant_1m", "calls_1s"))
+    rollups = (f"SELECT toInt64(sum(calls)) AS n FROM {name}" for name in ROLLUP_TABLES)
     return [int(store.arrow(one).column("n")[0].as_py()) for one in (sql, *rollups)]
 
 
@@ -102,17 +106,17 @@ def test_letters_come_into_the_calls_with_the_coordinates_of_their_records(store
     assert list(count_dead_letters(store)["letters"]) == [1]
     again = replayed(store)
     assert (again.replayed, again.left) == (0, 1)
-    assert counted(store) == [5] * 5
+    assert counted(store) == [5] * TABLES
 
 
 def test_what_cannot_be_read_yet_is_replayed_once_it_can(store: Store) -> None:
     write_dead_letters(store, [letter(1)])
     assert replayed(store, NATIVE).replayed == 0
-    assert counted(store) == [0] * 5
+    assert counted(store) == [0] * TABLES
     dry = replayed(store, MAPPED, dry_run=True)
-    assert (dry.replayed, counted(store)) == (1, [0] * 5)
+    assert (dry.replayed, counted(store)) == (1, [0] * TABLES)
     assert replayed(store, MAPPED).replayed == 1
-    assert counted(store) == [1] * 5
+    assert counted(store) == [1] * TABLES
 
 
 def test_through_the_api_of_the_process_that_owns_the_store(store: Store, tmp_path: Path) -> None:
@@ -121,7 +125,7 @@ def test_through_the_api_of_the_process_that_owns_the_store(store: Store, tmp_pa
     with store_api(store, "secret") as api, closing(RemoteStore(api.address, tmp_path / "token", StoreSettings())) as remote:
         report = replayed(remote, most_letters=2)
     assert (report.replayed, report.left) == (3, 1)
-    assert counted(store) == [3] * 5
+    assert counted(store) == [3] * TABLES
 
 
 def test_a_letter_whose_bytes_were_cut_stays_dead(store: Store) -> None:
@@ -129,7 +133,7 @@ def test_a_letter_whose_bytes_were_cut_stays_dead(store: Store) -> None:
     write_dead_letters(store, [replace(whole, payload=whole.payload[:-3]), replace(whole, offset=2, size_bytes=10**6)])
     report = replayed(store)
     assert (report.replayed, report.cut, report.left) == (0, 2, 2)
-    assert counted(store) == [0] * 5
+    assert counted(store) == [0] * TABLES
     assert {one.cut for one in find_dead_letters(store, EVERYTHING, 10)} == {True}
 
 
@@ -141,7 +145,7 @@ def test_a_record_is_replayed_once_though_it_was_rejected_twice_or_came_in_since
     report = replayed(store)
     assert (report.replayed, report.there_before) == (2, 1)
     assert list(calls(store)["offset"]) == [1, 2]
-    assert counted(store) == [2] * 5
+    assert counted(store) == [2] * TABLES
     assert count_dead_letters(store).empty
 
 
@@ -201,7 +205,7 @@ def test_two_replays_at_once_write_each_letter_once(store: Store, insert: int, a
     later = FakeClock(datetime.now(UTC) + timedelta(minutes=11))
     replayed(store, clock=later)  # takes up what they left to each other
     assert sorted(calls(store)["offset"]) == list(range(8))
-    assert counted(store) == [8] * 5
+    assert counted(store) == [8] * TABLES
     assert count_dead_letters(store).empty
 
 
@@ -220,7 +224,7 @@ def test_an_interrupted_replay_is_finished_by_the_next(store: Store, hours_later
     replayed(store, clock=clock, most_letters=3)
     assert interrupted >= 6
     assert sorted(calls(store)["offset"]) == list(range(7))
-    assert counted(store) == [7] * 5
+    assert counted(store) == [7] * TABLES
     assert count_dead_letters(store).empty
 
 
@@ -258,5 +262,5 @@ def test_letters_of_the_topic_of_samples_become_samples(store: Store) -> None:
         ("cpu", 1.0, "resources", 3, 0),
         ("disk", 2.0, "resources", 3, 0),
     ]
-    assert counted(store) == [0] * 5
+    assert counted(store) == [0] * TABLES
     assert replayed(store, NATIVE, wanted=LetterFilter(without_topics=("resources",))).replayed == 0

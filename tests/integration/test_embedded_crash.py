@@ -13,10 +13,14 @@ from core.config import StoreSettings
 from storage.contract import Store
 from storage.open import open_store
 from tests.support.data import REPOSITORY
+from tests.support.rollups import ROLLUP_TABLES
 from tests.support.stores import lay_store
 
 BATCHES, ROWS = 8, 12_000
-COUNTED = {"calls": "count()", **dict.fromkeys(("route_1m", "model_1m", "tenant_1m", "calls_1s"), "sum(calls)")}
+COUNTED = {
+    "calls": "count()",
+    **dict.fromkeys(ROLLUP_TABLES, "sum(calls)"),
+}
 PROGRAM = """
 import sys
 from datetime import datetime

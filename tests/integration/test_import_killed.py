@@ -14,6 +14,7 @@ from benchmarks.call_records import call_records
 from ingest.formats import build_format
 from storage.calls import count_calls
 from tests.support.data import REPOSITORY
+from tests.support.rollups import ROLLUP_TABLES
 from tests.support.stores import chdb_store, lay_store
 
 ROWS, CHUNK_ROWS, KILLS = 15_000, 1_000, 3
@@ -49,7 +50,7 @@ def test_a_killed_import_goes_on_and_writes_every_row_once(
     assert skipped >= KILLS * CHUNK_ROWS
     with chdb_store(tmp_path) as store:
         assert count_calls(store) == ROWS
-        for rollup in ("route_1m", "model_1m", "tenant_1m", "calls_1s"):
+        for rollup in ROLLUP_TABLES:
             assert store.frame(f"SELECT toInt64(sum(calls)) AS calls FROM {rollup}").calls.tolist() == [ROWS], rollup
         distinct = store.frame("SELECT toInt64(uniqExact(offset)) AS rows FROM calls").rows.tolist()
         assert distinct == [ROWS]

@@ -22,11 +22,11 @@ from storage.contract import Store
 from storage.migrate import migrate
 from storage.open import open_store
 from tests.support.clickhouse_native import ClickHouseNativeServer
+from tests.support.rollups import ROLLUP_TABLES
 
 DATABASE = "default"
 START = (datetime.now(UTC) - timedelta(hours=6)).replace(microsecond=0)
 ROWS = 3_000
-ROLLUPS = ("route_1m", "model_1m", "tenant_1m", "calls_1s")
 Query = Callable[[str], pa.Table]
 
 
@@ -123,7 +123,7 @@ def test_every_column_of_the_calls(store: Store, twin: Query) -> None:
     same(ours, twin(sql.format(table="{calls}")))
 
 
-@pytest.mark.parametrize("table", ROLLUPS)
+@pytest.mark.parametrize("table", ROLLUP_TABLES)
 def test_every_column_of_the_rollups(store: Store, twin: Query, table: str) -> None:
     columns = columns_of(store, table)
     sql = f"SELECT {columns} FROM {{table}} ORDER BY ALL"

@@ -23,6 +23,7 @@ from storage.series import read_panel
 from tests.integration.ingesting import consuming, kafka_settings
 from tests.support.data import REPOSITORY, shared_data
 from tests.support.kafka_broker import KafkaBroker
+from tests.support.rollups import ROLLUP_TABLES
 from tests.support.topics import produce
 from tests.support.wait import wait_until
 
@@ -81,7 +82,7 @@ def test_the_request_log_imported(store: Store) -> None:
     assert (report.written, report.rejected, report.problems) == (14_008, 0, ())
     again = import_files(store, [path], format_of("genai_gateway"), SystemClock())
     assert (again.written, again.skipped) == (0, 14_008)
-    for table in ("calls", "route_1m", "model_1m", "tenant_1m", "calls_1s"):
+    for table in ("calls", *ROLLUP_TABLES):
         store.command(f"OPTIMIZE TABLE {table} FINAL")  # when the retention would delete
     assert count_calls(store, origin="import") == 14_008
     assert_request_log(store, expected)

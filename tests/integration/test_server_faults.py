@@ -10,10 +10,14 @@ from storage.migrate import migrate
 from storage.open import open_store
 from tests.support.clickhouse_native import ClickHouseNativeServer
 from tests.support.native.faults import Fault, Faults
+from tests.support.rollups import ROLLUP_TABLES
 
 BATCHES, ROWS = 12, 200
 SHARE, SEED = 0.6, "11"
-COUNTED = {"calls": "count()", **dict.fromkeys(("route_1m", "model_1m", "tenant_1m", "calls_1s"), "sum(calls)")}
+COUNTED = {
+    "calls": "count()",
+    **dict.fromkeys(ROLLUP_TABLES, "sum(calls)"),
+}
 
 
 def test_every_fault_is_drawn() -> None:

@@ -20,8 +20,12 @@ from storage.open import open_store
 from storage.torn_inserts import forget_torn_inserts
 from tests.integration.crash_child import ROWS, TOKEN
 from tests.support.data import REPOSITORY
+from tests.support.rollups import ROLLUP_TABLES
 
-COUNTED = {"calls": "count()", **dict.fromkeys(("route_1m", "model_1m", "tenant_1m", "calls_1s"), "sum(calls)")}
+COUNTED = {
+    "calls": "count()",
+    **dict.fromkeys(ROLLUP_TABLES, "sum(calls)"),
+}
 START = (datetime.now(UTC) - timedelta(hours=6)).replace(microsecond=0)
 
 

@@ -17,6 +17,9 @@ from core.clock import FakeClock
 from core.config import Settings
 from core.record import CALL_SCHEMA, TS_TYPE
 from core.types import Anomaly, JobState
+from dashboards.context import Web
+from dashboards.queries import metric_frame
+from dashboards.window import Window
 from storage.anomalies import read_anomalies
 from storage.baselines import latest_baseline, read_baseline
 from storage.calls import insert_calls
@@ -121,3 +124,13 @@ def test_a_transaction_is_forecast_from_the_hours_that_its_version_has(store: St
     (new,) = configured("1s").definitions
     short = series_to_forecast(store, SETTINGS.forecast, LIVE, [new])
     assert [one.known_hours for one in short if one.selector == new.selection and one.metric == "tps"] == [6]
+
+
+def test_pages_draw_what_is_known_of_a_transaction(store: Store) -> None:
+    web = Web(store=store, settings=SETTINGS, clock=FakeClock(END))
+    window = Window(start=LIVE - HOUR, end=LIVE, step_s=60)
+    try:
+        frame = metric_frame(web, "tps", window, PAY.selection, LIVE)
+    finally:
+        web.close()
+    assert frame["value"].tolist() == pytest.approx([10 / 60] * 60)

@@ -9,6 +9,7 @@ from core.capacity import Estimate, LimitOutlook
 from core.prices import PriceTable, TokenPrice
 from core.series import Selector
 from dashboards.llm import figures
+from dashboards.llm.drawing import calls_by_model
 from dashboards.llm.reading import chosen_models, read_llm_asked
 from dashboards.pages.llm import difference, quota_section
 from tests.unit.dashboards.builders import NAN, NOON
@@ -80,3 +81,8 @@ def test_what_is_left_of_a_quota_is_told() -> None:
 )
 def test_how_two_versions_differ(one: float, other: float, text: str) -> None:
     assert difference(one, other) == text
+
+
+def test_a_window_without_a_call_has_no_line() -> None:
+    steps = rows(ts=[NOON, NOON]).iloc[:0]
+    assert calls_by_model(steps, pd.DatetimeIndex([NOON]), 60) == []

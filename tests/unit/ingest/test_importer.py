@@ -25,6 +25,7 @@ from storage.dead_letters import count_dead_letters, read_dead_letters
 from storage.ranges import read_ranges
 from storage.remote import RemoteStore
 from storage.watermarks import read_watermarks
+from tests.support.rollups import ROLLUP_TABLES
 from tests.support.store_api import store_api
 from tests.support.stores import chdb_store
 from tests.unit.ingest.builders import NOON, encoded, record
@@ -316,7 +317,7 @@ def test_imported_history_outlives_the_retention(store: Store, tmp_path: Path) -
         b"".join(one + b"\n" for one in encoded(*(record(ts=f"2023-0{month}-01T00:00:00Z") for month in range(1, 10))))
     )
     imported(store, path)
-    for table in ("calls", "route_1m", "model_1m", "tenant_1m", "calls_1s"):
+    for table in ("calls", *ROLLUP_TABLES):
         store.command(f"OPTIMIZE TABLE {table} FINAL")
     assert count_calls(store) == 9
     assert store.frame("SELECT toInt64(sum(calls)) AS calls FROM calls_1s").calls.tolist() == [9]

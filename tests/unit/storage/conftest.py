@@ -17,7 +17,8 @@ from tests.support.clickhouse_native import ClickHouseNativeServer
 from tests.support.stores import chdb_store
 
 TABLES = (
-    "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree' AND name != 'migrations'"
+    "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree'"
+    " AND name NOT IN ('migrations', 'counted_since')"
 )
 
 

@@ -15,10 +15,9 @@ from core.config import StoreSettings
 from core.errors import StoreError, StoreUnavailable
 from storage.contract import Params, Store
 from storage.open import open_store
+from tests.support.rollups import ROLLUP_TABLES
 from tests.support.stores import chdb_store
 from tests.support.wait import wait_until
-
-ROLLUPS = ("route_1m", "model_1m", "tenant_1m", "calls_1s")
 
 
 @pytest.fixture
@@ -67,7 +66,7 @@ def test_eight_threads_at_once_get_right_answers_and_lose_nothing(store: Store) 
     assert min(asked) > 0
     rows = sum(written) * 500
     assert store.arrow("SELECT count() AS n FROM calls").to_pylist() == [{"n": rows}]
-    for name in ROLLUPS:
+    for name in ROLLUP_TABLES:
         assert store.arrow(f"SELECT sum(calls) AS n FROM {name}").to_pylist() == [{"n": rows}], name
 
 
