@@ -22,7 +22,16 @@ from tpscope.dead_letter_commands import dead_letter_app
 from tpscope.gate_commands import gate
 from tpscope.mask_commands import mask_app
 from tpscope.objective_commands import objective_app
-from tpscope.options import ConfigOption, JsonOption, StoreOption, duration_option, print_json, settings_of, time_option
+from tpscope.options import (
+    ConfigOption,
+    DaskOption,
+    JsonOption,
+    StoreOption,
+    duration_option,
+    print_json,
+    settings_of,
+    time_option,
+)
 from tpscope.recommend_commands import recommend_app
 from tpscope.review_commands import review_app
 from tpscope.run_commands import run_app
@@ -219,6 +228,7 @@ def forecast(
     horizon: Annotated[str, typer.Option(help="How far ahead, for example 1h, 28d or 13w.")] = "28d",
     country: Annotated[str, typer.Option(help="Public holidays of this country, for example DE or DE-BY, are days off.")] = "",
     jobs: Annotated[int, typer.Option(min=0, help="Processes at most; 0: one a processor.")] = 0,
+    dask: DaskOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> int:
@@ -226,7 +236,8 @@ def forecast(
     from tpscope.forecasting import known_beforehand, run_forecast
 
     known = known_beforehand(settings_of(config, None), country)
-    return run_forecast(target, duration_option("--horizon", horizon), out, jobs=jobs, as_json=as_json, known=known)
+    ahead = duration_option("--horizon", horizon)
+    return run_forecast(target, ahead, out, jobs=jobs, as_json=as_json, known=known, scheduler=dask)
 
 
 @app.command()
@@ -253,12 +264,13 @@ def detect(
     source: Annotated[Path, typer.Argument(metavar="FILE_OR_FOLDER", help="CSV of timestamp,value (also .csv.gz), or many.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for the verdicts; relative paths are kept.")],
     jobs: Annotated[int, typer.Option(min=0, help="Processes; 0: one for each processor.")] = 0,
+    dask: DaskOption = None,
     as_json: JsonOption = False,
 ) -> int:
     """Judge any series, point by point, each from its own past alone."""
     from tpscope.detecting import run_detect
 
-    return run_detect(source, out, jobs, as_json=as_json)
+    return run_detect(source, out, jobs, as_json=as_json, scheduler=dask)
 
 
 @app.command()

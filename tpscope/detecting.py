@@ -1,6 +1,5 @@
 """`tpscope detect`: files of `timestamp,value` judged point by point, each point from those before it alone."""
 
-import os
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from analytics.univariate import Cadence, Detector, Judged, detect, step_of
 from core.errors import ConfigError
 from tpscope.series_files import Recorded, SeriesFile, find_series, read_series_file, refuse_overwriting, write_result
+from tpscope.spreading import spread
 
 _FEWEST, _MOST = 32, 128
 """Series that are judged at once: fewer take as long as these, more cost memory and save little."""
@@ -36,14 +36,19 @@ class FileReport:
     problem: str | None = None
 
 
-def run_detect(source: Path, out: Path, jobs: int, *, as_json: bool) -> int:
-    """Judge the file, or all files of the folder; exit code 2 when one could not be read (the others are written)."""
+def run_detect(source: Path, out: Path, jobs: int, *, as_json: bool, scheduler: str | None = None) -> int:
+    """Judge the file, or all files of the folder; exit code 2 when one could not be read (the others are written).
+
+    With a `scheduler` the workers of that Dask cluster do it (`spreading.spread`), which must see the same folders.
+    """
     files = find_series(source)
     refuse_overwriting(files, out)
     _make(out)
-    chunks = [files[first : first + _chunk(len(files), jobs)] for first in range(0, len(files), _chunk(len(files), jobs))]
-    with _progress(len(files)) as done:
-        reports = [report for found in _judged(chunks, out, jobs) for report in done(found)]
+    with spread(jobs, scheduler) as tasks, _progress(len(files)) as done:
+        together = _chunk(len(files), tasks)
+        chunks = [files[first : first + together] for first in range(0, len(files), together)]
+        found = _judged_elsewhere(chunks, out, tasks) if scheduler else _judged(chunks, out, tasks)
+        reports = [report for part in found for report in done(part)]
     if as_json:
         from tpscope.options import print_json
 
@@ -115,21 +120,22 @@ def _make(out: Path) -> None:
         raise ConfigError("--out", f"{str(out)!r} cannot be made a folder: {error.strerror}") from error
 
 
-def _chunk(files: int, jobs: int) -> int:
+def _chunk(files: int, tasks: int) -> int:
     """How many files together: so many that all processes are busy, within bounds."""
-    return min(max(_FEWEST, -(-files // _processes(jobs))), _MOST)
+    return min(max(_FEWEST, -(-files // tasks)), _MOST)
 
 
-def _processes(jobs: int) -> int:
-    return jobs if jobs > 0 else os.cpu_count() or 1
+def _judged(chunks: Sequence[Sequence[SeriesFile]], out: Path, processes: int) -> Iterator[list[FileReport]]:
+    if min(processes, len(chunks)) == 1:
+        return (judge_files(chunk, out) for chunk in chunks)
+    return _judged_elsewhere(chunks, out, min(processes, len(chunks)))
 
 
-def _judged(chunks: Sequence[Sequence[SeriesFile]], out: Path, jobs: int) -> Iterator[list[FileReport]]:
-    processes = min(_processes(jobs), len(chunks))
-    if processes == 1:
-        yield from (judge_files(chunk, out) for chunk in chunks)
-        return
-    yield from Parallel(n_jobs=processes, return_as="generator")(delayed(judge_files)(chunk, out) for chunk in chunks)
+def _judged_elsewhere(chunks: Sequence[Sequence[SeriesFile]], out: Path, tasks: int) -> Iterator[list[FileReport]]:
+    found: Iterator[list[FileReport]] = Parallel(n_jobs=tasks, return_as="generator")(
+        delayed(judge_files)(chunk, out) for chunk in chunks
+    )
+    return found
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """`tpscope forecast`: any series of `timestamp,value`, forecast by the engine that the service uses."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,6 +27,7 @@ from tpscope.series_files import (
     write_result,
     written_times,
 )
+from tpscope.spreading import spread
 
 _MOST_POINTS = 200_000
 """Longest forecast of one series: 138 days of minutes."""
@@ -88,14 +88,27 @@ def known_beforehand(settings: Settings, country: str) -> Beforehand:
     return Beforehand(events=settings.forecast.events, calendar=load_calendars(settings).common)
 
 
-def run_forecast(target: Path, horizon: timedelta, out: Path, *, jobs: int, as_json: bool, known: Beforehand = NOTHING) -> int:
-    """Forecast the file, or every one of the folder; exit code 2 when one could not be, which the others do not suffer from."""
+def run_forecast(
+    target: Path,
+    horizon: timedelta,
+    out: Path,
+    *,
+    jobs: int,
+    as_json: bool,
+    known: Beforehand = NOTHING,
+    scheduler: str | None = None,
+) -> int:
+    """Forecast the file, or every one of the folder; exit code 2 when one could not be, which the others do not suffer from.
+
+    With a `scheduler` the workers of that Dask cluster do it (`spreading.spread`), which must see the same folders.
+    """
     if horizon <= timedelta(0):
         raise ConfigError("--horizon", "must be longer than nothing; write for example 28d")
     files = find_series(target)
     refuse_overwriting(files, out)
-    processes = max(min(jobs or os.cpu_count() or 1, len(files) // _FILES_A_PROCESS), 1)
-    outcomes = list(Parallel(n_jobs=processes)(delayed(forecast_file)(file, horizon, out, known) for file in files))
+    with spread(jobs, scheduler) as tasks:
+        processes = tasks if scheduler else max(min(tasks, len(files) // _FILES_A_PROCESS), 1)
+        outcomes = list(Parallel(n_jobs=processes)(delayed(forecast_file)(file, horizon, out, known) for file in files))
     failed = [one for one in outcomes if one.problem]
     console = Console(stderr=True, soft_wrap=True)
     for one in outcomes:
