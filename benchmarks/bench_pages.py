@@ -171,21 +171,27 @@ def serving(store: Path, ingest: int) -> Iterator[str]:
 
 
 def ask_pages(address: str, days: float, raw_s: float) -> None:
-    """Every page and read: cold with windows of their own, then warm."""
+    """Every page and read: cold with windows of their own, of the whole time and of a day, then warm."""
     client, now = PageClient(address), datetime.now(UTC)
     for path in ASKED:
+        name = f"page{path.replace('/', '_')}"
         first = client.fill(path, f"?last={days:g}d")
-        starts = [now - timedelta(days=days, minutes=7 * turn) for turn in range(TURNS)]
-        cold = [client.fill(path, f"?from={iso(start)}&to={iso(now)}") for start in starts]
-        tell(f"page{path.replace('/', '_')}_cold", [first, *cold], COLD_MS)
+        tell(f"{name}_cold", [first, *_cold(client, path, now, timedelta(days=days))], COLD_MS)
+        tell(f"{name}_cold_day", _cold(client, path, now, timedelta(days=1)), COLD_MS)
         warm = [_paused(client, path, f"?last={days:g}d") for _ in range(TURNS)]
-        tell(f"page{path.replace('/', '_')}_warm", warm, WARM_MS)
+        tell(f"{name}_warm", warm, WARM_MS)
         if path == "/":
             ratio = raw_s / float(np.quantile(warm, 0.5))
             print(f"the same of single calls: {raw_s * 1000:.0f} ms", flush=True)
             print(f"RESULT name=page_overview_against_calls value={ratio:.1f} unit=times reference=1", flush=True)
     for address_ in READS:
         tell(f"read {address_}", [client.get(address_) for _ in range(TURNS)], WARM_MS)
+
+
+def _cold(client: PageClient, path: str, now: datetime, width: timedelta) -> list[float]:
+    """Windows that nobody has asked for before."""
+    starts = [now - width - timedelta(minutes=7 * turn) for turn in range(TURNS)]
+    return [client.fill(path, f"?from={iso(start)}&to={iso(now)}") for start in starts]
 
 
 def _paused(client: PageClient, path: str, search: str) -> float:
