@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from render.marks import add_marks
 from render.parts import Band, Limit, Line, Mark, Span
-from render.plotly_text import clock_texts, safe_text, wrapped
+from render.plotly_text import as_column, clock_texts, safe_text, wrapped
 from render.theme import Theme, base_layout
 from render.units import Scale, format_range, format_value, scale_for
 
@@ -147,7 +147,7 @@ def _add_line(
     lone = _lone(values)
     mode = "lines+markers" if lone.any() else "lines"
     fig.add_scatter(
-        x=clock_texts(line.frame["ts"], span),
+        x=as_column(clock_texts(line.frame["ts"], span)),
         y=_plain(values),
         name=line.name,
         mode=mode,
@@ -165,7 +165,7 @@ def _add_band(fig: go.Figure, band: Band, span: Span, unit: str, scale: Scale, t
     words = [format_range(a, b, unit) for a, b in zip(frame["lower"], frame["upper"], strict=True)]
     _add_area(fig, x, frame["lower"] * scale.factor, frame["upper"] * scale.factor, band.name, theme.band, words)
     fig.add_scatter(
-        x=x,
+        x=as_column(x),
         y=_plain(frame["expected"].to_numpy(dtype=float) * scale.factor),
         name="expected",
         mode="lines",
@@ -178,7 +178,7 @@ def _add_band(fig: go.Figure, band: Band, span: Span, unit: str, scale: Scale, t
 
 def _add_area(fig: go.Figure, x: list[str], lower: pd.Series, upper: pd.Series, name: str, fill: str, words: list[str]) -> None:
     """Two edges and the ground between them; the lower edge is silent, the upper one carries the legend and the text."""
-    common = {"x": x, "mode": "lines", "line": {"width": 0}, "legendgroup": name}
+    common = {"x": as_column(x), "mode": "lines", "line": {"width": 0}, "legendgroup": name}
     fig.add_scatter(**common, y=_plain(lower.to_numpy(dtype=float)), showlegend=False, hoverinfo="skip", name=f"{name}, low")
     fig.add_scatter(
         **common,
@@ -186,7 +186,7 @@ def _add_area(fig: go.Figure, x: list[str], lower: pd.Series, upper: pd.Series, 
         name=name,
         fill="tonexty",
         fillcolor=fill,
-        customdata=words,
+        customdata=as_column(words),
         hovertemplate=f"%{{customdata}}<extra>{safe_text(name)}</extra>",
     )
 
@@ -242,8 +242,11 @@ def _add_now(fig: go.Figure, first: pd.Timestamp, span: Span, theme: Theme) -> N
     )
 
 
-def _plain(values: np.ndarray) -> list[float | None]:
-    return [round(float(value), 6) if np.isfinite(value) else None for value in values]
+def _plain(values: np.ndarray) -> np.ndarray:
+    """Numbers for a trace, with None where nothing is known."""
+    column = np.round(values, 6).astype(object)
+    column[~np.isfinite(values)] = None
+    return column
 
 
 def _lone(values: np.ndarray) -> np.ndarray:

@@ -48,6 +48,7 @@ def _add_kind(fig: go.Figure, kind: MarkKind, style: _Style, marks: Sequence[Mar
     starts = [max(mark.start, span.start) for mark in marks]
     ends = [min(mark.end or span.end, span.end) for mark in marks]
     lefts, rights = clock_texts(pd.Series(starts), span), clock_texts(pd.Series(ends), span)
+    shapes = []
     for mark, left, right in zip(marks, lefts, rights, strict=True):
         if style.shaded:
             shape = {"type": "rect", "x0": left, "x1": right, "y0": 0, "y1": 1, "fillcolor": fill, "line": {"width": 0}}
@@ -69,7 +70,9 @@ def _add_kind(fig: go.Figure, kind: MarkKind, style: _Style, marks: Sequence[Mar
                 "y1": 1,
                 "line": {"width": 1, "color": color, "dash": style.dash},
             }
-        fig.add_shape(**shape, xref="x", yref="paper", name=kind.value, layer="below", opacity=1.0 if mark.strong else 0.55)
+        common = {"xref": "x", "yref": "paper", "name": kind.value, "layer": "below"}
+        shapes.append({**shape, **common, "opacity": 1.0 if mark.strong else 0.55})
+    fig.layout.shapes += tuple(shapes)  # at once: each assignment looks at all that are there
     fig.add_scatter(
         x=lefts,
         y=[style.height] * len(marks),

@@ -1,9 +1,11 @@
 """Times and words as Plotly takes them: wall clocks of a zone, and text that is not read as markup."""
 
 import textwrap
+from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from render.parts import Span
@@ -14,6 +16,13 @@ def clock_texts(times: pd.Series, span: Span) -> list[str]:
     local = pd.to_datetime(times, utc=True).dt.tz_convert(ZoneInfo(span.zone)).dt.tz_localize(None)
     texts: list[str] = np.datetime_as_string(local.to_numpy().astype("datetime64[s]")).tolist()
     return texts
+
+
+def as_column(values: Sequence[object]) -> npt.NDArray[np.object_]:
+    """The same for a trace: Plotly takes an array as it is, while of a list it looks at every item."""
+    column = np.empty(len(values), dtype=object)
+    column[:] = values
+    return column
 
 
 def safe_text(text: str) -> str:

@@ -28,7 +28,7 @@ def band(lower: float, upper: float) -> Band:
 def test_unknown_is_a_gap_and_zero_is_a_zero() -> None:
     fig = timeseries([line([1.0, 0.0, np.nan, 2.0, 3.0, np.nan])], SPAN, "calls/s", LIGHT)
     trace = fig.data[0]
-    assert trace.y == (1.0, 0.0, None, 2.0, 3.0, None)
+    assert tuple(trace.y) == (1.0, 0.0, None, 2.0, 3.0, None)
     assert trace.connectgaps is False
     assert trace.mode == "lines"
 
@@ -47,9 +47,9 @@ def test_times_are_the_wall_clock_of_the_zone() -> None:
 
 
 def test_ratios_are_percentages_and_long_latencies_seconds() -> None:
-    assert timeseries([line([0.05])], SPAN, "1", LIGHT).data[0].y == (5.0,)
+    assert tuple(timeseries([line([0.05])], SPAN, "1", LIGHT).data[0].y) == (5.0,)
     slow = timeseries([line([12_000.0, 3_000.0])], SPAN, "ms", LIGHT)
-    assert slow.data[0].y == (12.0, 3.0)
+    assert tuple(slow.data[0].y) == (12.0, 3.0)
     assert slow.layout.yaxis.ticksuffix == " s"
 
 
@@ -122,7 +122,7 @@ def test_lines_take_the_theme_in_order_and_differ(theme: Theme) -> None:
 
 def test_nothing_known_is_an_empty_figure_with_its_axes() -> None:
     fig = timeseries([line([np.nan, np.nan])], SPAN, "ms", LIGHT, limits=[Limit(name="fast", value=3.0, at_most=True)])
-    assert fig.data[0].y == (None, None)
+    assert tuple(fig.data[0].y) == (None, None)
     assert fig.layout.xaxis.range[0] == "2026-03-02T12:00:00"
     assert is_empty(line([np.nan]).frame)
     assert is_empty(pd.DataFrame({"ts": [], "value": []}))
