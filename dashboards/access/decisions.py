@@ -91,6 +91,7 @@ DECISIONS: tuple[Decision, ...] = (
     _read("/forecast"),
     _read("/incidents"),
     _read("/objectives"),
+    _read("/recommendations"),
     _read("/reviews"),
     _read("/reviews/{review_id}"),
     _read("/pipeline"),

@@ -9,6 +9,7 @@ from typing import Any
 from dash import html
 
 from core.masks import Mask
+from core.recommendations import Recommendation, RecommendationState
 from core.types import Anomaly, Incident
 from dashboards.pages.words import extra
 
@@ -80,6 +81,21 @@ def on_incident(incident: Incident) -> list[Any]:
         ),
     ]
     return [html.Div(buttons, className="acting", role="group", **extra(aria_label="Actions on this incident"))]
+
+
+def on_recommendation(one: Recommendation) -> list[Any]:
+    """What can be said of a recommendation: that it is done, or that it is not wanted; a decision can be changed."""
+    if one.state is RecommendationState.GONE:
+        return []
+    url = f"/api/v1/recommendations/{one.id}/decision"
+    buttons = []
+    if one.state is not RecommendationState.ACCEPTED:
+        words = "It is done from now on: what comes after is measured against what was predicted."
+        buttons.append(_button("Accept", url, {"decision": "accept", "who": WHO}, words))
+    if one.state is not RecommendationState.DISMISSED:
+        words = "It is not wanted, and is not made again."
+        buttons.append(_button("Dismiss", url, {"decision": "dismiss", "who": WHO, "why": WHY}, words, asks=True))
+    return [html.Div(buttons, className="acting", role="group", **extra(aria_label="Decision on this recommendation"))]
 
 
 def on_anomaly(anomaly: Anomaly, mask: Mask | None) -> list[Any]:

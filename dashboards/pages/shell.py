@@ -14,6 +14,7 @@ PAGES: tuple[tuple[str, str], ...] = (
     ("/objectives", "Objectives"),
     ("/incidents", "Incidents"),
     ("/forecast", "Forecast"),
+    ("/recommendations", "Recommendations"),
     ("/pipeline", "Pipeline"),
 )
 LEAVES: tuple[str, ...] = ("/calls", "/call")

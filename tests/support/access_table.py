@@ -20,7 +20,7 @@ POST /internal/v1/tenants/delete /internal/v1/{action}
 """
 _READ = """
 GET /metrics /account / /explore /explore/files/{part} /llm /llm/files/{part} /calls /call /forecast /incidents /objectives
-GET /pipeline /_dash-layout /_dash-dependencies /_reload-hash /{path:path}
+GET /recommendations /pipeline /_dash-layout /_dash-dependencies /_reload-hash /{path:path}
 POST /_dash-update-component
 GET /reviews /reviews/{review_id} /api/v1/reviews /api/v1/reviews/{review_id} /api/v1/reviews/{review_id}/page
 GET /api/v1/reviews/{review_id}/tables
