@@ -9,7 +9,7 @@ was measured, not set, intervals reach as far as its own noise may have shifted 
 """
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from analytics.usl import Floats, Usl, fit_usl
 from core.capacity import Ceiling, CeilingState, Estimate, MeasuredLoad
@@ -193,7 +193,7 @@ def _bootstrap_targets(n: Floats, x: Floats, fitted: Usl, weight: Floats, rng: n
     if len(n) < _ENOUGH_FOR_WILD:
         shape = expected**_NOISE_POWER
         scale = np.sqrt((((x - expected) / shape) ** 2 / (1.0 - leverage)).mean())
-        student = stats.t.ppf(0.95, max(len(n) - leverage.sum(), 1.0)) / stats.norm.ppf(0.95)
+        student = scipy.stats.t.ppf(0.95, max(len(n) - leverage.sum(), 1.0)) / scipy.stats.norm.ppf(0.95)
         return np.asarray(expected + shape * scale * student * rng.standard_normal((_REPLICATES, len(n))))
     residual = (x - expected) / (1.0 - leverage)
     width = _block(np.sqrt(weight) * residual)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import fisher_exact
+import scipy
 
 from core.errors import ConfigError
 from core.series import METRICS, Direction
@@ -220,7 +220,7 @@ def _p_value(metric: str, before: CallWindow, after: CallWindow) -> float:
     if metric != "error_rate" or not before.known.sum() or not after.known.sum():
         return float("nan")
     table = [[int(one.errors.sum()), int(one.known.sum() - one.errors.sum())] for one in (before, after)]
-    return float(fisher_exact(table)[1])
+    return float(scipy.stats.fisher_exact(table)[1])
 
 
 def _ratio(top: Floats, bottom: Floats) -> Floats:

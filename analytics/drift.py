@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from analytics.usl import Floats
 from core.capacity import Estimate
@@ -42,7 +42,7 @@ def drift_of(values: Floats) -> Drift:
     known = values[at]
     if len(known) < 8:
         return Drift(slope=Estimate(value=0.0, lower=np.nan, upper=np.nan), p_value=1.0)
-    slope, _, lower, upper = stats.theilslopes(known, at, alpha=0.9)
+    slope, _, lower, upper = scipy.stats.theilslopes(known, at, alpha=0.9)
     n = len(known)
     s = float(np.sign(known[None, :] - known[:, None])[np.triu_indices(n, 1)].sum())
     _, ties = np.unique(known, return_counts=True)
@@ -53,7 +53,8 @@ def drift_of(values: Floats) -> Drift:
     alike = float(np.clip((rest[1:] * rest[:-1]).sum() / square, 0.0, 0.95)) if square > 0.0 else 0.0
     z = (s - np.sign(s)) / np.sqrt(max(variance * (1.0 + alike) / (1.0 - alike), 1e-12))
     return Drift(
-        slope=Estimate(value=float(slope), lower=float(lower), upper=float(upper)), p_value=float(2.0 * stats.norm.sf(abs(z)))
+        slope=Estimate(value=float(slope), lower=float(lower), upper=float(upper)),
+        p_value=float(2.0 * scipy.stats.norm.sf(abs(z))),
     )
 
 

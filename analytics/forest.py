@@ -13,14 +13,16 @@ Source: Liu, Ting, Zhou: Isolation Forest, ICDM 2008; trees are grown by scikit-
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.ensemble import IsolationForest
 
 from analytics.features import Floats
 from core.series import METRICS, Direction
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import IsolationForest
 
 _DEAD_ZONE = 2.0
 _REACH = 12.0
@@ -120,6 +122,8 @@ def fit_forest(deviations: Floats, metrics: tuple[str, ...], *, trees: int, quan
     """
     if not len(deviations):
         raise ValueError("a forest needs rows to grow on")
+    from sklearn.ensemble import IsolationForest  # here: to judge by a forest that is grown needs no scikit-learn
+
     rng = np.random.default_rng(seed)
     ordinary = features(deviations, metrics)
     touched = features(_touch(np.nan_to_num(deviations), rng), metrics)
@@ -170,7 +174,7 @@ def _touch(rows: Floats, rng: np.random.Generator) -> Floats:
     return np.where(chosen, amount, picked)
 
 
-def _as_arrays(grown: IsolationForest, metrics: tuple[str, ...]) -> Forest:
+def _as_arrays(grown: "IsolationForest", metrics: tuple[str, ...]) -> Forest:
     parts: dict[str, list[Any]] = {name: [] for name in _TREE_ARRAYS}
     offset, depth = 0, 1
     for estimator in grown.estimators_:

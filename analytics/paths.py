@@ -13,15 +13,15 @@ that had been forecast.
 """
 
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
-from scipy import stats
 
 from analytics.usl import Floats
 from core.types import QUANTILE_LEVELS
 
 WEEK_H = 168
-_KNOTS = stats.norm.ppf(QUANTILE_LEVELS)
+_KNOTS = np.array([NormalDist().inv_cdf(level) for level in QUANTILE_LEVELS])
 _BEYOND = 2.5
 """Scores of what lay outside of all quantiles are no further out than this."""
 _USUAL_LEVEL, _USUAL_REST, _USUAL_MEMORY = 0.3, 0.65, 0.6

@@ -9,7 +9,6 @@ from storage.chdb_backend import ChdbStore
 from storage.contract import Store
 from storage.lock import DirectoryLock, read_owner
 from storage.remote import RemoteStore
-from storage.server_backend import ServerStore
 from storage.torn_inserts import forget_torn_inserts
 
 _WAIT_S = 5.0
@@ -43,6 +42,8 @@ def open_store(settings: StoreSettings, *, owner: bool, api: str = "", wait_s: f
     """
     scheme, _, rest = settings.url.partition("://")
     if scheme != "chdb":
+        from storage.server_backend import ServerStore  # here: clickhouse-driver lays out 130,000 dates when it is imported
+
         return ServerStore(settings)
     directory = Path(rest)
     deadline = time.monotonic() + wait_s

@@ -4,11 +4,13 @@ Where an engine is missing its tests are skipped; with TPSCOPE_REQUIRE_ENGINES=1
 fills an engine takes one of its own (`own_kafka_broker`, `own_clickhouse_native`, or the class in tests/support).
 """
 
+import gc
 import itertools
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from clickhouse_driver import Client
@@ -23,6 +25,7 @@ from tests.support.engines import started
 from tests.support.kafka_broker import KafkaBroker
 from tests.support.kafka_operator import Operator
 from tests.support.receiver import Receiver
+from tests.support.scheduling import ByEngine, longest_first
 from tests.support.secure_kafka import SecureKafkaBroker
 from tests.support.tansu_broker import TansuBroker
 
@@ -52,12 +55,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for fixture in getattr(item, "fixturenames", ()):
             if fixture in _MARK_OF_FIXTURE:
                 item.add_marker(_MARK_OF_FIXTURE[fixture])
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items[:] = longest_first(items)
     if config.getoption("--soak") or "soak" in config.getoption("-m"):
         return
     soak = [item for item in items if item.get_closest_marker("soak")]
     if soak:
         config.hook.pytest_deselected(items=soak)
         items[:] = [item for item in items if not item.get_closest_marker("soak")]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByEngine | None:
+    return ByEngine(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays: two million objects, which every collection of garbage would look at again."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

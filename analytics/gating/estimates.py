@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
-from scipy.stats import t as student
+import scipy
 
 from core.mixes import Floats
 
@@ -71,7 +70,7 @@ class Contrast:
 
     def critical(self, tail: float) -> float:
         """How many standard errors `tail` is cut off by; infinite where nothing is known of the error."""
-        return float(student.isf(tail, self.freedom)) if self.freedom > 0 else float("inf")
+        return float(scipy.stats.t.isf(tail, self.freedom)) if self.freedom > 0 else float("inf")
 
 
 def ratio_estimate(top: Floats, bottom: Floats, weights: Floats, *, counted: bool = True) -> Estimate:
@@ -133,7 +132,7 @@ def _drawn(influences: Sequence[Floats], size: Floats, error: Error, resamples: 
     if blocks < 2 or error.freedom <= 0:
         return [np.full(resamples, np.nan) for _ in influences]
     weights = rng.multinomial(blocks, np.full(blocks, 1.0 / blocks), size=resamples)
-    wider = student.isf(0.025, error.freedom) / norm.isf(0.025) * np.sqrt(blocks / (blocks - 1.0))
+    wider = scipy.stats.t.isf(0.025, error.freedom) / scipy.stats.norm.isf(0.025) * np.sqrt(blocks / (blocks - 1.0))
     return [np.asarray(weights @ one * wider) for one in joined]
 
 
@@ -165,4 +164,4 @@ def _joined(influence: Floats, size: Floats, factor: int) -> tuple[Floats, Float
 def _tail(value: float, se: float, freedom: float) -> float:
     if not np.isfinite(se) or freedom <= 0 or (se == 0 and value == 0):
         return float("nan") if not np.isfinite(se) or freedom <= 0 else 1.0
-    return float(student.sf(value / se, freedom)) if se > 0 else float(value < 0)
+    return float(scipy.stats.t.sf(value / se, freedom)) if se > 0 else float(value < 0)

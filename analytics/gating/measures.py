@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
+import scipy
 
 from analytics.gating.estimates import Contrast, contrast, ratio_estimate
 from analytics.gating.overlap import Pair, weights_of
@@ -133,7 +133,7 @@ def _share(asked: Question, metric: str) -> Found:
     clustered = max(1.0, found.se / binomial) if binomial > 0 and math.isfinite(found.se) else 1.0
     # Failures come in clusters: the exact test takes calls to be independent, the blocks know better; both must be convinced.
     se = max(found.se, binomial) if math.isfinite(found.se) else binomial
-    reach = norm.isf((1.0 - asked.settings.confidence) / 2.0) * se
+    reach = scipy.stats.norm.isf((1.0 - asked.settings.confidence) / 2.0) * se
     return Found(
         metric=metric,
         before=one.value,

@@ -8,8 +8,7 @@ Fisher's test.
 import math
 
 import numpy as np
-from scipy.signal import fftconvolve
-from scipy.stats import hypergeom
+import scipy
 
 from core.mixes import Floats
 
@@ -28,7 +27,8 @@ def exact_tails(failed_before: Floats, known_before: Floats, failed_after: Float
     ):
         if failed > 0 and 0 < calls < known and failed < known:
             low, pmf = _hypergeometric(int(known), int(failed), int(calls))
-            mass, first = fftconvolve(mass, pmf) if len(mass) * len(pmf) > 10_000 else np.convolve(mass, pmf), first + low
+            convolve = scipy.signal.fftconvolve if len(mass) * len(pmf) > 10_000 else np.convolve
+            mass, first = convolve(mass, pmf), first + low
         else:
             first += int(bad)
     mass = np.maximum(mass, 0.0)
@@ -43,7 +43,7 @@ def _hypergeometric(known: int, failed: int, calls: int) -> tuple[int, Floats]:
     mean, deviation = calls * share, math.sqrt(calls * share * (1 - share) * (known - calls) / (known - 1))
     low = max(int(mean - _REACH * deviation) - 1, 0, calls + failed - known)
     high = min(int(mean + _REACH * deviation) + 2, failed, calls)
-    return low, np.asarray(hypergeom.pmf(np.arange(low, high + 1), known, failed, calls))
+    return low, np.asarray(scipy.stats.hypergeom.pmf(np.arange(low, high + 1), known, failed, calls))
 
 
 def _sum(mass: Floats) -> float:

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binom, norm
+import scipy
 
 from analytics.gating.estimates import Error, Estimate, contrast, ratio_estimate
 from analytics.gating.measures import PERCENTILES, RESAMPLES, SHARES
@@ -73,10 +73,12 @@ def _mean(target: Target, top: Floats, bottom: Floats, tail: float, *, share: bo
     found = ratio_estimate(top, bottom, np.ones(1), counted=share)
     off = contrast(_exactly(target.value), found)
     se = max(found.error.se, math.sqrt(max(found.value * (1 - found.value), 0.5 / calls) / calls)) if share else found.error.se
-    reach = (norm.isf(tail) if share else off.critical(tail)) * se
+    reach = (scipy.stats.norm.isf(tail) if share else off.critical(tail)) * se
     p_broken = off.p_more if target.at_most else off.p_less
     if share and target.at_most:  # exact, and no surer than the blocks are
-        p_broken = max(p_broken if found.error.se > 0 else 0.0, float(binom.sf(bad - 1, calls, min(target.value, 1.0))))
+        p_broken = max(
+            p_broken if found.error.se > 0 else 0.0, float(scipy.stats.binom.sf(bad - 1, calls, min(target.value, 1.0)))
+        )
     return TargetFound(
         target=target, value=found.value, lower=found.value - reach, upper=found.value + reach, p_broken=p_broken
     )

@@ -16,12 +16,12 @@ from pathlib import Path
 import orjson
 from confluent_kafka import Producer
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
 
 from storage.contract import Store
 from tests.integration.chaos_child import Options, group_of
 from tests.support.data import REPOSITORY
 from tests.support.rollups import ROLLUP_TABLES
+from tests.support.topics import answered
 from tests.support.wait import wait_until
 
 PARTITIONS = 4
@@ -206,7 +206,8 @@ def committed(bootstrap: str, topic: str) -> int:
     """Records of the topic that its group has committed."""
     with contextlib.closing(KafkaAdminClient(bootstrap_servers=bootstrap)) as admin:
         group = group_of(topic)
-        return sum(_offset(one) for one in admin.list_group_offsets(group).get(group, {}).values())
+        offsets = answered(lambda: admin.list_group_offsets(group))
+        return sum(_offset(one) for one in offsets.get(group, {}).values())
 
 
 def _offset(answer: object) -> int:
@@ -218,7 +219,7 @@ def in_topic(bootstrap: str, topic: str) -> int:
     """Records of the topic, by its ends."""
     places = [TopicPartition(topic, number) for number in range(PARTITIONS)]
     with contextlib.closing(KafkaConsumer(bootstrap_servers=bootstrap)) as consumer:
-        return sum(consumer.end_offsets(places).values())
+        return sum(answered(lambda: consumer.end_offsets(places)).values())
 
 
 def wait_for_the_end(bootstrap: str, topic: str, records: int, tend: Callable[[], None], stall_s: float) -> None:
@@ -231,11 +232,7 @@ def wait_for_the_end(bootstrap: str, topic: str, records: int, tend: Callable[[]
     def goes_on() -> bool:
         nonlocal seen
         tend()
-        try:
-            seen = committed(bootstrap, topic)
-        except KafkaError as error:  # a broker that has just come up does not know yet who coordinates the group
-            if not error.retriable:
-                raise
+        seen = committed(bootstrap, topic)
         return seen != done
 
     while done < records:

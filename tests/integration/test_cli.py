@@ -112,6 +112,6 @@ def test_a_second_owner_is_refused_and_other_commands_go_through_the_first(tmp_p
         report = json.loads(run(tmp_path, "status", "--json").stdout)
         assert report["calls"] == 1
         assert report["engine"] == "remote"
-        assert httpx.get(address[1] + "/healthz", timeout=10).status_code == 200
+        assert httpx.get(address[1] + "/healthz", timeout=60).status_code == 200
     assert owner.returncode == 0, log.read_text()
     assert json.loads(run_here(tmp_path, "status", "--json").stdout)["engine"] == "chdb"

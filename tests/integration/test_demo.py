@@ -26,7 +26,7 @@ def test_the_demo_tells_its_first_incident_once_and_its_end_once(tmp_path: Path)
             return found[found.re.groups]
 
         address = says(r"pages are ready: (http://127\.0\.0\.1:\d+)", 120)
-        assert httpx.get(address + "/readyz", timeout=10).status_code == 200
+        assert httpx.get(address + "/readyz", timeout=60).status_code == 200
         says("scripted incident begins Payment provider stripe", 60)
         alert = says("webhook ALERT (.*)", 60)
         assert "stripe" in log.read_text().split("webhook ALERT")[1]
@@ -35,7 +35,7 @@ def test_the_demo_tells_its_first_incident_once_and_its_end_once(tmp_path: Path)
         says("scripted incident ends", 90)
         says("webhook RESOLVED", 120)
         text = log.read_text()
-        incidents = httpx.get(address + "/api/v1/incidents", timeout=10).json()
+        incidents = httpx.get(address + "/api/v1/incidents", timeout=60).json()
         status = json.loads(run(tmp_path, "status", "--json", "--store", f"chdb://{folder}").stdout)
     assert process.returncode == 0, log.read_text()
     assert text.count("webhook ALERT") == 1, text

@@ -21,7 +21,7 @@ from tests.integration.chaos_child import group_of
 from tests.integration.ingesting import consuming, kafka_settings
 from tests.support.kafka_broker import KafkaBroker
 from tests.support.small_disk import SmallDisk, small_disk
-from tests.support.topics import produce
+from tests.support.topics import answered, produce
 from tests.support.wait import wait_until
 
 ROWS = 3_000
@@ -100,7 +100,7 @@ def test_ingest_waits_until_the_disk_can_be_written(
 def members(brokers: str, topic: str) -> int:
     """Members of the group, which is in no rebalance."""
     with contextlib.closing(KafkaAdminClient(bootstrap_servers=brokers)) as admin:
-        described = admin.describe_groups([group_of(topic)])
+        described = answered(lambda: admin.describe_groups([group_of(topic)]))
         found = described[group_of(topic)] if isinstance(described, dict) else described[0]
         assert found["group_state"] == "Stable", found
         return len(found["members"])

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from kafka.structs import OffsetAndMetadata
 
+from tests.support.topics import answered
 from tests.support.wait import wait_until
 
 
@@ -48,13 +49,14 @@ class Operator:
 
     def set_group(self, group: str, offsets: Mapping[tuple[str, int], int]) -> None:
         places = {TopicPartition(*at): OffsetAndMetadata(offset, "", -1) for at, offset in offsets.items()}
-        answers = self._admin.alter_group_offsets(group, places)
+        answers = answered(lambda: self._admin.alter_group_offsets(group, places))
         assert all(error.errno == 0 for error in answers.values()), answers
 
     def committed(self, group: str, topic: str, partition: int = 0) -> int | None:
         """The group's offset; None where it has none."""
         place = TopicPartition(topic, partition)
-        offset = int(self._admin.list_group_offsets({group: [place]})[group][place].offset)
+        offsets = answered(lambda: self._admin.list_group_offsets({group: [place]}))
+        offset = int(offsets[group][place].offset)
         return offset if offset >= 0 else None
 
     def delete_group(self, group: str) -> None:

@@ -1,12 +1,40 @@
 """Topics on a test broker, whichever it is."""
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
+from kafka.errors import KafkaError
 
 from tests.support.wait import wait_until
+
+Answer = TypeVar("Answer")
+
+
+def answered(ask: Callable[[], Answer], timeout_s: float = 30.0) -> Answer:
+    """What `ask` returns; asked again while a broker that has just come up does not know its groups or leaders yet.
+
+    Raises AssertionError after `timeout_s`, and at once what asking again would not mend.
+    """
+    answers: list[Answer] = []
+    said: list[KafkaError] = []
+
+    def known() -> bool:
+        try:
+            answers.append(ask())
+        except KafkaError as error:
+            if not error.retriable:
+                raise
+            said.append(error)
+        return bool(answers)
+
+    try:
+        wait_until(known, timeout_s, "an answer of the broker", step_s=0.1)
+    except AssertionError as late:
+        raise AssertionError(f"{late}: {said[-1]!r}") from said[-1]
+    return answers[0]
 
 
 def create_topic(bootstrap: str, name: str, partitions: int) -> None:
@@ -37,7 +65,7 @@ def read_all(bootstrap: str, topic: str, partitions: int = 1, timeout_s: float =
     values: dict[int, list[bytes]] = {n: [] for n in range(partitions)}
     with contextlib.closing(KafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")) as consumer:
         consumer.assign(ours)
-        ends = consumer.end_offsets(ours)
+        ends = answered(lambda: consumer.end_offsets(ours))
 
         def complete() -> bool:
             for place, records in consumer.poll(timeout_ms=200).items():
