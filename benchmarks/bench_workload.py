@@ -1,9 +1,9 @@
-"""Whether an exported workload repeats what was seen: `python -m benchmarks.bench_workload [--locust FILE] [--speed N]`.
+"""Whether an exported workload repeats what was seen: `python -m benchmarks.bench_workload [--locust FILE] [--k6 FILE]`.
 
-A store is filled with a few hours of bursty calls of known mix and sizes; the exported locust script is run against a server
-of this machine that notes when calls come and how large they are, with the hours made shorter (`--speed`). Compared are the
-calls of each hour and, by Kolmogorov and Smirnov, the sizes of prompts and bodies. locust is no dependency of tpscope: the
-benchmark takes the one that is found, or the one that is named.
+A store is filled with a few hours of bursty calls of known mix and sizes; the exported scripts are run, one after the other,
+against a server of this machine that notes when calls come and how large they are, with the hours made shorter (`--speed`).
+Compared are the calls of each hour and, by Kolmogorov and Smirnov, the sizes of prompts and bodies. locust and k6 are no
+dependencies of tpscope: the benchmark takes those that are found, or that are named, and says which one is not there.
 """
 
 import argparse
@@ -41,15 +41,18 @@ Seen = list[tuple[float, str, int]]
 def main() -> None:
     parser = argparse.ArgumentParser(description="whether an exported workload repeats what was seen")
     parser.add_argument("--locust", default=shutil.which("locust"), help="the locust to run")
+    parser.add_argument("--k6", default=shutil.which("k6"), help="the k6 to run")
     parser.add_argument("--speed", type=float, default=60.0, help="60: an hour takes a minute")
     options = parser.parse_args()
-    if options.locust is None:
-        sys.exit("there is no locust here; install it, or name one: --locust FILE")
-    with tempfile.TemporaryDirectory() as folder:
-        calls = made_up()
-        script = exported(Path(folder), calls)
-        seen = run(options.locust, script, options.speed)
-    tell(calls, seen, options.speed)
+    calls = made_up()
+    for tool, binary in (("locust", options.locust), ("k6", options.k6)):
+        if binary is None:
+            print(f"skipped: there is no {tool} here; install it, or name one: --{tool} FILE")
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            script = exported(Path(folder), calls, tool)
+            seen = run(tool, binary, script, options.speed)
+        tell(tool, calls, seen, options.speed)
 
 
 def made_up() -> pa.Table:
@@ -85,32 +88,22 @@ def made_up() -> pa.Table:
     return pa.Table.from_pylist([{**unknown, **row} for row in rows], schema=CALL_SCHEMA)
 
 
-def exported(folder: Path, calls: pa.Table) -> Path:
+def exported(folder: Path, calls: pa.Table, tool: str) -> Path:
     """The script as the command writes it."""
-    store = open_store(StoreSettings(url=f"chdb://{folder / 'store'}"), owner=True)
+    url, script = f"chdb://{folder / 'store'}", "load.js" if tool == "k6" else "load.py"
+    store = open_store(StoreSettings(url=url), owner=True)
     migrate(store)
     insert_calls(store, calls)
     store.close()
     window = f"{_START.isoformat()}..{(_START + timedelta(hours=len(_HOURS))).isoformat()}"
-    words = [
-        "workload",
-        "export",
-        "--to",
-        "locust",
-        "--out",
-        "load.py",
-        "--window",
-        window,
-        "--store",
-        f"chdb://{folder / 'store'}",
-    ]
+    words = ["workload", "export", "--to", tool, "--out", script, "--window", window, "--store", url]
     subprocess.run(
         [sys.executable, "-m", "tpscope", *words], cwd=folder, check=True, env={**os.environ, "PYTHONPATH": os.getcwd()}
     )
-    return folder / "load.py"
+    return folder / script
 
 
-def run(locust: str, script: Path, speed: float) -> Seen:
+def run(tool: str, binary: str, script: Path, speed: float) -> Seen:
     """What the server saw."""
     seen: Seen = []
 
@@ -132,29 +125,32 @@ def run(locust: str, script: Path, speed: float) -> Seen:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Note)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{server.server_address[1]}"
-    command = [locust, "-f", str(script), "--headless", "-u", "60", "-r", "60", "-H", address, "--only-summary"]
-    done = subprocess.run(command, env={**os.environ, "TPSCOPE_SPEED": str(speed)}, capture_output=True, text=True, check=False)
+    command = [binary, "-f", str(script), "--headless", "-u", "60", "-r", "60", "-H", address, "--only-summary"]
+    if tool == "k6":
+        command = [binary, "run", "--quiet", "-e", f"BASE_URL={address}", "-e", f"SPEED={speed}", "-e", "VUS=60", str(script)]
+    environment = {**os.environ, "TPSCOPE_SPEED": str(speed), "K6_NO_USAGE_REPORT": "true"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     server.shutdown()
-    print(f"locust ended with {done.returncode}")
+    print(f"{tool} ended with {done.returncode}")
     if not seen:
         sys.exit(done.stderr)
     return seen
 
 
-def tell(calls: pa.Table, seen: Seen, speed: float) -> None:
+def tell(tool: str, calls: pa.Table, seen: Seen, speed: float) -> None:
     first = min(at for at, _, _ in seen)
     hours = np.floor((np.array([at for at, _, _ in seen]) - first) * speed / 3600.0).astype(int)
     found = np.bincount(np.minimum(hours, len(_HOURS) - 1), minlength=len(_HOURS))
     for hour, (was, now) in enumerate(zip(_HOURS, found.tolist(), strict=True)):
         print(f"hour {hour + 1}: {was:,} calls were seen, {now:,} came again ({now / was - 1:+.1%})")
     worst = max(abs(now / was - 1) for was, now in zip(_HOURS, found.tolist(), strict=True))
-    print(f"RESULT name=workload_hour_off value={worst:.4f} unit=share reference=0.05")
+    print(f"RESULT name=workload_{tool}_hour_off value={worst:.4f} unit=share reference=0.05")
     for name in ("prompt_tokens", "bytes_in"):
         was = calls.column(name).drop_null().to_numpy()
         now = [size for _, of, size in seen if of == name]
         apart = ks_2samp(was, now).statistic
         print(f"{name}: {len(was):,} seen, {len(now):,} came again, distance {apart:.4f}")
-        print(f"RESULT name=workload_{name}_distance value={apart:.4f} unit=share reference=0.05")
+        print(f"RESULT name=workload_{tool}_{name}_distance value={apart:.4f} unit=share reference=0.05")
 
 
 if __name__ == "__main__":

@@ -127,7 +127,7 @@ class CallMix:
             return self.name
         if len(self.spans) == 1:
             return f"{first[0]:%Y-%m-%d %H:%M} to {first[1]:%Y-%m-%d %H:%M} UTC"
-        return f"the same hours of {len(self.spans)} weeks from {first[0]:%Y-%m-%d} to {last[1]:%Y-%m-%d}"
+        return f"the same hours of {len(self.spans)} weeks, {first[0]:%Y-%m-%d} to {last[1]:%Y-%m-%d}"
 
     @property
     def counts(self) -> str:

@@ -161,7 +161,8 @@ const VUS = Number(__ENV.VUS || 50);
 const CLOSED = __ENV.MODEL === 'closed';
 const BASE_URL = __ENV.BASE_URL || 'http://localhost:8000';
 
-// A stage a minute of the profile: rates that vary within the hour as they did, and add up to the hour's calls.
+// A stage a minute of the profile: rates that vary within the hour as they did, and add up to the hour's calls. They are
+// whole numbers for k6: by the hour, so that rounding them loses nothing.
 function stages() {
   const made = [];
   for (const calls of PROFILE.hours) {
@@ -169,7 +170,7 @@ function stages() {
     const rates = Array.from({ length: 60 }, () => Math.max(1 + spread * normal(), 0));
     const sum = rates.reduce((one, other) => one + other, 0) || 1;
     for (const rate of rates) {
-      const target = Math.round((calls * SCALE * rate) / sum * SPEED);
+      const target = Math.round((calls * SCALE * rate) / sum * 60 * SPEED);
       made.push({ target, duration: '0s' }, { target, duration: `${60 / SPEED}s` });
     }
   }
@@ -184,7 +185,7 @@ export const options = {
   scenarios: {
     workload: CLOSED
       ? { executor: 'constant-vus', vus: VUS, duration: `${(PROFILE.hours.length * 3600) / SPEED}s` }
-      : { executor: 'ramping-arrival-rate', timeUnit: '1m', preAllocatedVUs: VUS, maxVUs: VUS, stages: stages() },
+      : { executor: 'ramping-arrival-rate', timeUnit: '1h', preAllocatedVUs: VUS, maxVUs: VUS, stages: stages() },
   },
 };
 

@@ -15,12 +15,15 @@ from rich.console import Console
 from rich.markup import escape
 
 from analytics.jobs import run_baselines, run_forecasts, run_hours
+from core.changes import Change, ChangeKind
 from core.clock import Clock, FastClock, SystemClock, floor_to
 from core.config import Settings
 from core.durations import format_duration
 from core.errors import ConfigError
+from core.series import Selector
 from ingest.kafka_client import open_client
 from storage.bulk import bulk_insert
+from storage.changes import new_change_id, write_changes
 from storage.contract import Store
 from storage.epochs import claim_epoch
 from storage.lock import DirectoryLock
@@ -28,15 +31,16 @@ from storage.migrate import migrate
 from storage.open import open_store
 from storage.past import replicate_hours
 from storage.priority import COMMANDS, parted
-from tpscope.broker import CONSUMER_SETTINGS, EmbeddedBroker
+from tpscope.broker import EmbeddedBroker
+from tpscope.demo_settings import demo_config, write_config
 from tpscope.guarded import free_port, port_is_free
 from tpscope.history import fill_calls
 from tpscope.leader import create_topic
 from tpscope.receiver import LocalReceiver
 from tpscope.simulate.generate import TrafficGenerator
-from tpscope.simulate.incidents import ScheduledIncident, schedule
+from tpscope.simulate.incidents import ScheduledIncident, lasting, schedule
 from tpscope.simulate.live import LiveTraffic
-from tpscope.simulate.scenario import Scenario, load_scenario
+from tpscope.simulate.scenario import load_scenario
 from tpscope.simulate.sinks import KafkaSink
 from tpscope.wiring import Role, Service
 from tpscope.workers import Workers
@@ -90,19 +94,23 @@ def run_demo(options: DemoOptions, console: Console, stop: threading.Event) -> i
         receiver.start()
         stack.callback(receiver.stop)
         port = options.port if options.port and port_is_free(options.port) else free_port()
-        settings = demo_settings(options, scenario, broker.bootstrap, receiver.url, port)
+        config = demo_config(scenario, options.rate, options.directory, port, broker.bootstrap, receiver.url)
+        settings = Settings.model_validate(config)
         for target, _, text in scenario.scaled_targets(options.rate):
             console.print(f"   target {target.name}: {escape(text)}", style="dim", soft_wrap=True)
         create_topic(settings.kafka, settings.kafka.topic, _PARTITIONS, open_client)
         with steps.step(f"embedded ClickHouse in {options.directory}"):
             prepare_directory(options.directory)
+            write_config(config, options.directory)
             store = open_store(settings.store, owner=True)
             stack.callback(store.close)
             migrate(store, settings.retention)
         began = clock.now()
         generator = TrafficGenerator(scenario, options.rate, began)
+        lasts = [lasting(scenario.past, began)] if scenario.past else []
         with parted(store, COMMANDS) as filled:
-            live_from = _fill(filled, generator, options, settings, clock, steps)
+            live_from = _fill(filled, generator, lasts, options, settings, clock, steps)
+            write_changes(filled, [_noted(one) for one in lasts])
         service = Service(settings, store, Role.ALL, clock, pace=options.speed)
         stack.callback(service.stop)
         with steps.step("pages, Kafka consumer and jobs"):
@@ -111,46 +119,13 @@ def run_demo(options: DemoOptions, console: Console, stop: threading.Event) -> i
         incidents = schedule(scenario, first, first + timedelta(days=2))
         sink = KafkaSink(settings.kafka, open_client)
         stack.callback(sink.close)
-        live = LiveTraffic(generator, incidents, sink, clock, live_from)
+        live = LiveTraffic(generator, [*lasts, *incidents], sink, clock, live_from)
         workers = Workers()
         stack.callback(workers.stop)
         workers.start("live traffic", live.run)
         workers.start("announcer", lambda event: terminal.announce(incidents, event))
         _tell_where(console, service.address, options, incidents[0])
         return _wait(service, workers, stop, options.run_for)
-
-
-def demo_settings(options: DemoOptions, scenario: Scenario, brokers: str, webhook: str, port: int) -> Settings:
-    """The configuration that the demo runs with: embedded engine and broker, the scenario's targets, the local receiver."""
-    objectives: list[dict[str, Any]] = []
-    rules: list[dict[str, Any]] = [{"kind": "anomaly", "name": "anomaly", "severity": "critical", "receivers": ["terminal"]}]
-    for target, value, text in scenario.scaled_targets(options.rate):
-        side = "at_most" if target.at_most is not None else "at_least"
-        objectives.append(
-            {"name": target.name, "metric": target.metric, "selector": target.selector, side: value, "description": text}
-        )
-        if target.at_most is not None:
-            rules.append(
-                {
-                    "kind": "threshold", "name": target.name, "metric": target.metric, "selector": target.selector,
-                    "above": value, "window": "5m", "hold": "2m", "min_calls": 100, "receivers": ["terminal"],
-                }
-            )  # fmt: skip
-    return Settings.model_validate(
-        {
-            "store": {"url": f"chdb://{options.directory}"},
-            "kafka": {
-                "brokers": brokers,
-                "session_timeout": timedelta(milliseconds=CONSUMER_SETTINGS["session_timeout_ms"]),
-                "batch_age": "500ms",
-            },
-            "objectives": objectives,
-            "rules": rules,
-            "receivers": [{"name": "terminal", "type": "webhook", "url": webhook}],
-            "forecast": {"metrics": ["tps", "peak_tps", "tokens_per_s", "cost_per_h"], "by": ["service", "provider"]},
-            "web": {"port": port, "public_url": f"http://127.0.0.1:{port}"},
-        }
-    )
 
 
 def prepare_directory(directory: Path) -> None:
@@ -169,15 +144,28 @@ def _refuse_if_in_use(directory: Path) -> None:
     DirectoryLock(directory).release()
 
 
+def _noted(past: ScheduledIncident) -> Change:
+    """As somebody would have marked it."""
+    of = Selector.of(past.spec.match)
+    name: dict[str, Any] = {"id": new_change_id(), "what": past.spec.name, "who": "demo", "kind": ChangeKind.DEPLOY}
+    return Change(**name, at=past.start, selector=of, found=False, made_at=past.start)
+
+
 def _fill(
-    store: Store, generator: TrafficGenerator, options: DemoOptions, settings: Settings, clock: Clock, steps: "_Steps"
+    store: Store,
+    generator: TrafficGenerator,
+    lasts: list[ScheduledIncident],
+    options: DemoOptions,
+    settings: Settings,
+    clock: Clock,
+    steps: "_Steps",
 ) -> datetime:
     """History, baselines and forecasts; returns the instant up to which calls exist."""
     start = floor_to(clock.now(), timedelta(hours=1)) - options.calls_span
     end = floor_to(clock.now(), _MINUTE)
     with steps.step(f"{format_duration(options.calls_span)} of calls") as tell:
         with bulk_insert(store):
-            written = fill_calls(store, generator, start, end, lambda rows, share: tell(f"{rows:,} calls, {share:.0%}"))
+            written = fill_calls(store, generator, start, end, lambda rows, share: tell(f"{rows:,} calls, {share:.0%}"), lasts)
         tell(f"{written:,} calls")
     epoch = claim_epoch(store, 0)
     with steps.step(f"{format_duration(options.hours_span)} of hourly rollups, labelled as generated"):
@@ -188,7 +176,7 @@ def _fill(
     with steps.step("forecasts"):
         run_forecasts(store, clock, settings, epoch)
     live_from = floor_to(clock.now(), timedelta(seconds=1))
-    fill_calls(store, generator, end, live_from, lambda rows, share: None)
+    fill_calls(store, generator, end, live_from, lambda rows, share: None, lasts)
     return live_from
 
 
@@ -204,13 +192,12 @@ def _older_hours(store: Store, generator: TrafficGenerator, options: DemoOptions
 
 def _tell_where(console: Console, address: str, options: DemoOptions, first: ScheduledIncident) -> None:
     command = Path(sys.argv[0]).name if Path(sys.argv[0]).name == "tpscope" else "tpscope"
-    store = f"--store chdb://{options.directory}"
+    config = options.directory / "tpscope.yaml"
     console.print(f"\n[bold green]The pages are ready:[/bold green] {address}", soft_wrap=True)
     console.print(f"   forecast  {address}/forecast\n   incidents {address}/incidents", soft_wrap=True)
-    console.print(
-        f"   export    {command} export forecasts --to forecasts.csv {store}\n   status    {command} status {store}",
-        soft_wrap=True, style="dim",
-    )  # fmt: skip
+    console.print(f"   for commands in a second terminal: export TPSCOPE_CONFIG={config}", soft_wrap=True, style="dim")
+    for words in ("status", "review", "export forecasts --to forecasts.csv"):
+        console.print(f"             {command} {words}", soft_wrap=True, style="dim")
     console.print(
         f"   first scripted incident at {first.start:%H:%M:%S} UTC; its alert comes to this terminal and to the incidents page",
         soft_wrap=True,

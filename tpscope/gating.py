@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -18,6 +18,7 @@ from core.errors import ConfigError
 from core.gate_settings import GATED
 from core.gating import GateReport
 from core.mixes import CallMix, together
+from core.objective_settings import ObjectiveSettings
 from core.series import Selector
 from core.transactions import Transaction
 from render.gate_png import draw_gate
@@ -96,10 +97,7 @@ def report_of(settings: Settings, request: GateRequest) -> GateReport:
             before = sides.same_hours(after, after.selector if request.against_selector is None else other)
         _refuse_overlap(request, before, after)
         sides.refuse_other_version(before, after)
-        targets = [
-            (target, sides.narrowed(request.candidate, after, selector))
-            for target, selector in (_target(settings, name) for name in request.objectives)
-        ]
+        targets = [sides.target(request.candidate, after, name) for name in request.objectives]
         driven = sides.is_run(request.candidate) and before.selector == after.selector and request.against != _SAME_HOURS
     return judge(before, after, settings.gate, Asked(throughput=driven, targets=targets))
 
@@ -158,6 +156,20 @@ class _Sides:
         if not found:
             raise ConfigError("--against", f"no call is kept of the same hours of the {self.settings.gate.weeks} weeks before")
         return together("", found)
+
+    def target(self, text: str, after: CallMix, name: str) -> tuple[Target, CallMix]:
+        """An objective, and the candidate's calls that it is of."""
+        one = _objective(self.settings, name)
+        if not one.transaction:
+            value, at_most = (one.at_most, True) if one.at_most is not None else (one.at_least, False)
+            wanted = Target(name=name, metric=one.metric, value=value or 0.0, at_most=at_most)
+            return wanted, self.narrowed(text, after, Selector.of(one.selector))
+        counted = _counted(selection(self.settings, "", one.transaction)[1], one.under)
+        if is_file(text) or self.is_frozen(text):
+            raise ConfigError("--objective", f"{name!r} is of transaction {one.transaction}; give the candidate as a window")
+        (span,) = after.spans
+        wanted = Target(name=name, metric="error_rate", value=one.allowed or 0.0, at_most=True)
+        return wanted, self._window("--objective", span, after.selector, counted, after.name)
 
     def narrowed(self, text: str, after: CallMix, selector: Selector) -> CallMix:
         """The candidate's calls that an objective is of."""
@@ -253,17 +265,26 @@ def _refuse_overlap(request: GateRequest, before: CallMix, after: CallMix) -> No
         raise ConfigError("--against", f"{words}; give a window before it, or --against-selector for other calls")
 
 
-def _target(settings: Settings, name: str) -> tuple[Target, Selector]:
+def _objective(settings: Settings, name: str) -> ObjectiveSettings:
+    """One that calls can keep or break: not one of minutes, such as a transaction's throughput."""
     found = next((one for one in settings.objectives if one.name == name), None)
     if found is None:
         known = ", ".join(one.name for one in settings.objectives) or "none is configured"
         raise ConfigError("--objective", f"there is no objective {name!r}; known: {known}")
-    if found.transaction or found.metric not in GATED:
-        of = f"transaction {found.transaction}" if found.transaction else found.metric
-        raise ConfigError("--objective", f"{name!r} is of {of}; a gate takes objectives of {', '.join(GATED)}")
-    at_most = found.at_most is not None
-    value = found.at_most if found.at_most is not None else found.at_least
-    return Target(name=name, metric=found.metric, value=value or 0.0, at_most=at_most), Selector.of(found.selector)
+    if found.transaction and found.at_least is not None:
+        raise ConfigError("--objective", f"{name!r} is of minutes, not of calls; a gate takes shares of good or fast ones")
+    if not found.transaction and found.metric not in GATED:
+        raise ConfigError("--objective", f"{name!r} is of {found.metric}; a gate takes objectives of {', '.join(GATED)}")
+    return found
+
+
+def _counted(transaction: Transaction | None, under: timedelta | None) -> Transaction:
+    """By the transaction's own rule, good only up to a latency where the objective names one."""
+    assert transaction is not None  # the configuration knows the transactions of its objectives
+    if under is None:
+        return transaction
+    most = under.total_seconds() * 1000
+    return replace(transaction, max_latency_ms=min(most, transaction.max_latency_ms or most))
 
 
 def _both(where: str, one: Selector, other: Selector) -> Selector:

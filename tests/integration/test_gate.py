@@ -65,7 +65,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "tpscope.yaml").write_text(
         f"store: {{url: 'chdb://{folder / 'store'}'}}\n"
         "transactions: [{name: buy, selector: {service: [shop]}, success: {max_latency: 60ms}}]\n"
-        "objectives: [{name: shop-p95, metric: latency_p95, selector: {service: shop}, at_most: 65}]\n",
+        "objectives:\n"
+        "- {name: shop-p95, metric: latency_p95, selector: {service: shop}, at_most: 65}\n"
+        "- {name: buy-good, transaction: buy, target: 90%}\n"
+        "- {name: buy-fast, transaction: buy, target: 90%, under: 45ms}\n"
+        "- {name: buy-tps, transaction: buy, target: 90%, at_least: 1}\n",
         encoding="utf-8",
     )
     for name, some in zip(("a", "b", "slow"), hours, strict=False):
@@ -149,14 +153,32 @@ def test_files_are_judged_without_a_store_and_an_objective_counts(folder: Path) 
     assert "objective shop-p95 is broken" in failed.stdout
 
 
+def test_an_objective_of_a_transaction_is_judged_by_its_own_rule_and_its_latency(folder: Path) -> None:
+    promises = ("--objective", "buy-good", "--objective", "buy-fast")
+    sides = ("--candidate", span(1, 2), "--against", span(0, 1))
+    told = run_here(folder, "gate", "-c", "tpscope.yaml", *sides, *promises, "--json")
+    found = {one["name"]: one for one in json.loads(told.stdout)["objectives"]}
+    shop = [one for one in rows(3600, 2500, 1.0, 2) if one["service"] == "shop"]
+
+    def bad(limit_ms: float) -> float:
+        return sum(one["status"] != 200 or float(str(one["latency_ms"])) > limit_ms for one in shop) / len(shop)
+
+    assert told.returncode == 1, told.stdout
+    assert (found["buy-good"]["kept"], found["buy-fast"]["kept"]) == (True, False)
+    assert found["buy-good"]["value"] == pytest.approx(bad(60.0))
+    assert found["buy-fast"]["value"] == pytest.approx(bad(45.0))
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
+        (("--candidate", span(1, 2), "--against", span(0, 1), "--objective", "buy-tps"), "is of minutes, not of calls"),
+        (("--candidate", "b.ndjson", "--against", "a.ndjson", "--objective", "buy-good"), "give the candidate as a window"),
         (("--candidate", "nosuch", "--against", "a.ndjson"), "is no file, load test, window or frozen baseline"),
         (("--candidate", "no.ndjson", "--against", "a.ndjson"), "there is no file 'no.ndjson'"),
         (("--candidate", "same-hours", "--against", "a.ndjson"), "give it to --against"),
         (("--candidate", "tpscope.yaml", "--against", "a.ndjson"), "suffix that is not known"),
-        (("--candidate", "b.ndjson", "--against", "a.ndjson", "--objective", "x"), "known: shop-p95"),
+        (("--candidate", "b.ndjson", "--against", "a.ndjson", "--objective", "x"), "known: shop-p95, buy-good"),
         (("--candidate", "b.ndjson", "--against", "a.ndjson", "--transaction", "buy"), "import it first"),
         (("--candidate", "b.ndjson", "--against", "a.ndjson", "--selector", 'service="x"'), "holds no call of service x"),
         (("--candidate", "b.ndjson", "--against", "a.ndjson", "--junit", "no/x.xml"), "cannot be written"),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tpscope.simulate.scenario import IncidentSpec, Scenario
+from tpscope.simulate.scenario import IncidentSpec, PastSpec, Scenario
 
 Columns = dict[str, npt.NDArray[Any]]
 Mask = npt.NDArray[np.bool_]
@@ -63,6 +63,17 @@ def schedule(scenario: Scenario, first: datetime, until: datetime) -> list[Sched
             start = planned[-1].end
         start = start + timedelta(minutes=8)
     return planned
+
+
+_FOR_GOOD = timedelta(days=365)
+
+
+def lasting(past: PastSpec, now: datetime) -> ScheduledIncident:
+    """What was changed before `now`, as what it does to calls from then on."""
+    spec = IncidentSpec(
+        name=past.what, kind="slow", match=past.match, magnitude=past.slower, duration=_FOR_GOOD, description=past.what
+    )
+    return ScheduledIncident(spec, now - past.ago)
 
 
 def matching(columns: Mapping[str, npt.NDArray[Any]], match: Mapping[str, str]) -> Mask:

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from core.config import LimitOf
 from core.durations import Duration
 from core.errors import ConfigError
 
@@ -93,6 +94,43 @@ class TargetSpec(_Part):
     description: str
 
 
+class LimitSpec(_Part):
+    """What the real system must not exceed: a licence, a provider's quota, a budget. All of them scale with the demo's rate."""
+
+    name: str
+    kind: LimitOf
+    selector: dict[str, str] = {}
+    at_most: float = Field(gt=0)
+    description: str
+
+    def at_rate(self, share: float) -> dict[str, Any]:
+        """As configuration, for `share` of the real system's traffic."""
+        scaled = self.at_most * share
+        shown = f"{scaled:,.0f}" if scaled >= 100 else f"{scaled:.3g}"
+        text = f"{self.description}; scaled to this demo's rate: {shown} instead of {self.at_most:,.0f}"
+        return {"name": self.name, "kind": self.kind, "selector": self.selector, "at_most": scaled, "description": text}
+
+
+class CountedSpec(_Part):
+    """The transaction that the scenario is about, and what is promised of it: shares of good and of fast ones."""
+
+    name: str
+    selector: dict[str, str | list[str]]
+    good: str = Field(description="Share that must be good, such as `99.5%`.")
+    fast: str = Field(description="Share that must be good within `under`.")
+    under: str
+    description: str
+
+
+class PastSpec(_Part):
+    """Something that was changed before the demo begins, and has made calls slower ever since."""
+
+    what: str
+    match: dict[str, str]
+    slower: float = Field(gt=1, description="Factor of their latency.")
+    ago: Duration = timedelta(days=6)
+
+
 class SeasonSpec(_Part):
     """Shape of the traffic; every factor is relative to the mean of a week."""
 
@@ -117,6 +155,9 @@ class Scenario(_Part):
     routes: tuple[RouteSpec, ...] = Field(min_length=1)
     incidents: tuple[IncidentSpec, ...]
     targets: tuple[TargetSpec, ...]
+    limits: tuple[LimitSpec, ...] = ()
+    counted: CountedSpec | None = None
+    past: PastSpec | None = None
 
     def scaled_targets(self, rate: float) -> Iterator[tuple[TargetSpec, float, str]]:
         """Each target with its value at `rate` calls a second and a sentence that says how it was scaled."""

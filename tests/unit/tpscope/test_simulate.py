@@ -14,7 +14,7 @@ from core.errors import BrokerUnavailable, ConfigError
 from core.record import RECORD_SCHEMA
 from tpscope.simulate.encode import encode
 from tpscope.simulate.generate import TrafficGenerator
-from tpscope.simulate.incidents import ScheduledIncident, schedule
+from tpscope.simulate.incidents import ScheduledIncident, lasting, schedule
 from tpscope.simulate.live import LiveTraffic
 from tpscope.simulate.scenario import IncidentSpec, load_scenario, scenario_names
 from tpscope.simulate.traffic import wandering
@@ -178,6 +178,28 @@ def test_targets_say_how_they_were_scaled() -> None:
     assert scaled["orders-throughput"][0] == pytest.approx(1.25)
     assert "instead of 5000" in scaled["orders-throughput"][1]
     assert scaled["orders-p99"] == (2000, "Orders answer within 2 s at P99; not scaled: it does not depend on the rate")
+
+
+def test_limits_scale_with_the_rate_and_lie_above_what_usually_comes() -> None:
+    for name in scenario_names():
+        scenario = load_scenario(name)
+        licence = next(limit for limit in scenario.limits if limit.kind == "tps").at_rate(5.0 / scenario.full_rate)
+        assert generator(name).profile.peak() < licence["at_most"] < 1.3 * generator(name).profile.peak()
+    quota = next(limit for limit in load_scenario("marketflow").limits if limit.name == "openai quota").at_rate(5.0 / 20_000)
+    assert quota["at_most"] == pytest.approx(75_000)
+    assert quota["description"].endswith("scaled to this demo's rate: 75,000 instead of 300,000,000")
+
+
+def test_what_was_changed_in_the_past_has_slowed_its_calls_since_then_and_no_others() -> None:
+    scenario = load_scenario("marketflow")
+    assert scenario.past is not None
+    lasts = lasting(scenario.past, ANCHOR + scenario.past.ago)
+    assert (lasts.start, lasts.end > ANCHOR + timedelta(days=300)) == (ANCHOR, True)
+    plain, changed = (generator().generate(ANCHOR - HOUR, ANCHOR + HOUR, found).to_pandas() for found in ([], [lasts]))
+    factor = changed.latency_ms / plain.latency_ms
+    touched = (changed.service == "search") & (changed.ts >= ANCHOR)
+    assert (factor[~touched] == 1.0).all()
+    assert factor[touched].to_numpy() == pytest.approx(1.2, rel=0.01)
 
 
 def test_an_unknown_scenario_names_the_known_ones() -> None:
