@@ -7,7 +7,7 @@ from typing import Any
 
 from core.series import Selector
 from dashboards import queries
-from dashboards.api.cursors import cursor_of, moment_of, parts_of
+from dashboards.api.cursors import cursor_of, int_of, moment_of, parts_of
 from dashboards.context import Web
 from dashboards.problems import Problem
 from dashboards.selection import LONGEST, read_selector
@@ -103,7 +103,7 @@ def read_key(parameter: str, text: str) -> CallKey:
     """The place again. Raises BadWindow for what is none."""
     try:
         at, topic, partition, offset, request_id, latency_ms = parts_of(text[:4000], _KINDS)
-        ts = moment_of(at)
+        ts, partition, offset = moment_of(at), int_of(partition, 32), int_of(offset, 64)
     except Problem:
         raise BadWindow(parameter, "names no call of this service; follow a link of the list again", readable=False) from None
     return CallKey(

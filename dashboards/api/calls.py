@@ -11,7 +11,7 @@ from core.access import Principal
 from dashboards.access.caller import Who
 from dashboards.access.rows import narrowed
 from dashboards.api.answers import answer, utc
-from dashboards.api.cursors import cursor_of, moment_of, parts_of
+from dashboards.api.cursors import cursor_of, int_of, moment_of, parts_of
 from dashboards.api.documented import api_router, described
 from dashboards.api.lists import ListQuery
 from dashboards.api.schemas import CallsAnswer
@@ -81,4 +81,5 @@ def _cursor(key: CallKey) -> str:
 
 def _key(cursor: str) -> CallKey:
     at, topic, partition, offset, request_id = parts_of(cursor, (str, str, int, int, str))
+    partition, offset = int_of(partition, 32), int_of(offset, 64)
     return CallKey(ts=moment_of(at), topic=topic, partition=partition, offset=offset, request_id=request_id)

@@ -18,7 +18,9 @@ from dashboards.access.caller import Who, deed
 from dashboards.access.rows import sees
 from dashboards.api.answers import answer, utc
 from dashboards.api.bodies import json_body
+from dashboards.api.cursors import newest_page
 from dashboards.api.documented import api_router, described, described_body
+from dashboards.api.lists import MOST_LISTED, PageQuery
 from dashboards.api.schemas import ChangesAnswer, ChangeShape, OneChangeAnswer
 from dashboards.context import Web
 from dashboards.problems import Problem
@@ -30,7 +32,7 @@ _LAST = timedelta(days=30)
 _AHEAD = timedelta(minutes=5)
 
 
-class ChangesQuery(BaseModel):
+class ChangesQuery(PageQuery):
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
     from_: str | None = Field(None, alias="from", max_length=64, description="RFC 3339; default: 30 days ago.")
@@ -52,7 +54,7 @@ class NewChange(BaseModel):
 def router(web: Web, workers: Workers) -> APIRouter:
     routes = api_router("results")
 
-    @routes.get("/changes", summary="Changes, noted and found, with their verdicts", **described(ChangesAnswer))
+    @routes.get("/changes", summary="Changes, noted and found, with their verdicts, newest first", **described(ChangesAnswer))
     async def list_changes(query: Annotated[ChangesQuery, Query()], who: Who) -> Response:
         return answer(await workers.run(list_of, web, query, who))
 
@@ -78,10 +80,13 @@ def router(web: Web, workers: Workers) -> APIRouter:
 def list_of(web: Web, query: ChangesQuery, who: Principal) -> dict[str, Any]:
     start = read_time("from", query.from_) if query.from_ else web.now() - _LAST
     end = read_time("until", query.until) if query.until else web.now() + _AHEAD
-    seen = [one for one in changes.read_changes(web.store, start, end) if sees(who, one.selector.labels)]
-    verdicts = changes.read_verdicts(web.store, [one.id for one in seen])
+    found = changes.read_changes(web.store, start, end, most=MOST_LISTED)
+    seen = [one for one in found if sees(who, one.selector.labels)]
+    page, cursor = newest_page(seen, lambda one: one.at, lambda one: one.id, query.cursor, query.limit)
+    verdicts = changes.read_verdicts(web.store, [one.id for one in page])
     told = [one for one in verdicts if sees(who, one.selector.labels)]
-    return {"changes": [_json(one, [verdict for verdict in told if verdict.change_id == one.id]) for one in seen]}
+    shown = [_json(one, [verdict for verdict in told if verdict.change_id == one.id]) for one in page]
+    return {"changes": shown, "next_cursor": cursor}
 
 
 def one_of(web: Web, change_id: str, who: Principal) -> dict[str, Any]:

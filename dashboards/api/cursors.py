@@ -11,8 +11,11 @@ import orjson
 from dashboards.problems import Problem
 
 T = TypeVar("T")
+Key = tuple[str | int | float, ...]
 
 MAX_LENGTH = 2000
+_STORABLE = (datetime(1900, 1, 1, tzinfo=UTC), datetime(2299, 1, 1, tzinfo=UTC))
+"""What the store's times can hold."""
 
 
 def cursor_of(*parts: str | int | float) -> str:
@@ -35,23 +38,41 @@ def parts_of(cursor: str, kinds: Sequence[type]) -> list[Any]:
 def moment_of(text: str) -> datetime:
     """A time that stands in a cursor; raises Problem (400)."""
     try:
-        return datetime.fromisoformat(text).astimezone(UTC)
+        moment = datetime.fromisoformat(text).replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         raise _wrong() from None
+    if not _STORABLE[0] <= moment < _STORABLE[1]:
+        raise _wrong()
+    return moment
+
+
+def int_of(number: int, bits: int) -> int:
+    """A number that stands in a cursor and is none too large for the store's signed ones; raises Problem (400)."""
+    if not -(2 ** (bits - 1)) <= number < 2 ** (bits - 1):
+        raise _wrong()
+    return number
 
 
 def newest_page(
     items: Sequence[T], at: Callable[[T], datetime], id_of: Callable[[T], str], cursor: str | None, limit: int
 ) -> tuple[list[T], str | None]:
     """At most `limit` items behind the cursor, newest first and of equal times by id; and the cursor of the next page."""
-    ordered = sorted(items, key=lambda one: (-at(one).timestamp(), id_of(one)))
+    return page_of(items, lambda one: (-at(one).timestamp(), id_of(one)), (float, str), cursor, limit)
+
+
+def page_of(
+    items: Sequence[T], key: Callable[[T], Key], kinds: Sequence[type], cursor: str | None, limit: int
+) -> tuple[list[T], str | None]:
+    """At most `limit` items behind the cursor, in the order of a key that no two share; and the cursor of the next page.
+
+    The cursor is the last item's key (its parts are of `kinds`): what comes or goes before it moves no later page.
+    """
+    ordered = sorted(items, key=key)
     if cursor is not None:
-        text, last = parts_of(cursor, (str, str))
-        behind = (-moment_of(text).timestamp(), last)
-        ordered = [one for one in ordered if (-at(one).timestamp(), id_of(one)) > behind]
+        behind = tuple(parts_of(cursor, kinds))
+        ordered = [one for one in ordered if key(one) > behind]
     page = ordered[:limit]
-    more = len(ordered) > limit
-    return page, cursor_of(at(page[-1]).isoformat(), id_of(page[-1])) if more else None
+    return page, cursor_of(*key(page[-1])) if len(ordered) > limit else None
 
 
 def _wrong() -> Problem:

@@ -13,8 +13,9 @@ from dashboards import queries
 from dashboards.access.caller import Who
 from dashboards.access.rows import narrowed, sees
 from dashboards.api.answers import answer, utc
+from dashboards.api.cursors import page_of
 from dashboards.api.documented import api_router, described
-from dashboards.api.questions import NoQuery
+from dashboards.api.lists import PageQuery
 from dashboards.api.schemas import ForecastPointsAnswer, ForecastsAnswer
 from dashboards.context import Web
 from dashboards.forecast import read_choice
@@ -45,8 +46,8 @@ def router(web: Web, workers: Workers) -> APIRouter:
     routes = api_router("results")
 
     @routes.get("/forecasts", summary="The latest forecast of each series, without its points", **described(ForecastsAnswer))
-    async def list_forecasts(_query: Annotated[NoQuery, Query()], who: Who) -> Response:
-        return answer(await workers.run(list_of, web, who))
+    async def list_forecasts(query: Annotated[PageQuery, Query()], who: Who) -> Response:
+        return answer(await workers.run(list_of, web, query, who))
 
     @routes.get("/forecasts/points", summary="The latest forecast of one series", **described(ForecastPointsAnswer))
     async def points(query: Annotated[OneSeries, Query()], who: Who) -> Response:
@@ -56,10 +57,12 @@ def router(web: Web, workers: Workers) -> APIRouter:
     return routes
 
 
-def list_of(web: Web, who: Principal) -> dict[str, Any]:
+def list_of(web: Web, query: PageQuery, who: Principal) -> dict[str, Any]:
+    """By metric and selection, an order that a newer forecast of a series leaves as it is."""
     tests = queries.forecast_backtests(web)
     runs = [run for run in queries.forecast_runs(web) if sees(who, run.selector.labels)]
-    return {"forecasts": [shape(run, tests) for run in runs]}
+    page, cursor = page_of(runs, lambda run: (run.metric, str(run.selector)), (str, str), query.cursor, query.limit)
+    return {"forecasts": [shape(run, tests) for run in page], "next_cursor": cursor}
 
 
 def points_of(web: Web, query: OneSeries, who: Principal) -> dict[str, Any]:

@@ -13,7 +13,9 @@ from dashboards.access.caller import Who, deed
 from dashboards.access.rows import sees
 from dashboards.api.answers import answer, utc
 from dashboards.api.bodies import json_body
+from dashboards.api.cursors import newest_page
 from dashboards.api.documented import api_router, described, described_body
+from dashboards.api.lists import PageQuery
 from dashboards.api.schemas import MasksAnswer, MaskShape, NewMaskAnswer
 from dashboards.context import Web
 from dashboards.problems import Problem
@@ -24,9 +26,7 @@ from storage import masks
 _MINUTE = timedelta(minutes=1)
 
 
-class MasksQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class MasksQuery(PageQuery):
     all: bool = Field(False, description="Also masks that are over.")
 
 
@@ -54,10 +54,12 @@ class EndOfMask(BaseModel):
 def router(web: Web, workers: Workers) -> APIRouter:
     routes = api_router("masks")
 
-    @routes.get("/masks", summary="Masks that hold now or later", **described(MasksAnswer))
+    @routes.get("/masks", summary="Masks that hold now or later, the latest begin first", **described(MasksAnswer))
     async def list_masks(query: Annotated[MasksQuery, Query()], who: Who) -> Response:
         found = await workers.run(masks.read_masks, web.store, None if query.all else web.now())
-        return answer({"masks": [_json(one) for one in found if sees(who, one.selector.labels)]})
+        seen = [one for one in found if sees(who, one.selector.labels)]
+        page, cursor = newest_page(seen, lambda one: one.start, lambda one: one.id, query.cursor, query.limit)
+        return answer({"masks": [_json(one) for one in page], "next_cursor": cursor})
 
     @routes.post(
         "/masks",

@@ -11,7 +11,9 @@ from core.recommendations import Effect, Recommendation, RecommendationState
 from dashboards.access.caller import deed
 from dashboards.api.answers import answer, utc
 from dashboards.api.bodies import json_body
+from dashboards.api.cursors import page_of
 from dashboards.api.documented import api_router, described, described_body
+from dashboards.api.lists import PageQuery
 from dashboards.api.schemas import RecommendationsAnswer, RecommendationShape
 from dashboards.context import Web
 from dashboards.problems import Problem
@@ -22,9 +24,7 @@ _SHOWN = (RecommendationState.OPEN, RecommendationState.ACCEPTED)
 _DECISIONS = {"accept": RecommendationState.ACCEPTED, "dismiss": RecommendationState.DISMISSED}
 
 
-class RecommendationsQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class RecommendationsQuery(PageQuery):
     all: bool = Field(False, description="Also what was dismissed or is found no more.")
 
 
@@ -41,10 +41,12 @@ class Decision(BaseModel):
 def router(web: Web, workers: Workers) -> APIRouter:
     routes = api_router("recommendations")
 
-    @routes.get("/recommendations", summary="What could be better", **described(RecommendationsAnswer))
+    @routes.get("/recommendations", summary="What could be better, the largest gain first", **described(RecommendationsAnswer))
     async def list_recommendations(query: Annotated[RecommendationsQuery, Query()]) -> Response:
         found = await workers.run(recommendations.read_recommendations, web.store)
-        return answer({"recommendations": [_json(one) for one in found if query.all or one.state in _SHOWN]})
+        chosen = [one for one in found if query.all or one.state in _SHOWN]
+        page, cursor = page_of(chosen, lambda one: (-float(one.finding.gain), one.id), (float, str), query.cursor, query.limit)
+        return answer({"recommendations": [_json(one) for one in page], "next_cursor": cursor})
 
     @routes.get("/recommendations/{recommendation_id}", summary="One recommendation", **described(RecommendationShape))
     async def show(recommendation_id: Annotated[str, Path(max_length=64)]) -> Response:

@@ -209,6 +209,7 @@ class ForecastShape(Shape):
 
 class ForecastsAnswer(Shape):
     forecasts: list[ForecastShape]
+    next_cursor: str | None
 
 
 class ForecastPointsAnswer(Shape):
@@ -293,6 +294,7 @@ class SilenceShape(Shape):
 
 class SilencesAnswer(Shape):
     silences: list[SilenceShape]
+    next_cursor: str | None
 
 
 class MaskShape(Shape):
@@ -313,6 +315,7 @@ class NewMaskAnswer(MaskShape):
 
 class MasksAnswer(Shape):
     masks: list[MaskShape]
+    next_cursor: str | None
 
 
 class EffectShape(Shape):
@@ -353,6 +356,7 @@ class RecommendationShape(_Span):
 
 class RecommendationsAnswer(Shape):
     recommendations: list[RecommendationShape]
+    next_cursor: str | None
 
 
 class ReviewShape(_Span):
@@ -395,6 +399,7 @@ class ChangeShape(Shape):
 
 class ChangesAnswer(Shape):
     changes: list[ChangeShape]
+    next_cursor: str | None
 
 
 class OneChangeAnswer(ChangeShape):
@@ -411,6 +416,7 @@ class AuditShape(Shape):
 
 class AuditAnswer(Shape):
     events: list[AuditShape]
+    next_cursor: str | None
 
 
 class OpenAnswer(BaseModel):

@@ -15,8 +15,9 @@ from core.types import Silence
 from dashboards.access.caller import Who, deed
 from dashboards.api.answers import answer, utc
 from dashboards.api.bodies import json_body
+from dashboards.api.cursors import newest_page
 from dashboards.api.documented import api_router, described, described_body
-from dashboards.api.questions import NoQuery
+from dashboards.api.lists import PageQuery
 from dashboards.api.schemas import SilencesAnswer, SilenceShape
 from dashboards.context import Web
 from dashboards.problems import Problem
@@ -45,10 +46,11 @@ class NewSilence(BaseModel):
 def router(web: Web, workers: Workers) -> APIRouter:
     routes = api_router("silences")
 
-    @routes.get("/silences", summary="Silences that have not ended", **described(SilencesAnswer))
-    async def list_silences(_query: Annotated[NoQuery, Query()]) -> Response:
+    @routes.get("/silences", summary="Silences that have not ended, the latest begin first", **described(SilencesAnswer))
+    async def list_silences(query: Annotated[PageQuery, Query()]) -> Response:
         found = await workers.run(read_silences, web.store, web.now())
-        return answer({"silences": [shape(one) for one in found]})
+        page, cursor = newest_page(found, lambda one: one.starts_at, lambda one: one.id, query.cursor, query.limit)
+        return answer({"silences": [shape(one) for one in page], "next_cursor": cursor})
 
     @routes.post(
         "/silences",

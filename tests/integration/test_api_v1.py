@@ -14,8 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.errors import StoreUnavailable
+from core.recommendations import Effect, Finding, Recommendation, RecommendationState
 from core.series import Selector
-from storage import calls, dead_letters, series
+from dashboards.api.cursors import cursor_of
+from storage import calls, dead_letters, recommendations, series
 from storage.posts import BEGUN, read_post, write_post
 from tests.support.access import Site, site
 from tests.support.conforming import conforms
@@ -245,6 +247,68 @@ def test_lists_come_by_pages(here: Site) -> None:
     page = get(here, "anomalies", limit=1)
     assert get(here, "anomalies", cursor=page["next_cursor"])["anomalies"][0]["id"] == "a-outage"
     assert problem(here, "incidents", cursor=page["next_cursor"] + "x") == (400, "cursor")
+
+
+LISTS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "audit": ("events", "admin", {}),
+    "changes": ("changes", "read", {"from": "2025-01-01T00:00:00Z"}),
+    "masks": ("masks", "read", {"all": True}),
+    "silences": ("silences", "read", {}),
+    "forecasts": ("forecasts", "read", {}),
+    "recommendations": ("recommendations", "read", {}),
+}
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_other_lists_come_by_pages_too(here: Site, path: str) -> None:
+    name, role, more = LISTS[path]
+    _three_of_each(here)
+    whole = get(here, path, role, limit=1000, **more)
+    assert len(whole[name]) >= 2
+    assert whole["next_cursor"] is None
+    seen, cursor = [], {}
+    for _ in whole[name]:
+        page = get(here, path, role, limit=1, **more, **cursor)
+        seen += page[name]
+        cursor = {"cursor": page["next_cursor"]}
+    assert cursor == {"cursor": None}
+    assert seen == whole[name]
+    for wrong in ("x", cursor_of("2026-01-01T00:00:00", 2**63), cursor_of("0001-01-01T00:00:00", 1), cursor_of("a", "b", 3)):
+        answer = ask(here, path, role, cursor=wrong)
+        assert (answer.status_code, answer.json().get("parameter")) == (400, "cursor"), answer.text
+
+
+def _three_of_each(here: Site) -> None:
+    """Silences, masks and changes (each noted in the audit), and recommendations; two of each begin at one moment."""
+    if len(recommendations.read_recommendations(here.store)) >= 3:
+        return
+    now = here.clock.now()
+    for n in range(3):
+        at = (now - timedelta(minutes=n // 2)).isoformat()
+        change, mask = {"what": f"v{n}", "who": "ann", "at": at}, {"kind": "expected", "why": "x", "who": "ann", "from": at}
+        silence = {"match": {"rule": f"paged-{n}"}, "from": at, "for": "2h"}
+        for path, body in (("changes", change), ("masks", mask), ("silences", silence)):
+            assert here.client.post(f"/api/v1/{path}", json=body, headers=here.as_("operate")).status_code == 201
+    recommendations.write_recommendations(here.store, [_recommendation(f"r-{n}", 10.0 + n // 2, now) for n in range(3)])
+
+
+def _recommendation(id: str, gain: float, now: datetime) -> Recommendation:
+    effect = Effect(measure="cost", scope=Selector(), unit="USD/h", before=3.0, after=2.0, lower=1.5, upper=2.5)
+    finding = Finding(
+        rule=id, selector=Selector(), about=id, action="Do it", evidence=("x",), effect=effect, gain=gain,
+        gain_of="cost", confidence=0.8, verify="look",
+    )  # fmt: skip
+    return Recommendation(
+        id=id, finding=finding, start=now, end=now, found_at=now, state=RecommendationState.OPEN
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "key",
+    [("0001-01-01T00:00:00", "t", 0, 0, ""), ("2026-01-01T00:00:00", "t", 2**31, 0, ""), ("2026-01-01", "t", 0, 2**63, "")],
+)
+def test_a_made_up_place_among_calls_is_refused(here: Site, key: tuple[Any, ...]) -> None:
+    assert problem(here, "calls", cursor=cursor_of(*key)) == (400, "cursor")
 
 
 def test_one_incident_one_anomaly_and_their_actions(here: Site) -> None:
