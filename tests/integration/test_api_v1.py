@@ -266,7 +266,8 @@ def test_other_lists_come_by_pages_too(here: Site, path: str) -> None:
     whole = get(here, path, role, limit=1000, **more)
     assert len(whole[name]) >= 2
     assert whole["next_cursor"] is None
-    seen, cursor = [], {}
+    seen: list[Any] = []
+    cursor: dict[str, Any] = {}
     for _ in whole[name]:
         page = get(here, path, role, limit=1, **more, **cursor)
         seen += page[name]
