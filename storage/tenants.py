@@ -18,7 +18,7 @@ for it (revoke them), and the audit's note that this was done.
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
@@ -32,7 +32,7 @@ from storage.contract import Store, Value
 from storage.frames import moment
 from storage.hours import refresh_hours
 from storage.mutations import Wait, delete_where, finish, update_where
-from storage.recount import GONE, RECOUNTED, Recount
+from storage.recount import FOLLOWING, GONE, RECOUNTED, Follow, Recount, Steps
 from storage.selection import within
 from storage.sequence import next_seq
 
@@ -218,9 +218,10 @@ class _Deletion:
             params: dict[str, Value] = {**self._gone, "job": self._job, "start": start, "end": end}
             self._progress(f"counting the rollups anew, {start:%Y-%m-%d} to {end:%Y-%m-%d}")
             unsettled += self._settle([Recount(rollup=one, dimensions=by, params=params) for one, by in RECOUNTED])
+            unsettled += self._settle([Follow(rollup=one, dimensions=by, params=params) for one, by in FOLLOWING])
         return unsettled
 
-    def _settle(self, recounts: list[Recount]) -> int:
+    def _settle(self, recounts: Sequence[Steps]) -> int:
         """Make rollups anew, again where somebody has written to the same steps; returns how many steps stay wrong."""
         for one in recounts:
             one.note(self._store)

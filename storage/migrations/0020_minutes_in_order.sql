@@ -1,6 +1,12 @@
 -- Rollups by minute in the order of time: what pages ask for a day of (all calls, calls by service, calls by provider and model) is
 -- one contiguous run, while in the rollups of 0002_rollups.sql, which lie by their dimensions, a day is spread over the whole month.
 -- Columns and meanings are those of 0002_rollups.sql.
+--
+-- Few rows with many calls each: 16 KiB of percentile states a row in memory, of which a merge holds a granule of each of its parts. With
+-- granules of 8,192 rows that was up to 2 GB; with 512 it is a sixteenth.
+--
+-- They are made of the rows that are written to model_1m, not of the calls: a batch of dense traffic is a few hundred of them. Who
+-- counts steps of model_1m anew (`storage/recount.py`) must count these anew after it.
 
 CREATE TABLE IF NOT EXISTS service_1m
 (
@@ -41,47 +47,41 @@ PARTITION BY toYYYYMM(minute)
 ORDER BY (minute, service, origin)
 TTL minute + INTERVAL 90 DAY DELETE WHERE origin != 'import'
 SETTINGS non_replicated_deduplication_window = 10000, replicated_deduplication_window = 10000,
-    replicated_deduplication_window_seconds = 604800, min_bytes_for_wide_part = 67108864, max_parts_to_merge_at_once = 10;
+    replicated_deduplication_window_seconds = 604800, min_bytes_for_wide_part = 67108864, max_parts_to_merge_at_once = 10,
+    index_granularity = 512, merge_max_block_size = 512;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS service_1m_mv TO service_1m AS
-WITH
-    ifNull(c.status, 0) = 429 OR c.error_type = 'rate_limit' AS is_rate_limited,
-    NOT is_rate_limited AND (ifNull(c.status, 0) >= 500 OR c.error_type != '') AS is_error
 SELECT
-    toStartOfMinute(toDateTime(c.ts, 'UTC')) AS minute,
-    c.service AS service,
-    c.origin AS origin,
-    count() AS calls,
-    countIf(is_error) AS errors,
-    countIf(is_rate_limited) AS rate_limited,
-    countIf(ifNull(cache_hit, false)) AS cache_hits,
-    sum(toUInt64(ifNull(c.retries, 0))) AS retries,
-    countIf(ifNull(fallback, false)) AS fallbacks,
-    sum(ifNull(c.bytes_in, 0)) AS bytes_in,
-    sum(ifNull(c.bytes_out, 0)) AS bytes_out,
-    sum(toUInt64(ifNull(c.prompt_tokens, 0))) AS prompt_tokens,
-    sum(toUInt64(ifNull(c.completion_tokens, 0))) AS completion_tokens,
-    sum(toUInt64(ifNull(c.cached_tokens, 0))) AS cached_tokens,
-    sum(toUInt64(ifNull(c.cache_write_tokens, 0))) AS cache_write_tokens,
-    sum(toUInt64(ifNull(c.reasoning_tokens, 0))) AS reasoning_tokens,
-    countIf(c.cost_usd IS NULL) AS unpriced,
-    countIf(c.status IS NOT NULL OR c.error_type != '') AS status_known,
-    countIf(c.latency_ms IS NOT NULL) AS latency_known,
-    countIf(c.upstream_ms IS NOT NULL) AS upstream_known,
-    countIf(c.ttft_ms IS NOT NULL) AS ttft_known,
-    countIf(c.prompt_tokens IS NOT NULL OR c.completion_tokens IS NOT NULL) AS tokens_known,
-    countIf(c.cache_hit IS NOT NULL) AS cache_known,
-    countIf(c.retries IS NOT NULL) AS retries_known,
-    countIf(c.fallback IS NOT NULL) AS fallback_known,
-    sum(ifNull(c.cost_usd, 0.)) AS cost_usd,
-    sum(toFloat64(ifNull(c.latency_ms, 0))) AS latency_ms_sum,
-    quantilesBFloat16StateIf(0.5, 0.9, 0.95, 0.99)(assumeNotNull(c.latency_ms), c.latency_ms IS NOT NULL) AS latency_q,
-    quantilesBFloat16StateIf(0.5, 0.9, 0.95, 0.99)(assumeNotNull(c.upstream_ms), c.upstream_ms IS NOT NULL) AS upstream_q,
-    quantilesBFloat16StateIf(0.5, 0.9, 0.95, 0.99)(
-        toFloat32(greatest(assumeNotNull(c.latency_ms) - assumeNotNull(c.upstream_ms), 0)),
-        c.latency_ms IS NOT NULL AND c.upstream_ms IS NOT NULL) AS overhead_q,
-    quantilesBFloat16StateIf(0.5, 0.9, 0.95, 0.99)(assumeNotNull(c.ttft_ms), c.ttft_ms IS NOT NULL) AS ttft_q
-FROM calls AS c
+    m.minute AS minute, m.service AS service, m.origin AS origin,
+    sum(m.calls) AS calls,
+    sum(m.errors) AS errors,
+    sum(m.rate_limited) AS rate_limited,
+    sum(m.cache_hits) AS cache_hits,
+    sum(m.retries) AS retries,
+    sum(m.fallbacks) AS fallbacks,
+    sum(m.bytes_in) AS bytes_in,
+    sum(m.bytes_out) AS bytes_out,
+    sum(m.prompt_tokens) AS prompt_tokens,
+    sum(m.completion_tokens) AS completion_tokens,
+    sum(m.cached_tokens) AS cached_tokens,
+    sum(m.cache_write_tokens) AS cache_write_tokens,
+    sum(m.reasoning_tokens) AS reasoning_tokens,
+    sum(m.unpriced) AS unpriced,
+    sum(m.status_known) AS status_known,
+    sum(m.latency_known) AS latency_known,
+    sum(m.upstream_known) AS upstream_known,
+    sum(m.ttft_known) AS ttft_known,
+    sum(m.tokens_known) AS tokens_known,
+    sum(m.cache_known) AS cache_known,
+    sum(m.retries_known) AS retries_known,
+    sum(m.fallback_known) AS fallback_known,
+    sum(m.cost_usd) AS cost_usd,
+    sum(m.latency_ms_sum) AS latency_ms_sum,
+    quantilesBFloat16MergeState(0.5, 0.9, 0.95, 0.99)(m.latency_q) AS latency_q,
+    quantilesBFloat16MergeState(0.5, 0.9, 0.95, 0.99)(m.upstream_q) AS upstream_q,
+    quantilesBFloat16MergeState(0.5, 0.9, 0.95, 0.99)(m.overhead_q) AS overhead_q,
+    quantilesBFloat16MergeState(0.5, 0.9, 0.95, 0.99)(m.ttft_q) AS ttft_q
+FROM model_1m AS m
 GROUP BY minute, service, origin;
 
 CREATE TABLE IF NOT EXISTS provider_1m
@@ -124,47 +124,41 @@ PARTITION BY toYYYYMM(minute)
 ORDER BY (minute, provider, model, origin)
 TTL minute + INTERVAL 90 DAY DELETE WHERE origin != 'import'
 SETTINGS non_replicated_deduplication_window = 10000, replicated_deduplication_window = 10000,
-    replicated_deduplication_window_seconds = 604800, min_bytes_for_wide_part = 67108864, max_parts_to_merge_at_once = 10;
+    replicated_deduplication_window_seconds = 604800, min_bytes_for_wide_part = 67108864, max_parts_to_merge_at_once = 10,
+    index_granularity = 512, merge_max_block_size = 512;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS provider_1m_mv TO provider_1m AS
-WITH
-    ifNull(c.status, 0) = 429 OR c.error_type = 'rate_limit' AS is_rate_limited,
-    NOT is_rate_limited AND (ifNull(c.status, 0) >= 500 OR c.error_type != '') AS is_error
 SELECT
-    toStartOfMinute(toDateTime(c.ts, 'UTC')) AS minute,
-    c.provider AS provider, c.model AS model,
-    c.origin AS origin,
-    count() AS calls,
-    countIf(is_error) AS errors,
-    countIf(is_rate_limited) AS rate_limited,
-    countIf(ifNull(cache_hit, false)) AS cache_hits,
-    sum(toUInt64(ifNull(c.retries, 0))) AS retries,
-    countIf(ifNull(fallback, false)) AS fallbacks,
-    sum(ifNull(c.bytes_in, 0)) AS bytes_in,
-    sum(ifNull(c.bytes_out, 0)) AS bytes_out,
-    sum(toUInt64(ifNull(c.prompt_tokens, 0))) AS prompt_tokens,
-    sum(toUInt64(ifNull(c.completion_tokens, 0))) AS completion_tokens,
-    sum(toUInt64(ifNull(c.cached_tokens, 0))) AS cached_tokens,
-    sum(toUInt64(ifNull(c.cache_write_tokens, 0))) AS cache_write_tokens,
-    sum(toUInt64(ifNull(c.reasoning_tokens, 0))) AS reasoning_tokens,
-    countIf(c.cost_usd IS NULL) AS unpriced,
-    countIf(c.status IS NOT NULL OR c.error_type != '') AS status_known,
-    countIf(c.latency_ms IS NOT NULL) AS latency_known,
-    countIf(c.upstream_ms IS NOT NULL) AS upstream_known,
-    countIf(c.ttft_ms IS NOT NULL) AS ttft_known,
-    countIf(c.prompt_tokens IS NOT NULL OR c.completion_tokens IS NOT NULL) AS tokens_known,
-    countIf(c.cache_hit IS NOT NULL) AS cache_known,
-    countIf(c.retries IS NOT NULL) AS retries_known,
-    countIf(c.fallback IS NOT NULL) AS fallback_known,
-    sum(ifNull(c.cost_usd, 0.)) AS cost_usd,
-    sum(toFloat64(ifNull(c.latency_ms, 0))) AS latency_ms_sum,
-    quantilesBFloat16StateIf(0.5, 0.9, 0.95, 0.99)(assumeNotNull(c.latency_ms), c.latency_ms IS NOT NULL) AS latency_q,
-    quantilesBFloat16StateIf(0.5, 0.9, 0.95, 0.99)(assumeNotNull(c.upstream_ms), c.upstream_ms IS NOT NULL) AS upstream_q,
-    quantilesBFloat16StateIf(0.5, 0.9, 0.95, 0.99)(
-        toFloat32(greatest(assumeNotNull(c.latency_ms) - assumeNotNull(c.upstream_ms), 0)),
-        c.latency_ms IS NOT NULL AND c.upstream_ms IS NOT NULL) AS overhead_q,
-    quantilesBFloat16StateIf(0.5, 0.9, 0.95, 0.99)(assumeNotNull(c.ttft_ms), c.ttft_ms IS NOT NULL) AS ttft_q
-FROM calls AS c
+    m.minute AS minute, m.provider AS provider, m.model AS model, m.origin AS origin,
+    sum(m.calls) AS calls,
+    sum(m.errors) AS errors,
+    sum(m.rate_limited) AS rate_limited,
+    sum(m.cache_hits) AS cache_hits,
+    sum(m.retries) AS retries,
+    sum(m.fallbacks) AS fallbacks,
+    sum(m.bytes_in) AS bytes_in,
+    sum(m.bytes_out) AS bytes_out,
+    sum(m.prompt_tokens) AS prompt_tokens,
+    sum(m.completion_tokens) AS completion_tokens,
+    sum(m.cached_tokens) AS cached_tokens,
+    sum(m.cache_write_tokens) AS cache_write_tokens,
+    sum(m.reasoning_tokens) AS reasoning_tokens,
+    sum(m.unpriced) AS unpriced,
+    sum(m.status_known) AS status_known,
+    sum(m.latency_known) AS latency_known,
+    sum(m.upstream_known) AS upstream_known,
+    sum(m.ttft_known) AS ttft_known,
+    sum(m.tokens_known) AS tokens_known,
+    sum(m.cache_known) AS cache_known,
+    sum(m.retries_known) AS retries_known,
+    sum(m.fallback_known) AS fallback_known,
+    sum(m.cost_usd) AS cost_usd,
+    sum(m.latency_ms_sum) AS latency_ms_sum,
+    quantilesBFloat16MergeState(0.5, 0.9, 0.95, 0.99)(m.latency_q) AS latency_q,
+    quantilesBFloat16MergeState(0.5, 0.9, 0.95, 0.99)(m.upstream_q) AS upstream_q,
+    quantilesBFloat16MergeState(0.5, 0.9, 0.95, 0.99)(m.overhead_q) AS overhead_q,
+    quantilesBFloat16MergeState(0.5, 0.9, 0.95, 0.99)(m.ttft_q) AS ttft_q
+FROM model_1m AS m
 GROUP BY minute, provider, model, origin;
 
 -- Since when each of them counts every call: from the beginning in a store without calls, else from the first midnight (UTC) that

@@ -28,7 +28,7 @@ from storage.contract import Capabilities, Params, Store
 from storage.dead_letters import LetterFilter, find_dead_letters, write_dead_letters
 from storage.hours import insert_hours, read_hours_by, refresh_hours
 from storage.remote import RemoteStore
-from storage.rollups import PERCENTILES, ROLLUPS, SUMS_OF_CALLS
+from storage.rollups import BY_TIME, PERCENTILES, ROLLUPS, SUMS_OF_CALLS
 from storage.tenants import DONE, STARTED, delete_tenant, traces_of
 from tests.support.store_api import store_api
 from tests.support.stores import chdb_store
@@ -92,7 +92,7 @@ def calls_of(tenants: list[str], count: int, *, history: bool = False) -> list[d
 def snapshot(store: Store) -> dict[str, list[dict[str, Any]]]:
     """Everything that is counted of the calls, as numbers that can be compared."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for rollup in ROLLUPS:
+    for rollup in (*ROLLUPS, *BY_TIME):
         names = sorted(rollup.dimensions)
         columns = [name for name in (*SUMS_OF_CALLS, *PERCENTILES) if name in rollup.columns]
         values = ", ".join(f"toFloat64({rollup.column(name)}) AS {name}" for name in columns)
@@ -194,6 +194,7 @@ def break_off() -> None:
 STATEMENTS = (
     "INSERT INTO deletion_keys",
     "INSERT INTO route_1m",
+    "INSERT INTO service_1m",
     "INSERT INTO calls_1s",
     "ALTER TABLE calls DELETE",
     "ALTER TABLE tenant_1m",
@@ -240,7 +241,8 @@ def test_a_tenant_that_goes_on_calling_is_not_lost_from_the_counts(store: Store)
     assert not deletion.complete
     assert deletion.left == len(new)
     counted = {
-        table: number(store, f"SELECT toInt64(sum(calls)) AS n FROM {table}") for table in ("route_1m", "model_1m", "calls_1s")
+        table: number(store, f"SELECT toInt64(sum(calls)) AS n FROM {table}")
+        for table in ("route_1m", "model_1m", "service_1m", "provider_1m", "calls_1s")
     }
     assert set(counted.values()) == {len(without(rows, GONE)) + len(more)}
     assert delete_tenant(store, GONE, actor="test", now=NOW + timedelta(minutes=1)).complete
