@@ -16,9 +16,7 @@ ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", envvar="TPS
 StoreOption = Annotated[str | None, typer.Option("--store", help="Store URL, instead of the configuration's store.url.")]
 DaskOption = Annotated[
     str | None,
-    typer.Option(
-        "--dask", metavar="SCHEDULER", help="Run on this Dask cluster (tcp://HOST:8786), which sees the folders."
-    ),
+    typer.Option("--dask", metavar="SCHEDULER", help="Run on this Dask cluster (tcp://HOST:8786), which sees the folders."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 

@@ -14,6 +14,8 @@ PAGES: tuple[tuple[str, str], ...] = (
     ("/objectives", "Objectives"),
     ("/incidents", "Incidents"),
     ("/forecast", "Forecast"),
+    ("/what-if", "What if"),
+    ("/recommendations", "Recommendations"),
     ("/pipeline", "Pipeline"),
 )
 LEAVES: tuple[str, ...] = ("/calls", "/call")

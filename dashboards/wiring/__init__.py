@@ -7,9 +7,23 @@ from typing import Any
 
 from dashboards.context import Web
 from dashboards.threads import Workers
-from dashboards.wiring import calls, clientside, explore, forecast, frame, incidents, llm, objectives, overview, pipeline, zoom
+from dashboards.wiring import (
+    calls,
+    clientside,
+    explore,
+    forecast,
+    frame,
+    incidents,
+    llm,
+    objectives,
+    overview,
+    pipeline,
+    recommendations,
+    what_if,
+    zoom,
+)
 
-_PAGES = (overview, explore, llm, calls, objectives, incidents, forecast, pipeline)
+_PAGES = (overview, explore, llm, calls, objectives, incidents, forecast, what_if, recommendations, pipeline)
 
 
 def register(app: Any, web: Web, workers: Workers) -> None:
