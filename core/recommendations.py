@@ -60,6 +60,8 @@ class Finding:
         In [0, 1]: how little of the effect its interval leaves open.
     verify : str
         How to see whether it helped.
+    scenario : str
+        The what-if scenario (JSON) whose replay predicted the effect; empty where it came from elsewhere.
     """
 
     rule: str
@@ -72,6 +74,7 @@ class Finding:
     gain_of: str
     confidence: float
     verify: str
+    scenario: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,8 @@ DRAWN = {"tps": ("tps", "ceiling"), "peak_tps": ("peak_tps", "ceiling")}
 class CapacityData:
     """Of one selection: its limits, its ceiling's figure and what that says; `words` where there is no figure.
 
-    `transactions` names those that were measured, each with its words; they stand with all calls.
+    `transactions` names those that were measured, each with its words; they stand with all calls. `whose` are the selection's
+    dimensions and values.
     """
 
     limits: tuple[LimitOutlook, ...]
@@ -36,6 +37,7 @@ class CapacityData:
     words: str
     cost: str
     unpriced: str
+    whose: dict[str, str]
 
 
 def load_capacity(web: Web, selector: Selector, look: Look) -> CapacityData:
@@ -59,6 +61,7 @@ def load_capacity(web: Web, selector: Selector, look: Look) -> CapacityData:
         words=_nothing(selector) if fit is None else "",
         cost=_cost_words(queries.serving_cost(web, selector)),
         unpriced=_unpriced(web),
+        whose=selector.labels,
     )
 
 

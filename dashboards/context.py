@@ -13,6 +13,7 @@ from core.calendars import Calendars, load_calendars
 from core.clock import Clock
 from core.config import Settings
 from dashboards.cache import SharedCache
+from dashboards.whatif.runs import WhatIfRuns
 from storage.contract import Store
 
 A = TypeVar("A")
@@ -37,6 +38,7 @@ class Web:
     pool: ThreadPoolExecutor = field(default_factory=_pool)
     calendars: Calendars = field(init=False)
     shown_in: str = ""
+    whatif: WhatIfRuns | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "calendars", load_calendars(self.settings))  # frozen: files are read once
@@ -65,4 +67,6 @@ class Web:
 
     def close(self) -> None:
         """End the threads; questions that have not begun are dropped."""
+        if self.whatif is not None:
+            self.whatif.close()
         self.pool.shutdown(wait=True, cancel_futures=True)

@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from core.clock import Clock
 from core.config import Settings
 from core.posting import CallSink
+from core.predicting import Predictor
 from dashboards import page_files, problems, review_pages, wiring
 from dashboards.access import pages as access_pages
 from dashboards.access.directory import Directory
@@ -53,6 +54,7 @@ from dashboards.api import (
     silences,
     status,
     tenants,
+    what_if,
 )
 from dashboards.api.documented import describe_tokens
 from dashboards.context import Web
@@ -62,6 +64,7 @@ from dashboards.page_answers import PageAnswers
 from dashboards.pages import shell
 from dashboards.problems import Problem
 from dashboards.threads import Workers
+from dashboards.whatif.runs import WhatIfRuns
 from storage.contract import Store
 
 logger = logging.getLogger(__name__)
@@ -95,12 +98,23 @@ ANSWER_MARGIN = timedelta(seconds=5)
 """How much longer than the store's time limit a request may take."""
 
 
-def create_app(store: Store, settings: Settings, clock: Clock, *, token: str | None, sink: CallSink | None = None) -> FastAPI:
+def create_app(
+    store: Store,
+    settings: Settings,
+    clock: Clock,
+    *,
+    token: str | None,
+    sink: CallSink | None = None,
+    predictor: Predictor | None = None,
+) -> FastAPI:
     """The application: pages, API, probes, with a `token` the owner's API that other commands use, with a `sink` POST of calls.
+
+    With a `predictor` scenarios are replayed in the background.
 
     Owns nothing but its threads, which end with the application; the store is closed by whoever opened it.
     """
-    web = Web(store=store, settings=settings, clock=clock)
+    runs = None if predictor is None else WhatIfRuns(predictor, clock)
+    web = Web(store=store, settings=settings, clock=clock, whatif=runs)
     workers = Workers()
     deletions = tenants.Deletions(web)
 
@@ -127,6 +141,8 @@ def create_app(store: Store, settings: Settings, clock: Clock, *, token: str | N
     app.include_router(docs.router())
     for part in _PARTS:
         app.include_router(part(web, workers))
+    if runs is not None:
+        app.include_router(what_if.router(runs, workers))
     if sink is not None:
         app.include_router(posting.router(sink, workers))
     if token is not None:

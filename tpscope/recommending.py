@@ -1,5 +1,6 @@
 """`tpscope recommend list|show|accept|dismiss`."""
 
+import json
 import math
 from datetime import UTC, datetime
 from typing import Any
@@ -93,6 +94,7 @@ def recommendation_json(one: Recommendation) -> dict[str, Any]:
         "gain_of": finding.gain_of,
         "confidence": finding.confidence,
         "verify": finding.verify,
+        "scenario": json.loads(finding.scenario) if finding.scenario else None,
         "from": one.start.isoformat(),
         "to": one.end.isoformat(),
         "found_at": one.found_at.isoformat(),

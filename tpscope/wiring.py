@@ -52,6 +52,7 @@ from tpscope.leader import KafkaLeader, Leader, SoleLeader
 from tpscope.making_reviews import JOB as REVIEWS
 from tpscope.making_reviews import run_reviews
 from tpscope.memory import MemoryKeeper
+from tpscope.predicting import predictor_of
 from tpscope.scheduled_exports import LOOK_EVERY, job_name, run_scheduled_export
 from tpscope.scheduler import Hastens, Job, JobScheduler, nothing
 from tpscope.workers import Workers
@@ -151,7 +152,14 @@ class Service:
         settings = self._current.value
         check_way_in(self._store, settings.web, self._clock)
         sink = PostedCalls(self._intake, self._store, settings, self._clock)
-        app = create_app(self._store, settings, self._clock, token=api_token(self._store) or None, sink=sink)
+        app = create_app(
+            self._store,
+            settings,
+            self._clock,
+            token=api_token(self._store) or None,
+            sink=sink,
+            predictor=predictor_of(self._store),
+        )
         self._web = serve(app, settings.web.host, settings.web.port)
         publish_api(self._store, self._web.address)
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from analytics.recommending.replayed import kept, scenario_of
 from analytics.recommending.totals import Estate, comparing, confidence_of, share
 from analytics.replay.run import replay
 from core.recommendations import Effect, Finding
 from core.series import Selector
-from core.whatif import WhatIf
 
 TTL, ENTRIES = "1h", 10_000
 _LEAST_CALLS = 500
@@ -33,7 +33,8 @@ def _of_route(estate: Estate, route: str, mask: np.ndarray) -> Finding | None:
     repeats = 1.0 - len(np.unique(asked)) / len(asked)
     if repeats < _LEAST_HITS:
         return None
-    what = WhatIf.model_validate({"window": {"last": "1d"}, "caches": [{"ttl": TTL, "entries": ENTRIES}]})
+    caches = [{"key": ["route", "prompt_hash"], "ttl": TTL, "entries": ENTRIES}]
+    what = scenario_of(estate, f"answers of {route} cached", {"route": route}, caches=caches)
     predicted = replay(ours, what, seed=estate.seed, resamples=_RESAMPLES)
     if predicted.refusals:
         return None
@@ -64,4 +65,5 @@ def _of_route(estate: Estate, route: str, mask: np.ndarray) -> Finding | None:
         gain_of="cost" if paid else "waiting",
         confidence=confidence_of(effect),
         verify=comparing(scope, f"cache_hit_rate of {route} should come near {hits.after:.0%}"),
+        scenario=kept(what),
     )

@@ -2,12 +2,12 @@
 
 import numpy as np
 
+from analytics.recommending.replayed import kept, scenario_of
 from analytics.recommending.totals import Estate, comparing, confidence_of, share
 from analytics.replay.run import replay
 from core.predictions import Prediction
 from core.recommendations import Effect, Finding
 from core.series import Selector
-from core.whatif import WhatIf
 
 _LEAST_CALLS = 200
 _LEAST_FASTER = 0.10
@@ -52,9 +52,8 @@ def _of_service(estate: Estate, service: str, mask: np.ndarray) -> list[Finding]
 def _moved(estate: Estate, service: str, slow: str, fast: str, mask: np.ndarray) -> Finding | None:
     ours = estate.calls.where(mask)
     share_of = float(ours.labels["provider"].equal(slow).mean())
-    what = WhatIf.model_validate(
-        {"window": {"last": "1d"}, "moves": [{"selector": {"provider": slow}, "share": 1.0, "to": {"provider": fast}}]}
-    )
+    moves = [{"selector": {"provider": slow}, "share": 1.0, "to": {"provider": fast}}]
+    what = scenario_of(estate, f"{service} from {slow} to {fast}", {"service": service}, moves=moves)
     predicted = replay(ours, what, seed=estate.seed, resamples=_RESAMPLES)
     if predicted.refusals or not _no_worse(predicted):
         return None
@@ -86,6 +85,7 @@ def _moved(estate: Estate, service: str, slow: str, fast: str, mask: np.ndarray)
         gain_of="waiting",
         confidence=confidence_of(effect),
         verify=comparing(scope, f"latency_p95 of {service} should fall; watch its error rate and cost"),
+        scenario=kept(what),
     )
 
 

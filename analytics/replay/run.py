@@ -13,6 +13,7 @@ from analytics.replay.calls import LoggedCalls
 from analytics.replay.outcomes import FIGURES, Blocks, Outcomes, figures, resample_weights
 from analytics.replay.stages import Counts, Stages
 from analytics.replay.support import assumptions, refusals
+from core.predicting import Progress, unheard
 from core.predictions import PredictedMetric, Prediction
 from core.whatif import WhatIf
 
@@ -23,7 +24,14 @@ _SHARES = frozenset({"rejected_rate", "error_rate", "cache_hit_rate"})
 
 
 def replay(
-    calls: LoggedCalls, scenario: WhatIf, *, seed: int, sampled: float = 1.0, resamples: int = RESAMPLES, level: float = LEVEL
+    calls: LoggedCalls,
+    scenario: WhatIf,
+    *,
+    seed: int,
+    sampled: float = 1.0,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+    progress: Progress = unheard,
 ) -> Prediction:
     """What the scenario would have changed, or why that cannot be said.
 
@@ -31,6 +39,8 @@ def replay(
     ----------
     sampled : float
         Which part of the window's calls `calls` holds.
+    progress : callable
+        Is told the part that is done after each resample; what it raises ends the replay.
     """
     start = min(calls.start + scenario.warm_up, calls.end)
     stages = Stages(calls, scenario) if len(calls) else None
@@ -41,7 +51,8 @@ def replay(
     metrics: tuple[PredictedMetric, ...] = ()
     effects, taken = list[str](), list[str]()
     if stages is not None and not no:
-        metrics, counts = _metrics(calls, stages, start, sampled, resamples, level, np.random.default_rng(seed))
+        rng = np.random.default_rng(seed)
+        metrics, counts = _metrics(calls, stages, start, sampled, resamples, level, rng, progress)
         effects, taken = _effects(scenario, stages, counts), assumptions(calls, scenario, stages)
         if sampled < 1.0:
             taken.insert(0, f"worked out from {sampled:.1%} of the calls, all those of some keys, with caches of that share")
@@ -57,7 +68,14 @@ def measured(calls: LoggedCalls, sampled: float = 1.0) -> dict[str, float]:
 
 
 def _metrics(
-    calls: LoggedCalls, stages: Stages, start: datetime, sampled: float, resamples: int, level: float, rng: np.random.Generator
+    calls: LoggedCalls,
+    stages: Stages,
+    start: datetime,
+    sampled: float,
+    resamples: int,
+    level: float,
+    rng: np.random.Generator,
+    progress: Progress,
 ) -> tuple[tuple[PredictedMetric, ...], list[Counts]]:
     blocks = Blocks.of(calls.ts_s, start.timestamp(), calls.end.timestamp(), BLOCKS)
     logged, whole = Outcomes.logged(calls), blocks.weights(np.ones(BLOCKS))
@@ -72,6 +90,7 @@ def _metrics(
         was, would = (figures(one, weights, blocks.seconds, sampled) for one in (logged, outcome))
         for name in FIGURES:
             draws[name].append((after[name], was[name], would[name]))
+        progress(len(counts) / resamples)
     told = _told(calls, stages)
     return tuple(_metric(name, before[name], np.array(draws[name]), level) for name in FIGURES if name in told), counts
 

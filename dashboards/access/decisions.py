@@ -89,9 +89,10 @@ DECISIONS: tuple[Decision, ...] = (
     _read("/calls"),
     _read("/call"),
     _read("/forecast"),
+    _read("/what-if"),
+    _read("/recommendations"),
     _read("/incidents"),
     _read("/objectives"),
-    _read("/recommendations"),
     _read("/reviews"),
     _read("/reviews/{review_id}"),
     _read("/pipeline"),
@@ -123,6 +124,7 @@ DECISIONS: tuple[Decision, ...] = (
     _read("/api/v1/capacity"),
     _read("/api/v1/recommendations"),
     _read("/api/v1/recommendations/{recommendation_id}"),
+    _read("/api/v1/what-if/{run_id}", tenants=True),
     _read("/api/v1/reviews"),
     _read("/api/v1/reviews/{review_id}"),
     _read("/api/v1/reviews/{review_id}/page"),
@@ -149,6 +151,8 @@ DECISIONS: tuple[Decision, ...] = (
     _act("/api/v1/masks/{mask_id}/end"),
     _act("/api/v1/recommendations/{recommendation_id}/decision"),
     _act("/api/v1/changes"),
+    _act("/api/v1/what-if", tenants=True),
+    _act("/api/v1/what-if/{run_id}/cancel", tenants=True),
     Decision("POST", "/api/v1/calls", Need.OPERATE, tenants=True),  # data, not deeds: each row carries its batch's name
     Decision("GET", "/api/v1/audit", Need.ADMIN),
     # other commands on this machine, to the embedded store

@@ -51,9 +51,25 @@ def _file_schema(content_type: str) -> dict[str, Any]:
 
 def described_body(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
     """The same of a JSON body that the route reads itself."""
-    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-    schema.pop("$defs", None)
+    schema = inlined(model)
     return {"requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}}
+
+
+def inlined(model: type[BaseModel]) -> dict[str, Any]:
+    """A model's JSON schema without references, for a body whose parts stand nowhere else in the description."""
+    schema = model.model_json_schema()
+    parts = schema.pop("$defs", {})
+
+    def whole(node: Any) -> Any:
+        if isinstance(node, list):
+            return [whole(one) for one in node]
+        if not isinstance(node, dict):
+            return node
+        part = parts.get(str(node.get("$ref", "")).removeprefix("#/$defs/"), {})
+        return {name: whole(value) for name, value in {**part, **node}.items() if name != "$ref"}
+
+    found: dict[str, Any] = whole(schema)
+    return found
 
 
 def describe_tokens(app: FastAPI) -> None:

@@ -1,5 +1,6 @@
 """`GET /api/v1/recommendations`, one by id, and `POST …/{id}/decision`: what could be better, and what is said of it."""
 
+import json
 import math
 from typing import Annotated, Any, Literal
 
@@ -20,12 +21,13 @@ from dashboards.problems import Problem
 from dashboards.threads import Workers
 from storage import recommendations
 
-_SHOWN = (RecommendationState.OPEN, RecommendationState.ACCEPTED)
+SHOWN = (RecommendationState.OPEN, RecommendationState.ACCEPTED)
 _DECISIONS = {"accept": RecommendationState.ACCEPTED, "dismiss": RecommendationState.DISMISSED}
 
 
 class RecommendationsQuery(PageQuery):
     all: bool = Field(False, description="Also what was dismissed or is found no more.")
+    state: RecommendationState | None = Field(None, description="Those of this state alone.")
 
 
 class Decision(BaseModel):
@@ -44,7 +46,8 @@ def router(web: Web, workers: Workers) -> APIRouter:
     @routes.get("/recommendations", summary="What could be better, the largest gain first", **described(RecommendationsAnswer))
     async def list_recommendations(query: Annotated[RecommendationsQuery, Query()]) -> Response:
         found = await workers.run(recommendations.read_recommendations, web.store)
-        chosen = [one for one in found if query.all or one.state in _SHOWN]
+        wanted = (query.state,) if query.state else tuple(RecommendationState) if query.all else SHOWN
+        chosen = [one for one in found if one.state in wanted]
         page, cursor = page_of(chosen, lambda one: (-float(one.finding.gain), one.id), (float, str), query.cursor, query.limit)
         return answer({"recommendations": [_json(one) for one in page], "next_cursor": cursor})
 
@@ -102,6 +105,7 @@ def _json(one: Recommendation) -> dict[str, Any]:
         "gain_of": finding.gain_of,
         "confidence": finding.confidence,
         "verify": finding.verify,
+        "scenario": json.loads(finding.scenario) if finding.scenario else None,
         "from": utc(one.start),
         "to": utc(one.end),
         "found_at": utc(one.found_at),

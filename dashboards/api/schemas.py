@@ -346,6 +346,7 @@ class RecommendationShape(_Span):
     gain_of: str
     confidence: float
     verify: str
+    scenario: dict[str, Any] | None
     found_at: str
     state: str
     who: str | None
@@ -357,6 +358,39 @@ class RecommendationShape(_Span):
 class RecommendationsAnswer(Shape):
     recommendations: list[RecommendationShape]
     next_cursor: str | None
+
+
+class PredictedMetricShape(Shape):
+    name: str
+    unit: str
+    before: float | None
+    after: float | None
+    lower: float | None
+    upper: float | None
+
+
+class PredictionShape(_Span):
+    name: str
+    calls: int
+    sampled: float
+    confidence: float
+    refusals: list[str]
+    metrics: list[PredictedMetricShape]
+    effects: list[str]
+    assumptions: list[str]
+
+
+class WhatIfShape(Shape):
+    id: str
+    state: str
+    progress: float
+    waits_for: int
+    asked_at: str
+    ended_at: str | None
+    problem: str | None
+    scenario: dict[str, Any]
+    yaml: str
+    prediction: PredictionShape | None
 
 
 class ReviewShape(_Span):

@@ -36,6 +36,10 @@
         return value;
     }
 
+    function complain(words) {
+        part(part("dialog").open ? "problem" : "said").textContent = words;
+    }
+
     function act(button) {
         var why = part("why").value.trim();
         if (button.getAttribute("data-asks") && !why) {
@@ -55,16 +59,18 @@
                 window.dash_clientside.set_props("tick", {n_intervals: Date.now()});
                 return null;
             }
-            return answer.json().then(function (problem) { part("problem").textContent = problem.detail || "It was refused."; });
+            return answer.json().then(function (problem) { complain(problem.detail || "It was refused."); });
         }).catch(function () {
-            part("problem").textContent = "The service did not answer; nothing is known to have been done.";
+            complain("The service did not answer; nothing is known to have been done.");
         });
     }
 
     document.addEventListener("click", function (event) {
         var at = event.target.closest ? event.target : null;
         var button = at && at.closest("[data-post]");
-        if (button && part("dialog")) { ask(button); }
+        if (button && part("dialog")) {
+            if (button.getAttribute("data-once")) { act(button); } else { ask(button); }
+        }
         if (at && at.closest("#act-leave")) { part("dialog").close(); }
         if (at && at.closest("#act-go") && pending) { act(pending); }
     });

@@ -73,6 +73,11 @@
             return [look(), WORDS[choice()], "Time: " + (zone() || configured)];
         },
 
+        // A clock's beat as a value: what follows it is asked anew each time.
+        beat: function (strokes) {
+            return strokes;
+        },
+
         // Which page of the navigation is open.
         nav: function (pathname, ids) {
             var here = (pathname || "/").replace(/\/+$/, "") || "/";

@@ -9,7 +9,6 @@ from typing import Any
 from dash import html
 
 from core.masks import Mask
-from core.recommendations import Recommendation, RecommendationState
 from core.types import Anomaly, Incident
 from dashboards.pages.words import extra
 
@@ -56,21 +55,21 @@ def on_incident(incident: Incident) -> list[Any]:
     match = dict(incident.labels) or {"rule": incident.rule}
     meant = ", ".join(f"{name} {value or '(none)'}" for name, value in match.items())
     buttons = [
-        _button("Acknowledge", url, {"action": "acknowledge"}, "It is not repeated any more; its end is still told."),
-        _button(
+        button("Acknowledge", url, {"action": "acknowledge"}, "It is not repeated any more; its end is still told."),
+        button(
             "Snooze 1 h",
             url,
             {"action": "snooze", "for": "1h"},
             "It is not repeated for an hour, which is left out of training.",
         ),
-        _button(
+        button(
             "Expected",
             url,
             {"action": "expected"},
             "It is not repeated any more, is marked as expected, and its time is left out of training.",
         ),
         *(
-            _button(
+            button(
                 f"Silence {hours} h",
                 "/api/v1/silences",
                 {"match": match, "for": f"{hours}h", "comment": WHY},
@@ -83,27 +82,12 @@ def on_incident(incident: Incident) -> list[Any]:
     return [html.Div(buttons, className="acting", role="group", **extra(aria_label="Actions on this incident"))]
 
 
-def on_recommendation(one: Recommendation) -> list[Any]:
-    """What can be said of a recommendation: that it is done, or that it is not wanted; a decision can be changed."""
-    if one.state is RecommendationState.GONE:
-        return []
-    url = f"/api/v1/recommendations/{one.id}/decision"
-    buttons = []
-    if one.state is not RecommendationState.ACCEPTED:
-        words = "It is done from now on: what comes after is measured against what was predicted."
-        buttons.append(_button("Accept", url, {"decision": "accept", "who": WHO}, words))
-    if one.state is not RecommendationState.DISMISSED:
-        words = "It is not wanted, and is not made again."
-        buttons.append(_button("Dismiss", url, {"decision": "dismiss", "who": WHO, "why": WHY}, words, asks=True))
-    return [html.Div(buttons, className="acting", role="group", **extra(aria_label="Decision on this recommendation"))]
-
-
 def on_anomaly(anomaly: Anomaly, mask: Mask | None) -> list[Any]:
     """What can be said of an anomaly's time: masks that mute it, or only leave it out of training; or to take one back."""
     if mask is not None:
         url = f"/api/v1/masks/{mask.id}/end"
         words = "It never was: what it muted is news again, and its time is learned from."
-        buttons = [_button("Take the mask back", url, {"withdraw": True}, words)]
+        buttons = [button("Take the mask back", url, {"withdraw": True}, words)]
     else:
         buttons = [
             _mask("Mark as expected", "expected", anomaly, "Its time is muted and left out of training."),
@@ -115,12 +99,20 @@ def on_anomaly(anomaly: Anomaly, mask: Mask | None) -> list[Any]:
 
 def _mask(words: str, kind: str, anomaly: Anomaly, consequence: str) -> Any:
     body = {"kind": kind, "anomaly": anomaly.id, "why": WHY, "who": WHO}
-    return _button(words, "/api/v1/masks", body, consequence, asks=True)
+    return button(words, "/api/v1/masks", body, consequence, asks=True)
 
 
-def _button(words: str, url: str, body: dict[str, Any], consequence: str, *, asks: bool = False) -> Any:
-    return html.Button(
-        words,
-        className="button",
-        **extra(data_post=url, data_body=json.dumps(body), data_words=consequence, data_asks="why" if asks else ""),
-    )
+def button(
+    words: str,
+    url: str,
+    body: dict[str, Any],
+    consequence: str,
+    *,
+    asks: bool = False,
+    at_once: bool = False,
+    primary: bool = False,
+) -> Any:
+    """A button that posts; `asks` wants a reason first, `at_once` leaves the dialog out: nothing is lost by it."""
+    data = {"data_post": url, "data_body": json.dumps(body), "data_words": consequence, "data_asks": "why" if asks else ""}
+    name = "button primary" if primary else "button"
+    return html.Button(words, className=name, **extra(**data, data_once="yes" if at_once else ""))

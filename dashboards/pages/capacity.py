@@ -3,11 +3,12 @@
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from dash import html
+from dash import dcc, html
 
 from core.capacity import LimitOutlook
 from dashboards.capacity import CapacityData
 from dashboards.pages.cards import drawn
+from dashboards.pages.shell import with_query
 from dashboards.pages.words import legend, notice, table, when
 from render.units import format_number
 
@@ -27,6 +28,9 @@ def section(data: CapacityData, zone: ZoneInfo) -> list[Any]:
     found += [html.P([html.B(f"{name}: "), text]) for name, text in data.transactions]
     if data.scaling:
         found.append(html.P(data.scaling))
+    found.append(
+        html.P(dcc.Link("What would a change bring? Replay these calls through it", href=with_query("/what-if", data.whose)))
+    )
     if data.cost:
         found += [html.H2("Cost of serving the forecast"), html.P(data.cost)]
     if data.unpriced:

@@ -14,6 +14,7 @@ PAGES: tuple[tuple[str, str], ...] = (
     ("/objectives", "Objectives"),
     ("/incidents", "Incidents"),
     ("/forecast", "Forecast"),
+    ("/what-if", "What if"),
     ("/recommendations", "Recommendations"),
     ("/pipeline", "Pipeline"),
 )

@@ -19,10 +19,11 @@ from dashboards.wiring import (
     overview,
     pipeline,
     recommendations,
+    what_if,
     zoom,
 )
 
-_PAGES = (overview, explore, llm, calls, objectives, incidents, forecast, recommendations, pipeline)
+_PAGES = (overview, explore, llm, calls, objectives, incidents, forecast, what_if, recommendations, pipeline)
 
 
 def register(app: Any, web: Web, workers: Workers) -> None:

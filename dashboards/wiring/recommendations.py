@@ -6,23 +6,23 @@ from dash import Input
 
 from dashboards.context import Web
 from dashboards.pages import recommendations
-from dashboards.recommended import load_recommended
+from dashboards.recommendations_page import load_recommendations
 from dashboards.threads import Workers
 from dashboards.wiring.one_body import OneBody
 
 PATH = recommendations.PATH
 
 
-def layout(_web: Web, _query: dict[str, str]) -> Any:
+def layout(_web: Web, query: dict[str, str]) -> Any:
     """The page before its data."""
-    return recommendations.layout()
+    return recommendations.layout(query)
 
 
 def register(app: Any, web: Web, workers: Workers) -> None:
-    """Draw the page whenever its address or the clock asks for it, and after somebody has decided."""
+    """Draw the page whenever its address, the reader's look, a decision or the clock asks for it."""
     OneBody(
         path=PATH,
-        load=load_recommended,
+        load=load_recommendations,
         body=recommendations.body,
         summary=recommendations.summary,
         clock=Input("tick", "n_intervals"),

@@ -23,6 +23,7 @@ from core.config import Settings, WebSettings
 from core.errors import ConfigError
 from core.links import ActionLink, sign
 from core.types import Action
+from core.whatif import WhatIf
 from dashboards import problems, run
 from dashboards.access import pages as access_pages
 from dashboards.access.decisions import DECISIONS, Need, decide
@@ -35,6 +36,7 @@ from dashboards.context import Web
 from dashboards.guard import MAX_CALLS_BODY, Guard, content_security_policy
 from dashboards.hosts import AllowedHosts
 from dashboards.threads import Workers
+from render.prediction_json import prediction_json
 from storage import calls
 from storage.audit import read_audit
 from storage.silences import read_silences
@@ -44,6 +46,7 @@ from tests.support.access_table import ALLOWED, EVERYBODY
 from tests.support.foreign import sow
 from tests.support.in_process import in_process
 from tests.support.wait import wait_until
+from tpscope.predicting import predict
 from tpscope.tokens import run_create, run_list, run_revoke
 from tpscope.wiring import Role, Service
 
@@ -130,6 +133,40 @@ def headers_by_role(here: Site, directory: Directory) -> dict[str, dict[str, str
         "session": {"Cookie": f"tpscope-session={secret}", "X-CSRF-Token": csrf_of(secret)},
         "proxy": {"X-Forwarded-User": "ada"},
     }
+
+
+CACHED: dict[str, Any] = {"name": "cached", "window": {"last": "12h"}, "caches": [{"key": ["route"], "ttl": "1h"}]}
+
+
+def replayed(here: Site, role: str, body: dict[str, Any]) -> dict[str, Any]:
+    """What became of a scenario that this role asks for."""
+    begun = here.client.post("/api/v1/what-if", json=body, headers=here.as_(role))
+    assert begun.status_code == 202, begun.text
+    address = f"/api/v1/what-if/{begun.json()['id']}"
+
+    def ended() -> bool:
+        return here.client.get(address, headers=here.as_(role)).json()["state"] not in ("waiting", "running")
+
+    wait_until(ended, 60, "the replay is over")
+    found: dict[str, Any] = here.client.get(address, headers=here.as_(role)).json()
+    return found
+
+
+def test_a_scenario_is_replayed_over_what_the_caller_may_see(here: Site) -> None:
+    whole, own = (replayed(here, role, CACHED) for role in ("operate", "tenant"))
+    assert (whole["state"], own["state"]) == ("done", "done")
+    found = predict(here.store, WhatIf.model_validate({**CACHED, "selector": {"tenant": "team-1"}}), here.clock.now())
+    assert own["prediction"] == json.loads(json.dumps(prediction_json(found)))
+    assert own["scenario"]["selector"] == {"tenant": "team-1"}
+    assert 0 < own["prediction"]["calls"] < whole["prediction"]["calls"]
+    for address, method in ((f"/api/v1/what-if/{whole['id']}", "GET"), (f"/api/v1/what-if/{whole['id']}/cancel", "POST")):
+        assert here.client.request(method, address, headers=here.as_("tenant")).status_code == 404
+    other = {**CACHED, "selector": {"tenant": "team-2"}}
+    assert here.client.post("/api/v1/what-if", json=other, headers=here.as_("tenant")).status_code == 403
+    many = {**CACHED, "caches": CACHED["caches"] * 9}
+    assert here.client.post("/api/v1/what-if", json=many, headers=here.as_("operate")).status_code == 422
+    noted = read_audit(here.store, 20)
+    assert any(one.action == "POST /api/v1/what-if" and one.detail.get("run") == own["id"] for one in noted)
 
 
 def test_wrong_tokens_are_tried_as_often_as_the_rate_allows(here: Site) -> None:

@@ -5,25 +5,32 @@ Each page is photographed at both widths and in both modes into `screenshots/`, 
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Literal
+from urllib.parse import parse_qsl, urlsplit
 
+import orjson
 import pandas as pd
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from core.config import Settings
-from core.series import ALL_CALLS
+from core.recommendations import Effect, Finding, Outcome, Recommendation, RecommendationState, Verdict
+from core.series import ALL_CALLS, Selector
 from core.types import Action, SeriesRequest
+from core.whatif_text import scenario_json, scenario_yaml
 from dashboards.context import Web
 from dashboards.look import Look
 from dashboards.objectives import standings
 from dashboards.objectives_page import load_objectives
-from render.units import format_value
+from dashboards.whatif.asked import read_scenario
+from render.units import format_range, format_value
 from storage import health, series
 from storage.audit import read_audit
 from storage.masks import read_masks
+from storage.recommendations import read_recommendations, write_recommendations
 from storage.silences import read_actions
 from storage.spans import read_spans
 from storage.transaction_series import read_counts
@@ -31,6 +38,7 @@ from storage.transactions import count_transactions, write_definitions
 from tests.support.browser import DESKTOP, PHONE, BrowserPage
 from tests.support.data import REPOSITORY
 from tests.support.web import Service, filled_service
+from tpscope.predicting import predict
 
 Mode = Literal["light", "dark"]
 
@@ -496,4 +504,124 @@ def test_explore_and_llm_fit_a_phone_in_the_dark(browser: Browser, service: Serv
         assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
         assert page.evaluate("[...document.querySelectorAll('.js-plotly-plot')].at(0).layout.font.color") == "#e6eaf1"
         assert serious_barriers(page) == []
+        shown.assert_clean()
+
+
+WHAT_IF = "/what-if?last=24h&service=assist&moved=openai&to_provider=anthropic&share=50"
+
+
+def written(page: Page, place: str) -> list[list[str]]:
+    """The cells of a table, as the reader sees them."""
+    script = """place => [...document.querySelectorAll(place + ' tbody tr')]
+        .map(row => [...row.cells].map(cell => cell.innerText.trim()))"""
+    rows: list[list[str]] = page.evaluate(script, place)
+    return rows
+
+
+def test_a_what_if_is_asked_for_and_its_answer_is_what_the_command_finds(browser: Browser, service: Service) -> None:
+    scenario = read_scenario(dict(parse_qsl(urlsplit(WHAT_IF).query)))
+    found = predict(service.store, scenario, service.clock.now())
+    assert found.metrics
+    with BrowserPage(browser, timeout_s=40) as shown:
+        page = shown.open(service.address + WHAT_IF)
+        expect(page.locator("#what-if-body pre")).to_have_text(scenario_yaml(scenario))
+        page.get_by_role("button", name="Predict", exact=True).click()
+        expect(page.get_by_role("heading", name="What it would have brought")).to_be_visible()
+        rows = written(page, "#what-if-body")
+        assert [row[:4] for row in rows] == [
+            [one.title, format_value(one.before, one.unit), format_value(one.after, one.unit),
+             format_range(one.lower, one.upper, one.unit)]
+            for one in found.metrics
+        ]  # fmt: skip
+        for line in (*found.effects, *found.assumptions):
+            expect(page.locator("#what-if-body li", has_text=line)).to_be_visible()
+        looks_right(shown, "what-if")
+        page.locator("label.filter", has_text="for how long").locator("input").fill("1h")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/what-if?*cache=1h*")
+        page.get_by_role("button", name="Predict", exact=True).click()
+        expect(page.get_by_role("heading", name="These calls cannot tell")).to_be_visible()
+        expect(page.locator("#what-if-body")).to_contain_text("is known of 0% of the calls")
+        shown.assert_clean()
+    events = [one.action for one in read_audit(service.store, 5)]
+    assert events.count("POST /api/v1/what-if") == 2
+
+
+def looks_right(shown: BrowserPage, name: str) -> None:
+    """On a desk in the light and on a phone in the dark: nothing scrolls sideways, nothing keeps somebody out."""
+    for width, mode in ((DESKTOP, "light"), (DESKTOP, "dark"), (PHONE, "dark")):
+        shown.page.set_viewport_size({"width": width, "height": 900})
+        shown.page.emulate_media(color_scheme=mode, reduced_motion="reduce")
+        dark = str(mode == "dark").lower()
+        ground = "getComputedStyle(document.body).backgroundColor === 'rgb(14, 19, 26)'"
+        shown.page.wait_for_function(f"() => ({ground}) === {dark}")
+        shown.screenshot(SCREENSHOTS / f"{name}-{width}-{mode}.png")
+        wider = shown.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wider <= 0, "the page scrolls sideways"
+    assert serious_barriers(shown.page) == []
+    shown.page.set_viewport_size({"width": DESKTOP, "height": 900})
+
+
+def recommended(service: Service, name: str, gain: float, **more: Any) -> Recommendation:
+    effect = Effect(
+        measure="mean_latency",
+        scope=Selector.of(service="assist"),
+        unit="ms",
+        before=700.0,
+        after=520.0,
+        lower=500.0,
+        upper=541.0,
+    )
+    finding = Finding(
+        rule="faster_provider", selector=Selector.of(service="assist"), about=name, action=f"Let {name} answer.",
+        evidence=("openai answers 50% of the calls",), effect=effect, gain=gain, gain_of="waiting", confidence=0.89,
+        verify="latency_p95 should fall", **more,
+    )  # fmt: skip
+    end = service.filled.end
+    return Recommendation(
+        id=name, finding=finding, start=end - timedelta(days=1), end=end, found_at=end, state=RecommendationState.OPEN
+    )
+
+
+def test_recommendations_are_ranked_decided_and_lead_to_their_replay(browser: Browser, service: Service) -> None:
+    with BrowserPage(browser, timeout_s=40) as shown:
+        page = shown.open(service.address + "/recommendations")
+        expect(page.locator("#recommendations-body")).to_contain_text("have not been looked at yet")
+        scenario = read_scenario(dict(parse_qsl(urlsplit(WHAT_IF).query)))
+        measured = Outcome(checked_at=service.filled.end, calls=1234, measured=531.0, verdict=Verdict.KEPT)
+        done = recommended(service, "done", 0.05).decided(RecommendationState.ACCEPTED, "ada", "", service.filled.end)
+        kept = orjson.dumps(scenario_json(scenario)).decode()
+        write_recommendations(
+            service.store,
+            [
+                recommended(service, "small", 0.02),
+                recommended(service, "large", 0.3, scenario=kept),
+                replace(done, outcome=measured),
+            ],
+        )
+        page.reload()
+        titles = page.locator("#recommendations-body h2")
+        expect(titles).to_have_text(["1. Let large answer.", "2. Let done answer.", "3. Let small answer."])
+        large = page.locator("#recommendation-large")
+        for words in ("30.0% of waiting", "700 ms → 520 ms (90 %: 500 to 541 ms)", "89%", "To verify: latency_p95 should fall"):
+            expect(large).to_contain_text(words)
+        expect(page.locator("#recommendation-done")).to_contain_text("✓ the prediction was kept; 531 ms over 1,234 calls since")
+        looks_right(shown, "recommendations")
+        large.get_by_role("button", name="Accept").click()
+        page.get_by_role("button", name="Do it").click()
+        expect(large).to_contain_text("✓ accepted")
+        page.locator("#recommendation-small").get_by_role("button", name="Dismiss").click()
+        page.get_by_label("Why").fill("too small")
+        page.get_by_role("button", name="Do it").click()
+        expect(page.locator("#recommendation-small")).to_have_count(0)
+        states = {one.id: (one.state, one.who, one.why) for one in read_recommendations(service.store)}
+        assert states["large"] == (RecommendationState.ACCEPTED, "local", "")
+        assert states["small"] == (RecommendationState.DISMISSED, "local", "too small")
+        shown.open(service.address + "/recommendations?state=dismissed")
+        expect(page.locator("#recommendations-body h2")).to_have_text(["1. Let small answer."])
+        expect(page.locator("#recommendations-body")).to_contain_text("too small")
+        shown.open(service.address + "/recommendations?state=accepted")
+        page.locator("#recommendation-large").get_by_role("link", name="Replay this").click()
+        page.wait_for_url("**/what-if?*")
+        expect(page.locator("#what-if-body pre")).to_contain_text("to:\n    provider: anthropic")
         shown.assert_clean()

@@ -11,7 +11,7 @@ from storage.calls import insert_calls
 from tests.support.cli import one_line, run_here
 from tests.support.stores import chdb_store
 from tests.unit.storage.batches import batch
-from tpscope.whatif import predict
+from tpscope.predicting import predict
 
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
 SIZE = 1200

@@ -24,6 +24,7 @@ from tests.support.fill import Filled, fill
 from tests.support.in_process import InProcess, in_process
 from tests.support.shared import shared
 from tests.support.stores import chdb_store
+from tpscope.predicting import predictor_of
 
 OWNER_TOKEN = "the-owner's-token"
 ADDRESS = ("203.0.113.9", 50_000)
@@ -64,7 +65,7 @@ def site(factory: pytest.TempPathFactory, name: str, *, empty: bool = False, **w
         tokens = _tokens(store, clock)
         intake = build_intake(settings, build_format(settings.kafka.format, {}))
         sink = PostedCalls(lambda: intake, store, settings, clock)
-        app = create_app(store, settings, clock, token=OWNER_TOKEN, sink=sink)
+        app = create_app(store, settings, clock, token=OWNER_TOKEN, sink=sink, predictor=predictor_of(store))
         with in_process(app, ADDRESS) as client:
             yield Site(app=app, client=client, store=store, settings=settings, clock=clock, filled=filled, tokens=tokens)
 

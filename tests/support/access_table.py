@@ -20,7 +20,7 @@ POST /internal/v1/tenants/delete /internal/v1/{action}
 """
 _READ = """
 GET /metrics /account / /explore /explore/files/{part} /llm /llm/files/{part} /calls /call /forecast /incidents /objectives
-GET /recommendations /pipeline /_dash-layout /_dash-dependencies /_reload-hash /{path:path}
+GET /pipeline /what-if /recommendations /_dash-layout /_dash-dependencies /_reload-hash /{path:path}
 POST /_dash-update-component
 GET /reviews /reviews/{review_id} /api/v1/reviews /api/v1/reviews/{review_id} /api/v1/reviews/{review_id}/page
 GET /api/v1/reviews/{review_id}/tables
@@ -30,7 +30,7 @@ _READ_BY_TENANTS = """
 GET /api/v1/openapi.json /api/docs /api/docs/{name} /api/v1/session /api/v1/series /api/v1/calls
 GET /api/v1/anomalies /api/v1/anomalies/{anomaly_id} /api/v1/incidents /api/v1/incidents/{incident_id}
 GET /api/v1/forecasts /api/v1/forecasts/points /api/v1/objectives /api/v1/baselines /api/v1/baselines/points
-GET /api/v1/masks /api/v1/changes /api/v1/changes/{change_id}
+GET /api/v1/masks /api/v1/changes /api/v1/changes/{change_id} /api/v1/what-if/{run_id}
 GET /api/v1/exports/series /api/v1/exports/calls /api/v1/exports/anomalies /api/v1/exports/incidents /api/v1/exports/forecasts
 GET /prometheus/query /prometheus/query_range /prometheus/query_exemplars /prometheus/labels /prometheus/series
 POST /prometheus/query /prometheus/query_range /prometheus/query_exemplars /prometheus/labels /prometheus/series
@@ -41,7 +41,7 @@ POST /api/v1/silences /api/v1/silences/{silence_id}/end /api/v1/masks /api/v1/ma
 POST /api/v1/recommendations/{recommendation_id}/decision
 """
 _ACT_BY_TENANTS = """
-POST /api/v1/incidents/{incident_id}/actions /api/v1/calls
+POST /api/v1/incidents/{incident_id}/actions /api/v1/calls /api/v1/what-if /api/v1/what-if/{run_id}/cancel
 """
 _ADMIN = """
 GET /api/v1/audit

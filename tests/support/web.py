@@ -13,6 +13,7 @@ from dashboards.server import create_app
 from storage.contract import Store
 from tests.support.fill import Filled, fill
 from tests.support.stores import chdb_store
+from tpscope.predicting import predictor_of
 
 TOKEN = "a-token-for-tests"
 
@@ -48,7 +49,7 @@ def served(store: Store, filled: Filled, settings: dict[str, Any]) -> Iterator[S
     """The application over `store`, on a free port of this machine."""
     whole = Settings.model_validate({"objectives": OBJECTIVES, **settings})
     clock = FakeClock(filled.now)
-    server = serve(create_app(store, whole, clock, token=TOKEN), "127.0.0.1", 0)
+    server = serve(create_app(store, whole, clock, token=TOKEN, predictor=predictor_of(store)), "127.0.0.1", 0)
     try:
         yield Service(address=server.address, store=store, filled=filled, settings=whole, clock=clock)
     finally:
