@@ -34,7 +34,10 @@ def format_duration(duration: timedelta) -> str:
 
 
 def _coerce(value: Any) -> Any:
-    return parse_duration(value) if isinstance(value, str) else value
+    try:
+        return parse_duration(value) if isinstance(value, str) else value
+    except OverflowError:
+        raise ValueError(f"{value[:40]!r} is longer than any time") from None
 
 
 Duration = Annotated[

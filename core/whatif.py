@@ -28,12 +28,24 @@ class _OfCalls(Part):
         return Selector.of(self.selector)
 
 
+_LONGEST = timedelta(days=3660)
+_YEARS = range(2000, 2101)
+
+
+def _span(span: timedelta | None) -> timedelta | None:
+    if span is not None and not timedelta(0) <= span <= _LONGEST:
+        raise ValueError("must lie between 0 and ten years")
+    return span
+
+
 class Window(Part):
     """The time that is replayed: the last so much, or from one time to another."""
 
     last: Duration | None = Field(None, description="The calls of this long until now.")
     start: AwareDatetime | None = Field(None, alias="from", description="First instant (RFC 3339).")
     until: AwareDatetime | None = Field(None, description="Where it ends (RFC 3339), itself not included.")
+
+    _of_last = field_validator("last")(_span)
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -43,6 +55,8 @@ class Window(Part):
             raise ValueError("`from` and `until` go together")
         if self.start is not None and self.until is not None and self.start >= self.until:
             raise ValueError("`until` must lie after `from`")
+        if any(moment is not None and moment.year not in _YEARS for moment in (self.start, self.until)):
+            raise ValueError("`from` and `until` lie in the years 2000 to 2100")
         return self
 
 
@@ -129,6 +143,8 @@ class WhatIf(_OfCalls):
     caches: tuple[CacheChange, ...] = ()
     moves: tuple[MoveChange, ...] = ()
     fallbacks: tuple[FallbackChange, ...] = ()
+
+    _of_warm_up = field_validator("warm_up")(_span)
 
     @model_validator(mode="after")
     def _changes(self) -> Self:

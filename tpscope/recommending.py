@@ -2,6 +2,7 @@
 
 import json
 import math
+import textwrap
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +13,8 @@ from analytics.recommending.course import merged
 from core.config import Settings
 from core.errors import ConfigError
 from core.recommendations import Effect, Recommendation, RecommendationState
+from core.whatif import WhatIf
+from core.whatif_text import scenario_yaml
 from storage.contract import Store
 from storage.recommendations import read_recommendations, write_recommendations
 from storage.series import latest_minute
@@ -55,6 +58,9 @@ def run_show(settings: Settings, recommendation_id: str, *, as_json: bool) -> in
     _say(f"  effect      {effect_words(finding.effect)}")
     _say(f"  gain        {finding.gain:.1%} of {finding.gain_of}, confidence {finding.confidence:.0%}")
     _say(f"  to verify   {finding.verify}")
+    if finding.scenario:
+        _say("  scenario    replayed for the effect; as a file for `tpscope whatif`:")
+        _say(textwrap.indent(scenario_yaml(WhatIf.model_validate_json(finding.scenario)).rstrip(), " " * 14))
     if one.outcome is not None:
         of_calls = f"{one.outcome.calls:,} calls until {one.outcome.checked_at:%Y-%m-%d %H:%M} UTC"
         _say(f"  came of it  {one.outcome.measured:.4g} {finding.effect.unit}, {of_calls}: {one.outcome.verdict}")

@@ -17,5 +17,5 @@ async def json_body(request: Request, model: type[BaseModel]) -> Any:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         parameter = str(first["loc"][-1]) if first["loc"] else "body"
-        words = str(first["msg"])
+        words = str(first["msg"]).removeprefix("Value error, ")
         raise Problem(400, f"{parameter}: {words[0].lower()}{words[1:]}.", parameter=parameter) from None

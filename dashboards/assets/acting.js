@@ -54,8 +54,10 @@
             return window.fetch(button.getAttribute("data-post"), {method: "POST", headers: headers, body: JSON.stringify(body)});
         }).then(function (answer) {
             if (answer.ok) {
-                part("said").textContent = "Noted: " + button.textContent.toLowerCase() + ".";
+                var told = button.getAttribute("data-once");
+                part("said").textContent = told ? "" : "Noted: " + button.textContent.toLowerCase() + ".";
                 part("dialog").close();
+                if (told) { window.dash_clientside.set_props(told, {data: Date.now()}); }
                 window.dash_clientside.set_props("tick", {n_intervals: Date.now()});
                 return null;
             }

@@ -109,10 +109,13 @@ def button(
     consequence: str,
     *,
     asks: bool = False,
-    at_once: bool = False,
+    at_once: str = "",
     primary: bool = False,
 ) -> Any:
-    """A button that posts; `asks` wants a reason first, `at_once` leaves the dialog out: nothing is lost by it."""
+    """A button that posts; `asks` wants a reason first.
+
+    `at_once` leaves the dialog out, for what nothing is lost by, and names the store of the page that is told when it is done.
+    """
     data = {"data_post": url, "data_body": json.dumps(body), "data_words": consequence, "data_asks": "why" if asks else ""}
     name = "button primary" if primary else "button"
-    return html.Button(words, className=name, **extra(**data, data_once="yes" if at_once else ""))
+    return html.Button(words, className=name, **extra(**data, data_once=at_once))

@@ -21,7 +21,7 @@ from dashboards.whatif.runs import BUDGET_S, Run, RunState
 from render.units import format_range, format_value
 
 PATH = "/what-if"
-BEAT_MS = 2000
+BEAT, BEAT_MS = "what-if-beat", 2000
 _SHARES = ("10", "25", "50", "100")
 _KEYS = ("tenant", "account", "service", "route", "gateway")
 _WAYS = {True: ("▲ better", "good"), False: ("▼ worse", "bad")}
@@ -32,7 +32,7 @@ def layout(query: Mapping[str, str], choices: Mapping[str, list[str]]) -> Any:
     return html.Div(
         [
             dcc.Interval(id="what-if-clock", interval=BEAT_MS),
-            dcc.Store(id="what-if-beat", data=0),
+            dcc.Store(id=BEAT, data=0),
             dcc.Store(id="what-if-shown", data=""),
             html.Div([html.H1("What if"), html.Div(id="what-if-span", className="muted")], className="heading"),
             html.P(
@@ -109,11 +109,11 @@ def summary(data: WhatIfData, zone: ZoneInfo, now: datetime) -> list[Any]:
 
 def _way_on(data: WhatIfData) -> Any:
     if data.run is not None and not data.run.state.is_over:
-        buttons = [acting.button("Cancel", f"/api/v1/what-if/{data.run.id}/cancel", {}, "", at_once=True)]
+        buttons = [acting.button("Cancel", f"/api/v1/what-if/{data.run.id}/cancel", {}, "", at_once=BEAT)]
     else:
         words = "Predict" if data.run is None else "Predict again"
         assert data.scenario is not None
-        buttons = [acting.button(words, "/api/v1/what-if", scenario_json(data.scenario), "", at_once=True, primary=True)]
+        buttons = [acting.button(words, "/api/v1/what-if", scenario_json(data.scenario), "", at_once=BEAT, primary=True)]
     hint = html.P("Who may operate can start a replay here; the file below goes to the command.", className="muted not-acting")
     return html.Div([html.Div(buttons, className="acting"), hint])
 

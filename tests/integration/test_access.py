@@ -22,6 +22,7 @@ from core.access import LOCAL, Scope, csrf_of, hash_of, id_of
 from core.config import Settings, WebSettings
 from core.errors import ConfigError
 from core.links import ActionLink, sign
+from core.predicting import unheard
 from core.types import Action
 from core.whatif import WhatIf
 from dashboards import problems, run
@@ -46,7 +47,7 @@ from tests.support.access_table import ALLOWED, EVERYBODY
 from tests.support.foreign import sow
 from tests.support.in_process import in_process
 from tests.support.wait import wait_until
-from tpscope.predicting import predict
+from tpscope.predicting import predictor_of
 from tpscope.tokens import run_create, run_list, run_revoke
 from tpscope.wiring import Role, Service
 
@@ -155,7 +156,8 @@ def replayed(here: Site, role: str, body: dict[str, Any]) -> dict[str, Any]:
 def test_a_scenario_is_replayed_over_what_the_caller_may_see(here: Site) -> None:
     whole, own = (replayed(here, role, CACHED) for role in ("operate", "tenant"))
     assert (whole["state"], own["state"]) == ("done", "done")
-    found = predict(here.store, WhatIf.model_validate({**CACHED, "selector": {"tenant": "team-1"}}), here.clock.now())
+    scenario = WhatIf.model_validate({**CACHED, "selector": {"tenant": "team-1"}})
+    found = predictor_of(here.store)(scenario, here.clock.now(), unheard)
     assert own["prediction"] == json.loads(json.dumps(prediction_json(found)))
     assert own["scenario"]["selector"] == {"tenant": "team-1"}
     assert 0 < own["prediction"]["calls"] < whole["prediction"]["calls"]
@@ -166,7 +168,7 @@ def test_a_scenario_is_replayed_over_what_the_caller_may_see(here: Site) -> None
     many = {**CACHED, "caches": CACHED["caches"] * 9}
     assert here.client.post("/api/v1/what-if", json=many, headers=here.as_("operate")).status_code == 422
     noted = read_audit(here.store, 20)
-    assert any(one.action == "POST /api/v1/what-if" and one.detail.get("run") == own["id"] for one in noted)
+    assert any(one.action == "POST /api/v1/what-if" and own["id"] in one.detail for one in noted)
 
 
 def test_wrong_tokens_are_tried_as_often_as_the_rate_allows(here: Site) -> None:

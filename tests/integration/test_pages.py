@@ -17,6 +17,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from core.config import Settings
+from core.predicting import unheard
 from core.recommendations import Effect, Finding, Outcome, Recommendation, RecommendationState, Verdict
 from core.series import ALL_CALLS, Selector
 from core.types import Action, SeriesRequest
@@ -38,7 +39,7 @@ from storage.transactions import count_transactions, write_definitions
 from tests.support.browser import DESKTOP, PHONE, BrowserPage
 from tests.support.data import REPOSITORY
 from tests.support.web import Service, filled_service
-from tpscope.predicting import predict
+from tpscope.predicting import predictor_of
 
 Mode = Literal["light", "dark"]
 
@@ -520,7 +521,7 @@ def written(page: Page, place: str) -> list[list[str]]:
 
 def test_a_what_if_is_asked_for_and_its_answer_is_what_the_command_finds(browser: Browser, service: Service) -> None:
     scenario = read_scenario(dict(parse_qsl(urlsplit(WHAT_IF).query)))
-    found = predict(service.store, scenario, service.clock.now())
+    found = predictor_of(service.store)(scenario, service.clock.now(), unheard)
     assert found.metrics
     with BrowserPage(browser, timeout_s=40) as shown:
         page = shown.open(service.address + WHAT_IF)

@@ -62,6 +62,7 @@ def test_the_file_is_what_the_command_reads(tmp_path: Path) -> None:
         ({"entries": "5"}, "Choose a change"),
         ({"cache": "soon"}, "The cache cannot be used: ttl 'soon' is no duration"),
         ({"cache": "1h", "entries": "many"}, "The cache cannot be used: entries input should be a valid integer"),
+        ({"cache": "99999999999999d"}, "The cache cannot be used: ttl '99999999999999d' is longer than any time."),
         ({"rate": "-1"}, "The rate limit cannot be used: rate input should be greater than 0"),
         ({"rate": "1", "per": "planet"}, "The rate limit cannot be used: per"),
         ({"share": "50"}, "The move cannot be used: to name a provider, a model or an account"),
