@@ -153,7 +153,7 @@ def masked_quantile(values: Floats, level: float) -> Floats:
 
 
 def _by_hour(matrix: Floats) -> Floats:
-    return matrix.reshape(matrix.shape[0], -1, 60)
+    return matrix.reshape(matrix.shape[0], matrix.shape[1] // 60, 60)  # also of no selection at all
 
 
 def _of_counts(metric: str, value: Floats) -> tuple[Floats, Floats, Floats]:

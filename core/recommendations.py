@@ -76,6 +76,11 @@ class Finding:
     verify: str
     scenario: str = ""
 
+    @property
+    def gain_words(self) -> str:
+        """`12% of cost`; a target that fits better takes nothing away."""
+        return f"{self.gain:.0%} of {self.gain_of}" if self.gain > 0.0 else "no load, no cost"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:

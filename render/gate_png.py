@@ -10,7 +10,7 @@ import math
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from core.gating import GateReport, MetricVerdict, Outcome, Verdict
-from render.gate_words import HEADINGS, relative_words, shown, value_words
+from render.gate_words import heading, relative_words, shown, value_words
 from render.theme import theme_of
 
 WIDTH = 1000
@@ -73,8 +73,7 @@ class _Picture:
     def _words(self) -> None:
         report = self._report
         colour = {Outcome.PASSED: self._theme.series[1], Outcome.REGRESSION: self._theme.anomaly}
-        heading = f"Gate {HEADINGS[report.outcome]}"
-        self._text(20 * _TWICE, 14 * _TWICE, heading, 19, colour.get(report.outcome, self._theme.text), "la")
+        self._text(20 * _TWICE, 14 * _TWICE, f"Gate {heading(report)}", 19, colour.get(report.outcome, self._theme.text), "la")
         sides = [(name, mix.words, mix.calls.sum()) for name, mix in (("candidate", report.after), ("baseline", report.before))]
         for line, (name, words, calls) in enumerate(sides):
             text = _short(f"{name}: {words}, {calls:,.0f} calls", 130)

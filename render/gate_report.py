@@ -8,8 +8,8 @@ from xml.etree import ElementTree  # only builds
 from core.gating import GateReport, MetricVerdict, Outcome, Verdict
 from core.mixes import CallMix
 from render.gate_words import (
-    HEADINGS,
     change_words,
+    heading,
     p_words,
     relative_words,
     shown,
@@ -27,7 +27,7 @@ def lines(report: GateReport) -> list[str]:
     rows = [_COLUMNS, *(_row(one) for one in shown(report))]
     widths = [max(len(row[at]) for row in rows) for at in range(len(_COLUMNS))]
     table = ["  ".join(_set(cell, width, at) for at, (cell, width) in enumerate(zip(row, widths, strict=True))) for row in rows]
-    found = [f"gate {HEADINGS[report.outcome]}", *sides_words(report), "", *(row.rstrip() for row in table), ""]
+    found = [f"gate {heading(report)}", *sides_words(report), "", *(row.rstrip() for row in table), ""]
     found += [target_words(one) for one in report.targets]
     return [*found, *report.reasons, *(f"note: {note}" for note in report.notes), _fine_print(report)]
 
@@ -84,7 +84,7 @@ def junit(report: GateReport) -> str:
 def markdown(report: GateReport, picture: str) -> str:
     """A summary for a pull request; `picture` is the picture's address."""
     sign = {Outcome.PASSED: "✅", Outcome.REGRESSION: "❌", Outcome.CANNOT_JUDGE: "⚠️"}[report.outcome]
-    parts = [f"### {sign} tpscope gate {HEADINGS[report.outcome]}", ""]
+    parts = [f"### {sign} tpscope gate {heading(report)}", ""]
     parts += [f"- {_escaped(reason)}" for reason in report.reasons] + ([""] if report.reasons else [])
     parts += ["| " + " | ".join(_COLUMNS) + " |", "|---|--:|--:|--:|--:|--:|---|"]
     for one in shown(report):
@@ -93,7 +93,7 @@ def markdown(report: GateReport, picture: str) -> str:
             cells[0], cells[-1] = f"**{cells[0]}**", f"**{cells[-1]}**"
         parts.append("| " + " | ".join(cells) + " |")
     parts += ["", *(f"- {_escaped(target_words(one))}" for one in report.targets), *([""] if report.targets else [])]
-    parts += [f"![{HEADINGS[report.outcome]}]({picture})", ""]
+    parts += [f"![{heading(report)}]({picture})", ""]
     more = [*sides_words(report), *report.notes, _fine_print(report)]
     return "\n".join([*parts, *(f"- {_escaped(line)}" for line in more)]) + "\n"
 

@@ -6,11 +6,19 @@ from core.gating import GateReport, MetricVerdict, Outcome, TargetVerdict, Verdi
 from core.series import METRICS
 from render.units import UNKNOWN, format_number, format_value, scale_for
 
-HEADINGS = {
+_HEADINGS = {
     Outcome.PASSED: "passed: nothing that matters got worse",
     Outcome.REGRESSION: "failed: it got worse",
     Outcome.CANNOT_JUDGE: "cannot judge: these calls do not tell",
 }
+_BROKEN = "failed: no worse than the baseline, but an objective is broken"
+
+
+def heading(report: GateReport) -> str:
+    """The outcome in a few words."""
+    if report.outcome is Outcome.REGRESSION and all(one.verdict is not Verdict.REGRESSION for one in report.metrics):
+        return _BROKEN
+    return _HEADINGS[report.outcome]
 
 
 def shown(report: GateReport) -> list[MetricVerdict]:
@@ -28,6 +36,8 @@ def change_words(one: MetricVerdict) -> str:
     """`+38 ms (+12 to +61)`, and the share of the baseline's value."""
     if not math.isfinite(one.difference):
         return UNKNOWN
+    if one.unit == "USD":  # of a single call that is a small number
+        return f"{one.difference:+.2g} USD ({one.lower:+.2g} to {one.upper:+.2g})"
     scale = scale_for(one.unit, max(abs(one.difference), abs(one.before)))
     unit = " points" if one.unit == "1" else scale.suffix
     interval = " to ".join(_signed(value * scale.factor) for value in (one.lower, one.upper))

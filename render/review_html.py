@@ -225,7 +225,7 @@ def _recommendations(found: Sequence[Recommendation]) -> str:
         promised = format_value(effect.after, effect.unit)
         range_ = format_range(effect.lower, effect.upper, effect.unit)
         told = f"{format_value(effect.before, effect.unit)} → {promised}<br><small>90 %: {range_}</small>"
-        rows.append([html.escape(finding.action), f"{state}{why}{came}", told, f"{finding.gain:.0%} of {finding.gain_of}"])
+        rows.append([html.escape(finding.action), f"{state}{why}{came}", told, finding.gain_words])
     more = len(found) - len(rows)
     rest = f"<p class=note>and {more} more of less gain</p>" if more > 0 else ""
     return _table(["what to do", "state", "predicted", "gain"], rows, 2, "None is open, none was decided.") + rest

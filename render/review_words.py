@@ -251,7 +251,7 @@ def _facts(made: Review) -> tuple[tuple[str, str], ...]:
 
 def _to_do(made: Review) -> list[str]:
     open_ = [one for one in made.recommendations if one.state is RecommendationState.OPEN]
-    lines = [f"To do: {one.finding.action} (about {one.finding.gain:.0%} of {one.finding.gain_of})" for one in open_[:2]]
+    lines = [f"To do: {one.finding.action} (gain: {one.finding.gain_words})" for one in open_[:2]]
     if len(open_) > 2:
         lines.append(f"{len(open_) - 2} more recommendations are open")
     return lines

@@ -14,6 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from analytics.counting import TransactionCounter
 from analytics.jobs import run_baselines, run_forecasts, run_hours
 from core.changes import Change, ChangeKind
 from core.clock import Clock, FastClock, SystemClock, floor_to
@@ -49,6 +50,8 @@ _MARKER = ".tpscope-demo"
 _MINUTE = timedelta(minutes=1)
 _PARTITIONS = 3
 _WEEK = timedelta(weeks=1)
+_UNHURRIED_S = 3600.0
+"""All of the history is counted before anything is learned from it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +174,8 @@ def _fill(
     with steps.step(f"{format_duration(options.hours_span)} of hourly rollups, labelled as generated"):
         run_hours(store, clock, settings, epoch)
         _older_hours(store, generator, options, start, epoch)
+    with steps.step("transactions counted"):
+        TransactionCounter(_UNHURRIED_S).run(store, clock, settings, epoch)
     with steps.step("baselines and the isolation forest"):
         run_baselines(store, clock, settings, epoch)
     with steps.step("forecasts"):

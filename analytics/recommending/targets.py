@@ -72,10 +72,10 @@ def _limit(estate: Estate, limit: LimitSettings, ours: LoggedCalls) -> Finding |
 
 
 def objectives(estate: Estate) -> list[Finding]:
-    """Latency targets that a third of the hours miss, or that no hour came half near to."""
+    """Latency targets that a third of the hours miss, or that no hour came half near to; not those of transactions."""
     found = []
     for one in estate.objectives:
-        if one.metric in _LEVELS and one.at_most is not None:
+        if one.metric in _LEVELS and one.at_most is not None and not one.transaction:
             ours = estate.calls.where(estate.calls.matching(Selector.of(one.selector)) & ~estate.calls.rejected)
             if len(ours) >= _LEAST_CALLS and (finding := _objective(one, one.at_most, ours)) is not None:
                 found.append(finding)

@@ -313,7 +313,7 @@ def test_what_got_worse_and_why_leads_and_the_page_stands_alone(printed: Printed
     assert "Why: " in words
     assert "Objective missed: fast" in words
     assert "Incidents: 2 (1 in the week before), told after 2 min, 1 acknowledged after 3 min, over after 40 min" in words
-    assert "To do: Do cache (about 20% of cost)" in words
+    assert "To do: Do cache (gain: 20% of cost)" in words
     assert "What got worse, and why" in page
     assert not re.search(r"(?:src)=|<script|@import|url\(", page)
     assert set(re.findall(r"href='(https?://[^/']+)", page)) == {"https://tps.example"}

@@ -81,6 +81,11 @@ def test_a_limit_far_above_need_is_lowered_and_an_objective_nobody_keeps_is_loos
     assert found[1].effect.after > 130
 
 
+def test_a_promise_of_a_transaction_is_left_to_its_budget() -> None:
+    promise = ObjectiveSettings(name="fast", transaction="orders", target=0.99, under=timedelta(milliseconds=10))
+    assert recommend(Estate.of(estate().calls, (), (promise,))) == []
+
+
 def test_every_rule_of_the_catalogue_takes_an_estate_without_calls_of_its_kind() -> None:
     bare = Estate.of(logged({"latency_ms": [None] * 20}))
     assert all(rule(bare) == [] for rule in RULES.values())

@@ -50,6 +50,13 @@ def test_an_hour_keeps_centre_spread_minutes_and_calls() -> None:
     assert summary.minutes["latency_p50"].tolist() == [[60, 60]]
 
 
+def test_of_no_selection_at_all_there_are_hours_without_rows() -> None:
+    none = np.zeros((0, 120))
+    panel = Panel(selectors=(), start=MONDAY, calls=none, values={"tps": none, "latency_p95": none, "error_rate": none})
+    summary = summarise(panel, MIN_CALLS)
+    assert summary.calls.shape == summary.center["latency_p95"].shape == (0, 2)
+
+
 def test_minutes_with_few_calls_are_left_out_where_there_are_busy_ones() -> None:
     calls = np.where(np.arange(60) < 20, 50.0, 1.0)[None, :]
     latency = np.where(np.arange(60) < 20, 100.0, 900.0)[None, :]

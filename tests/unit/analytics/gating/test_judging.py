@@ -13,11 +13,13 @@ from core.errors import ConfigError
 from core.gate_settings import GateFloor, GateSettings
 from core.gating import GateReport, MetricVerdict, Outcome, Verdict
 from core.mixes import CallMix
+from render.gate_words import change_words, heading
 from tests.unit.analytics.gating.builders import HOUR_MS, START_MS, mix, route, spread
 
 FAST, SLOW = route("/fast"), route("/slow")
 SETTINGS = GateSettings()
 DAY_MS = 24 * HOUR_MS
+TIGHT = Target(name="tight", metric="latency_p95", value=1.0, at_most=True)
 
 
 def metric(report: GateReport, name: str) -> MetricVerdict:
@@ -163,3 +165,11 @@ def replace_floor(name: str, floor: GateFloor) -> GateSettings:
 
 def test_spans_are_told(before: CallMix) -> None:
     assert before.spans[0][1] - before.spans[0][0] == timedelta(hours=1)
+
+
+def test_words_tell_a_broken_objective_from_a_change_for_the_worse_and_small_costs_from_none(before: CallMix) -> None:
+    after = run(3000, 2000, 20, cost=0.00000242)
+    broken = judge(run(3000, 2000, 10, cost=0.0000024), after, SETTINGS, Asked(targets=[(TIGHT, after)]))
+    assert heading(broken) == "failed: no worse than the baseline, but an objective is broken"
+    assert heading(judge(before, run(3000, 2000, 20, factor=1.2), SETTINGS)) == "failed: it got worse"
+    assert change_words(metric(broken, "cost_per_call")).startswith("+2e-08 USD (")
