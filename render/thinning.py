@@ -1,8 +1,7 @@
 """At most a thousand rows of a longer frame, such that a line through them looks as one through all: no peak is lost.
 
 The rows are cut into stretches of the same length, and of each the lowest, the highest and the first unknown one are kept.
-Largest-Triangle-Three-Buckets (Steinarsson 2013, "Downsampling Time Series for Visual Representation") keeps one row of each, and
-may pass over a peak.
+LTTB (Steinarsson 2013, "Downsampling Time Series for Visual Representation") keeps one row of each, and may pass over a peak.
 """
 
 import numpy as np
