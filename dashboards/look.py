@@ -6,6 +6,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import plotly.graph_objects as go
 
+from render.timeline import MARKED
+
 MAX_HIDDEN = 50
 
 
@@ -82,7 +84,7 @@ def _entry(trace: Any, chart: str, look: Look) -> Entry:
     key = f"{chart}/{trace.name}"
     if trace.fill:
         kind, color = "area", trace.fillcolor
-    elif trace.mode == "markers":
+    elif trace.mode == "markers" or trace.meta == MARKED:
         kind, color = "marker", trace.marker.color
     else:
         kind, color = "line", trace.line.color

@@ -14,6 +14,7 @@ from render.marks import add_marks
 from render.parts import Band, Limit, Line, Mark, Span
 from render.plotly_text import as_column, clock_texts, safe_text, wrapped
 from render.theme import Theme, base_layout
+from render.thinning import thinned
 from render.units import Scale, format_range, format_value, scale_for
 
 _FAR = 2.0
@@ -45,7 +46,8 @@ def timeseries(
     Parameters
     ----------
     lines : sequence of Line
-        Drawn in order, in the theme's colours; NaN breaks a line, a lone point is drawn as a dot.
+        Drawn in order, in the theme's colours; NaN breaks a line, a lone point is drawn as a dot. Of more points than a
+        chart can show, the lowest and the highest are drawn.
     band : Band, optional
         Shaded, with its expected value as a dotted line.
     marks : sequence of Mark
@@ -96,6 +98,8 @@ def forecast_fan(
     largest = _largest([history.frame["value"], frame["q95"], frame["mean"]])
     scale = scale_for(unit, largest)
     fig = time_axis(span, scale, largest * scale.factor, theme, revision, title=title)
+    first = frame["ts"].iloc[0] if not frame.empty else None
+    frame = thinned(frame, "q05", "q95")
     x = clock_texts(frame["ts"], span)
     for low, high, name, fill in (
         ("q05", "q95", "5 to 95 % of outcomes", theme.fan_outer),
@@ -109,8 +113,8 @@ def forecast_fan(
     mean = Line(name="mean", frame=pd.DataFrame({"ts": frame["ts"], "value": frame["mean"]}))
     _add_line(fig, mean, span, scale, theme.series[2], dash="dot", width=1.25)
     fig.data[-1].visible = "legendonly"
-    if not frame.empty:
-        _add_now(fig, frame["ts"].iloc[0], span, theme)
+    if first is not None:
+        _add_now(fig, first, span, theme)
     _add_limits(fig, limits, largest, span, unit, scale, theme)
     fig.update_layout(showlegend=True)
     return fig
@@ -143,11 +147,12 @@ def time_axis(span: Span, scale: Scale, largest: float, theme: Theme, revision: 
 def _add_line(
     fig: go.Figure, line: Line, span: Span, scale: Scale, color: str, *, dash: str = "solid", width: float = 1.75
 ) -> None:
-    values = line.frame["value"].to_numpy(dtype=float) * scale.factor
+    frame = thinned(line.frame)
+    values = frame["value"].to_numpy(dtype=float) * scale.factor
     lone = _lone(values)
     mode = "lines+markers" if lone.any() else "lines"
     fig.add_scatter(
-        x=as_column(clock_texts(line.frame["ts"], span)),
+        x=as_column(clock_texts(frame["ts"], span)),
         y=_plain(values),
         name=line.name,
         mode=mode,
@@ -160,7 +165,7 @@ def _add_line(
 
 
 def _add_band(fig: go.Figure, band: Band, span: Span, unit: str, scale: Scale, theme: Theme) -> None:
-    frame = band.frame
+    frame = thinned(band.frame, "lower", "upper")
     x = clock_texts(frame["ts"], span)
     words = [format_range(a, b, unit) for a, b in zip(frame["lower"], frame["upper"], strict=True)]
     _add_area(fig, x, frame["lower"] * scale.factor, frame["upper"] * scale.factor, band.name, theme.band, words)

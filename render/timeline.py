@@ -15,6 +15,9 @@ from render.units import scale_for
 
 MOST_LANES = 10
 OTHERS = "others"
+MARKED = "marked"
+"""`meta` of a trace whose lines have a symbol each, by which a legend names it."""
+
 _LONGEST = 30
 
 
@@ -90,6 +93,8 @@ def _add(
         y=y,
         name=name,
         mode="lines+markers",
+        meta=MARKED,
+        cliponaxis=False,
         line={"color": color, "width": 5},
         marker={"color": color, "symbol": [symbol, "line-ns", "line-ns"] * len(found), "size": 9},
         customdata=texts,

@@ -5,6 +5,7 @@ A data source of the kind "Prometheus" with the address `https://HOST/api/v1/pro
 up to whole minutes. Refusals have Prometheus' own form, which its clients show.
 """
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -39,6 +40,9 @@ MAX_STEPS = 11_000
 
 _SPOKEN = "2.24.0"
 """The Prometheus whose API this is like: the first that takes `match[]` for label values, by which Grafana tells them apart."""
+
+_RANGED = re.compile(r"([^\[\]]*)\[\s*([0-9a-z]+)\s*\]\s*", re.DOTALL)
+"""`tps[1h]`: what clients ask that want the values themselves."""
 
 _PREFIX = "/prometheus/api/v1"
 _NAME = "__name__"
@@ -113,8 +117,10 @@ def router(web: Web, workers: Workers) -> APIRouter:
 
 
 def instant(web: Web, fields: Fields, who: Principal) -> dict[str, Any]:
-    """`query`: the newest value of the five minutes before the instant."""
+    """`query`: the newest value of the five minutes before the instant, or with `[1h]` behind a selection each minute's."""
     at = _time(fields, "time", web.now())
+    if ranged := _RANGED.fullmatch(fields.get("query", "")):
+        return _minutes(web, ranged[1], _step(ranged[2]), at, who)
     asked = parse(fields.get("query", ""))
     if isinstance(asked, float):
         return {"resultType": "scalar", "result": [at.timestamp(), _text(asked)]}
@@ -126,6 +132,14 @@ def instant(web: Web, fields: Fields, who: Principal) -> dict[str, Any]:
             {"metric": labels, "value": [at.timestamp(), _text(values[-1])]} for labels, values in newest if len(values)
         ],
     }
+
+
+def _minutes(web: Web, text: str, span_s: float, at: datetime, who: Principal) -> dict[str, Any]:
+    """The values of the whole minutes that ended in the span up to the instant."""
+    end = floor_to(at, timedelta(minutes=1)).timestamp()
+    count = int(max(end - (at.timestamp() - span_s) - 1e-6, 0.0) // _MINUTE_S) + 1
+    fields = {"query": text, "start": str(end - (count - 1) * _MINUTE_S), "end": str(end), "step": str(_MINUTE_S)}
+    return over_time(web, fields, who)
 
 
 def over_time(web: Web, fields: Fields, who: Principal) -> dict[str, Any]:

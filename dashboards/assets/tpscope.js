@@ -86,6 +86,10 @@
                 if (link.getAttribute("href") === here) { link.setAttribute("aria-current", "page"); } else { link.removeAttribute("aria-current"); }
             });
             var open = links.filter(function (link) { return link.getAttribute("href") === here; })[0];
+            var bar = open && open.parentElement;
+            if (bar && bar.scrollWidth > bar.clientWidth) {  // on a phone the open page's name may lie beyond the edge
+                bar.scrollLeft += open.getBoundingClientRect().left - bar.getBoundingClientRect().left - (bar.clientWidth - open.offsetWidth) / 2;
+            }
             document.title = (open ? open.textContent : LEAVES[here] || "No such page") + " · tpscope";
             return ids.map(function (id) {
                 return id.path === here ? "open" : "";

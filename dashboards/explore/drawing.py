@@ -54,7 +54,7 @@ def _empty(name: str, web: Web, asked: Asked) -> Card:
             f"{unit} · median of the four weeks to the window's end · {web.zone.key}",
         ),
         "distribution": (f"{timing} over time", "share of each step's calls, %, by ms · P50 and P99 as lines"),
-        "curves": (f"{timing} percentiles{split}", "ms that so many percent of the calls stay below"),
+        "curves": (f"{timing} percentiles{split}", "ms; at P95, 95 % of the calls were faster"),
     }
     title, subtitle = words[name]
     return Card(id=name, title=title, subtitle=subtitle, file=asked.file(name))

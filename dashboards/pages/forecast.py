@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from dash import dcc, html
 
+from core.durations import parse_duration
 from core.series import METRICS
 from core.types import ForecastBacktest
 from dashboards.catalogue import METRIC_WORDS
@@ -114,7 +115,7 @@ def about(data: ForecastData, zone: ZoneInfo) -> list[Any]:
                     [when(run.trained_from, zone), " to ", when(run.trained_to, zone), f" ({format_span(trained)})"],
                 ),
                 ("Back-tested error", quality_words(run.error_mase)),
-                ("Step", run.step),
+                ("Step", format_span(parse_duration(run.step))),
                 ("Version", html.Code(run.version)),
             ]
         ),

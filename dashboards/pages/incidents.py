@@ -157,7 +157,7 @@ def _head(incident: Incident, zone: ZoneInfo, now: datetime) -> Any:
         ("Began", when(incident.started_at, zone)),
         ("Ended", when(incident.resolved_at, zone) if incident.resolved_at else "not yet"),
         ("Length", lasting(incident, now)),
-        ("Rule", f"{incident.rule} ({incident.kind})"),
+        ("Rule", incident.rule if incident.rule == incident.kind else f"{incident.rule} ({incident.kind})"),
     ]
     if incident.threshold == incident.threshold:
         pairs.append(("Value", _value(incident)))

@@ -1,13 +1,13 @@
 """The objectives page: layout, and the HTML of what `dashboards.objectives_page` has read."""
 
 import math
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from dash import dcc, html
 
-from core.objective_words import good_words, window_words
+from core.objective_words import good_words
 from core.series import Selector
 from dashboards.objectives import Standing, limit_of
 from dashboards.objectives_page import DEFAULT_LAST, Drawn, ObjectivesData
@@ -70,7 +70,7 @@ def _row(one: Standing, data: ObjectivesData) -> list[Any]:
     return [
         [dcc.Link(name, href=href, className="open-name" if opened else None), html.Div(what, className="muted")],
         _target(one),
-        window_words(one.objective),
+        _window(one),
         _was(one),
         html.Span(words, className=f"verdict verdict-{tone}"),
         _percent(one.attained) if limit_of(one.objective) is not None else "–",
@@ -88,6 +88,11 @@ def _target(one: Standing) -> str:
     return f"at least {format_value(target.at_least or math.nan, one.unit)}"
 
 
+def _window(one: Standing) -> str:
+    window = one.objective.window
+    return format_span(window) if isinstance(window, timedelta) else f"this {window}"
+
+
 def _was(one: Standing) -> str:
     """What there was, in the terms of the target: a good share, or the metric."""
     return f"{good_words(one.value)} good" if one.objective.target is not None else format_value(one.value, one.unit)
@@ -97,7 +102,7 @@ def _objective(one: Standing, zone: ZoneInfo) -> Any:
     """The chosen objective's numbers, and its burn rates."""
     tiles = [
         tile("Target", tile_value(_target(one)), one.objective.description or one.words),
-        tile(f"Over {window_words(one.objective)}", tile_value(_was(one)), f"{one.found.calls:,.0f} {_counted_words(one)}"),
+        tile(f"Over {_window(one)}", tile_value(_was(one)), f"{one.found.calls:,.0f} {_counted_words(one)}"),
     ]
     if limit_of(one.objective) is not None:
         tiles.append(tile("Hours that met it", tile_value(_percent(one.attained)), "of the hours with calls"))
@@ -207,7 +212,10 @@ def _which(one: Counted) -> str:
 def _transaction(one: Counted, data: ObjectivesData, zone: ZoneInfo) -> Any:
     name = one.definition.name
     versions = [
-        (version.version, [when(version.at, zone), " (in force)" if version.version == one.definition.version else ""])
+        (
+            html.Code(version.version),
+            [when(version.at, zone), " (in force)" if version.version == one.definition.version else ""],
+        )
         for version in one.versions
     ]
     step = f"every {format_span(data.window.step)}"

@@ -115,18 +115,19 @@ def anomaly_list(data: OverviewData, zone: ZoneInfo) -> list[Any]:
     rows = [_anomaly_row(anomaly, zone) for anomaly in data.anomalies[:MAX_ROWS]]
     more = len(data.anomalies) - MAX_ROWS
     tail = [html.P(f"and {more} more; choose a shorter window to see them all", className="muted")] if more > 0 else []
-    head = ("Began", "Lasted", "What", "Score")
+    head = ("Began", "Lasted", "What", "Severity")
     return [
         html.H2(f"Anomalies ({len(data.anomalies)})"),
-        table(head, rows, caption="Anomalies in this window, newest first; a score of 1 is the edge of normal", numeric=(3,)),
+        table(head, rows, caption="Anomalies in this window, newest first", numeric=(3,)),
         *tail,
     ]
 
 
 def _anomaly_row(anomaly: Anomaly, zone: ZoneInfo) -> list[Any]:
     lasted = "ongoing" if anomaly.ended_at is None else format_span(anomaly.ended_at - anomaly.started_at)
-    what = [html.Div(headline(anomaly)), html.Div(anomaly.explanation, className="muted")]
-    return [when(anomaly.started_at, zone), lasted, what, f"{anomaly.score:.1f}"]
+    link = dcc.Link(headline(anomaly), href=with_query("/incidents", {"anomaly": anomaly.id}))
+    what = [link, html.Div(anomaly.explanation, className="muted")]
+    return [when(anomaly.started_at, zone), lasted, what, f"{anomaly.severity:.0%}".replace("%", " %")]
 
 
 def _iso(moment: datetime) -> str:

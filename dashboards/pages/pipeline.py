@@ -158,6 +158,10 @@ def _job(one: Job, now: datetime, zone: ZoneInfo) -> list[Any]:
     ]
 
 
+def _share(part: float) -> str:
+    return "< 1 %" if 0 < part < 0.005 else f"{part:.0%}".replace("%", " %")
+
+
 def _tables(data: PipelineData, zone: ZoneInfo) -> Any:
     whole = max(sum(one.bytes for one in data.tables), 1)
     rows = [
@@ -165,7 +169,7 @@ def _tables(data: PipelineData, zone: ZoneInfo) -> Any:
             one.name,
             f"{one.rows:,}",
             format_bytes(one.bytes),
-            f"{one.bytes / whole:.0%}".replace("%", " %"),
+            _share(one.bytes / whole),
             f"{one.parts:,}",
             format_span(data.kept[one.name]) if one.name in data.kept else "for good",
         ]

@@ -11,6 +11,9 @@ from dashboards.overview import since
 from dashboards.pages.words import when
 from dashboards.status import PERIODIC, Status
 
+_CALLED = {"hours": "hourly numbers"}
+"""What jobs are called whose name alone says little."""
+
 
 def status_line(status: Status, zone: ZoneInfo) -> list[Any]:
     """How new the data are, and how many incidents fire."""
@@ -51,7 +54,7 @@ def _job(job: JobState, now: datetime) -> Any:
         return html.Span(
             f"▲ {job.name}: failed, last success {done}", className="verdict verdict-bad", title=job.last_error[:300]
         )
-    return html.Span(f"{job.name} {done}")
+    return html.Span(f"{_CALLED.get(job.name, job.name)} {done}")
 
 
 def _failed(job: JobState) -> bool:

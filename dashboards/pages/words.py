@@ -28,6 +28,10 @@ _MARKS: dict[str, str] = {
 """The symbols of `render/marks.py`, for legends."""
 
 
+NOTHING = "–"
+"""What stands in a table's cell where there is nothing to say; narrow screens leave the cell out."""
+
+
 def extra(**attributes: str) -> dict[str, Any]:
     """Attributes with a hyphen, which Python's keywords cannot spell: `aria_label` becomes `aria-label`."""
     return {name.replace("_", "-"): value for name, value in attributes.items()}
@@ -55,7 +59,7 @@ def notice(*children: Any, tone: str = "quiet") -> Any:
     return html.Div(list(children), className=f"notice notice-{tone}", role="status")
 
 
-def facts(pairs: Sequence[tuple[str, Any]]) -> Any:
+def facts(pairs: Sequence[tuple[Any, Any]]) -> Any:
     """A list of names and what they are."""
     return html.Dl([html.Div([html.Dt(name), html.Dd(value)]) for name, value in pairs], className="facts")
 
@@ -86,7 +90,7 @@ def legend(entries: Sequence[Entry]) -> list[Any]:
         html.Button(
             [
                 html.Span(
-                    _MARKS.get(entry.name, "▼") if entry.kind == "marker" else "",
+                    _MARKS.get(entry.name.partition(",")[0], "▼") if entry.kind == "marker" else "",
                     className=f"swatch swatch-{entry.kind} swatch-{entry.dash}",
                     style={"color": entry.color},
                     **extra(aria_hidden="true"),
@@ -102,4 +106,5 @@ def legend(entries: Sequence[Entry]) -> list[Any]:
 
 
 def _cell(content: Any, column: str, numeric: bool) -> Any:
-    return html.Td(html.Div(content, className="cell"), className="number" if numeric else None, **extra(data_label=column))
+    names = [name for name, there in (("number", numeric), ("nothing", content == NOTHING)) if there]
+    return html.Td(html.Div(content, className="cell"), className=" ".join(names) or None, **extra(data_label=column))

@@ -401,6 +401,41 @@ def test_prometheus_lines_have_the_stores_numbers(here: Site) -> None:
     assert form["data"] == found, "Grafana sends forms"
 
 
+@pytest.mark.parametrize("metric", ["tps", "error_rate", "latency_p95", "tokens_per_s", "cost_per_h", "concurrency"])
+def test_the_value_at_an_instant_is_that_of_the_last_whole_minute(here: Site, metric: str) -> None:
+    at = here.filled.end - timedelta(minutes=30)
+    by = "sum" if metric in ("tps", "tokens_per_s", "cost_per_h") else "avg"
+    found = get(here, f"{P}/query", query=f'{by} by (service) ({metric}{{provider="openai"}})', time=at.timestamp() + 17)[
+        "data"
+    ]
+    start = at - timedelta(minutes=5)
+    panel = series.read_panel(here.store, start, at, 60, ("service",), (metric,), selector=Selector.of(provider="openai"))
+    newest = panel.dropna(subset=metric).sort_values("ts").groupby("service")[metric].last().to_dict()
+    told = {one["metric"]["service"]: float(one["value"][1]) for one in found["result"]}
+    assert {one["value"][0] for one in found["result"]} == {at.timestamp() + 17}
+    minutes = get(here, f"{P}/query", query=f'{metric}{{provider="openai",service="chat"}}[5m]', time=at.timestamp())["data"]
+    own = panel[panel["service"] == "chat"].dropna(subset=metric)
+    by_end = {ts.timestamp() + 60: value for ts, value in zip(own["ts"], own[metric], strict=True)}
+    assert minutes["resultType"] == "matrix"
+    assert {at: float(value) for at, value in minutes["result"][0]["values"] if float(value)} == pytest.approx(by_end)
+    # a minute without a call has no calls a second, where it has no latency
+    assert {name: value for name, value in told.items() if value} == pytest.approx(
+        {name: value for name, value in newest.items() if metric not in ("tps", "tokens_per_s", "cost_per_h") or told[name]}
+    )
+
+
+def test_the_values_of_a_label_are_the_stores(here: Site) -> None:
+    end = here.filled.end
+    span = {"start": (end - timedelta(hours=6)).timestamp(), "end": end.timestamp()}
+    for label in ("service", "model", "tenant"):
+        for wanted in ({}, {"provider": "openai"}):
+            selector = Selector.of(wanted)
+            panel = series.read_panel(here.store, end - timedelta(hours=6), end, 21_600, (label,), ("tps",), selector=selector)
+            more = {"match[]": 'tps{provider="openai"}'} if wanted else {}
+            assert get(here, f"{P}/label/{label}/values", **span, **more)["data"] == sorted({*panel[label]} - {""})
+    assert get(here, f"{P}/query_exemplars", query="tps", **span)["data"] == []
+
+
 def test_prometheus_answers_what_grafana_asks_besides(here: Site) -> None:
     assert get(here, f"{P}/query", query="1+1")["data"]["result"][1] == "2.0"
     now = get(here, f"{P}/query", query="latency_p95", time=here.filled.end.timestamp())["data"]["result"]

@@ -146,3 +146,20 @@ def test_the_fan_nests_its_quantiles_and_begins_where_history_ends() -> None:
     assert by_name["observed"].x[-1] < by_name["median"].x[0]
     assert fig.layout.shapes[0].x0 == by_name["median"].x[0]
     assert "cap (at least 3 calls/s)" in by_name
+
+
+def test_a_line_of_a_year_by_the_hour_has_a_thousand_points_and_its_peak() -> None:
+    count = 366 * 24
+    times = pd.Series(pd.date_range(START, periods=count, freq="h"))
+    values = np.where(np.arange(count) == 5000, 80.0, 1.0)
+    span = Span(start=START, end=START + timedelta(days=366))
+    expected = Band(name="expected", frame=pd.DataFrame({"ts": times, "lower": 0.5, "expected": 1.0, "upper": 2.0}))
+    fig = timeseries(
+        [Line(name="observed", frame=pd.DataFrame({"ts": times, "value": values}))], span, "ms", LIGHT, band=expected
+    )
+    assert all(len(trace.x) <= 1000 for trace in fig.data)
+    assert max(fig.data[-1].y) == 80.0
+    fan = pd.DataFrame({"ts": times, "mean": values, **dict.fromkeys(QUANTILE_COLUMNS, values)})
+    drawn = forecast_fan(line([1.0]), fan, span, "ms", LIGHT).data
+    assert all(len(trace.x) <= 1000 for trace in drawn)
+    assert max(drawn[1].y) == 80.0
