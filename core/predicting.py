@@ -18,7 +18,7 @@ def unheard(_part: float) -> None:
 class Predictor(Protocol):
     """Says what a scenario would have changed."""
 
-    def __call__(self, scenario: WhatIf, now: datetime, progress: Progress) -> Prediction:
+    def __call__(self, scenario: WhatIf, now: datetime, progress: Progress, /) -> Prediction:
         """Read and replay the calls; `now` is where a window of the last so much ends.
 
         Blocks, for minutes where there are many calls. Raises what `progress` raises and what the store raises.

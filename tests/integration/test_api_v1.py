@@ -426,7 +426,7 @@ def test_the_value_at_an_instant_is_that_of_the_last_whole_minute(here: Site, me
 
 def test_the_values_of_a_label_are_the_stores(here: Site) -> None:
     end = here.filled.end
-    span = {"start": (end - timedelta(hours=6)).timestamp(), "end": end.timestamp()}
+    span: dict[str, Any] = {"start": (end - timedelta(hours=6)).timestamp(), "end": end.timestamp()}
     for label in ("service", "model", "tenant"):
         for wanted in ({}, {"provider": "openai"}):
             selector = Selector.of(wanted)

@@ -552,7 +552,8 @@ def test_a_what_if_is_asked_for_and_its_answer_is_what_the_command_finds(browser
 
 def looks_right(shown: BrowserPage, name: str) -> None:
     """On a desk in the light and on a phone in the dark: nothing scrolls sideways, nothing keeps somebody out."""
-    for width, mode in ((DESKTOP, "light"), (DESKTOP, "dark"), (PHONE, "dark")):
+    ways: tuple[tuple[int, Mode], ...] = ((DESKTOP, "light"), (DESKTOP, "dark"), (PHONE, "dark"))
+    for width, mode in ways:
         shown.page.set_viewport_size({"width": width, "height": 900})
         shown.page.emulate_media(color_scheme=mode, reduced_motion="reduce")
         dark = str(mode == "dark").lower()
