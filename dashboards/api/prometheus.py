@@ -117,14 +117,15 @@ def router(web: Web, workers: Workers) -> APIRouter:
 
 
 def instant(web: Web, fields: Fields, who: Principal) -> dict[str, Any]:
-    """`query`: the newest value of the five minutes before the instant, or with `[1h]` behind a selection each minute's."""
+    """`query`: the newest value of the five whole minutes before the instant, or with `[1h]` behind a selection each minute's."""
     at = _time(fields, "time", web.now())
     if ranged := _RANGED.fullmatch(fields.get("query", "")):
         return _minutes(web, ranged[1], _step(ranged[2]), at, who)
     asked = parse(fields.get("query", ""))
     if isinstance(asked, float):
         return {"resultType": "scalar", "result": [at.timestamp(), _text(asked)]}
-    lines = _lines(web, asked, floor_to(at, timedelta(minutes=1)) - _LOOKBACK, at, _MINUTE_S, who)
+    end = floor_to(at, timedelta(minutes=1))
+    lines = _lines(web, asked, end - _LOOKBACK, end, _MINUTE_S, who)
     newest = [(labels, values[~np.isnan(values)]) for labels, _, values in lines]
     return {
         "resultType": "vector",

@@ -560,6 +560,7 @@ ASKED: dict[str, dict[str, str]] = {
     "/api/v1/exports/anomalies": {},
     "/api/v1/exports/incidents": {},
     "/api/v1/exports/forecasts": {"metric": "tps"},
+    "/api/v1/what-if/none": {},
     f"/{PROMETHEUS}/query": {"query": "avg by (tenant) (latency_p95)"},
     f"/{PROMETHEUS}/query_range": {"query": "sum by (tenant) (tps)", "start": "-3600", "end": "0", "step": "60"},
     f"/{PROMETHEUS}/query_exemplars": {"query": "tps"},
