@@ -191,10 +191,10 @@ def test_each_window_is_kept_and_each_page_gives_a_file(browser: Browser, servic
     with BrowserPage(browser, timeout_s=40) as shown:
         for path in WINDOWED:
             page = opened(shown, service.address + ROWS[path].address)
-            page.get_by_role("link", name="14 d", exact=True).dispatch_event("click")
-            page.wait_for_url(f"**{path}?*last=14d*")
-            expect(page.locator(".segment.open")).to_have_text("14 d")
-            expect(page.locator(".heading")).to_contain_text("14 d")
+            page.get_by_role("link", name="24 h", exact=True).dispatch_event("click")
+            page.wait_for_url(f"**{path}?*last=24h*")
+            expect(page.locator(".segment.open")).to_have_text("24 h")
+            expect(page.locator(".heading")).to_contain_text("24 h")
             page.wait_for_function(READY, timeout=40_000)
             assert len(saved(page, page.locator("[data-csv], a[href*='csv'], a[href*='/files/']").first)) > 0, path
         shown.assert_clean()
