@@ -48,7 +48,7 @@ class Reader:
                 assert isinstance(value, bytes)
                 self.records.append((*found.partition, int(offset), value))
 
-    def poll_until(self, count: int, timeout_s: float = 15.0) -> list[tuple[str, int, int, bytes]]:
+    def poll_until(self, count: int, timeout_s: float = 60.0) -> list[tuple[str, int, int, bytes]]:
         """Everything so far, as soon as it is `count` records."""
 
         def complete() -> bool:
@@ -59,7 +59,7 @@ class Reader:
         assert len(self.records) == count
         return self.records
 
-    def poll_assigned(self, count: int = 1, timeout_s: float = 15.0) -> None:
+    def poll_assigned(self, count: int = 1, timeout_s: float = 60.0) -> None:
         """Return when `count` partitions have come."""
 
         def complete() -> bool:

@@ -76,10 +76,10 @@ def test_ingest_waits_until_the_disk_can_be_written(
         assert write_obstacle(store) == ""
         with consuming(store, kafka_settings(brokers, topic)) as thread:
             produce(brokers, topic, numbered[:ROWS], PARTITIONS)
-            wait_until(lambda: committed(brokers, topic) == ROWS, 30, "the first records")
+            wait_until(lambda: committed(brokers, topic) == ROWS, 60, "the first records", step_s=0.3)
             with obstacle(disk):
                 produce(brokers, topic, numbered[ROWS : 2 * ROWS], PARTITIONS)
-                wait_until(lambda: said in caplog.text, 30, "a word in the log")
+                wait_until(lambda: said in caplog.text, 60, "a word in the log")
                 assert ready in write_obstacle(store)
                 produce(brokers, topic, numbered[2 * ROWS :], PARTITIONS)
                 with pytest.raises(StoreUnavailable):
@@ -87,7 +87,7 @@ def test_ingest_waits_until_the_disk_can_be_written(
                 assert thread.is_alive()
                 assert members(brokers, topic) == 1
                 assert committed(brokers, topic) == ROWS
-            wait_until(lambda: committed(brokers, topic) == 3 * ROWS, 60, "every record")
+            wait_until(lambda: committed(brokers, topic) == 3 * ROWS, 60, "every record", step_s=0.3)
         told = [one for one in caplog.records if "cannot be written and is tried again" in one.getMessage()]
         assert [("\n" in one.getMessage(), str(disk.folder) in one.getMessage()) for one in told] == [(False, True)]
         assert caplog.text.count("the store takes batches again") == 1

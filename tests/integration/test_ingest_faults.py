@@ -27,7 +27,7 @@ from tests.integration.ingesting import consuming, kafka_settings
 from tests.support.clickhouse_native import ClickHouseNativeServer
 from tests.support.data import REPOSITORY
 from tests.support.kafka_broker import KafkaBroker
-from tests.support.stores import chdb_store
+from tests.support.stores import chdb_store, lay_store
 from tests.support.topics import produce
 from tests.support.wait import wait_until
 from tpscope.guarded import free_port
@@ -88,10 +88,11 @@ def kept(store: Store) -> int:
 # --- import ---------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(40, marks=pytest.mark.soak)])
-def test_an_import_that_is_killed_at_random_moments_writes_every_row_once(tmp_path: Path, kills: int) -> None:
-    rows, chunk_rows, rng = 30_000, 500, random.Random(kills)
+@pytest.mark.parametrize(("kills", "rows"), [(3, 12_000), pytest.param(40, 30_000, marks=pytest.mark.soak)])
+def test_an_import_that_is_killed_at_random_moments_writes_every_row_once(tmp_path: Path, kills: int, rows: int) -> None:
+    chunk_rows, rng = 500, random.Random(kills)
     path, url = tmp_path / "calls.ndjson", f"chdb://{tmp_path / 'store'}"
+    lay_store(tmp_path)
     path.write_bytes(b"\n".join([*records(rows), b"broken"]))
     killed = 0
     for _ in range(kills):
@@ -160,7 +161,7 @@ def test_a_broker_that_is_killed_and_started_again_loses_nothing(
         with feeding(broker.bootstrap, topic, first=2000) as feeder:
             wait_until(lambda: kept(clickhouse) > 2000, 60, "more calls")
             broker.kill()
-            wait_until(lambda: feeder.stuck, 30, "the producer to notice")
+            wait_until(lambda: feeder.stuck, 60, "the producer to notice")
             broker.start()
             sent = feeder.sent
             wait_until(lambda: feeder.sent > sent, 60, "the producer to go on")
@@ -226,7 +227,7 @@ def test_a_topic_that_is_made_later_is_waited_for(
 ) -> None:
     topic = unique_name("later")
     with consuming(clickhouse, kafka_settings(kafka_broker.bootstrap, topic)):
-        wait_until(lambda: f"kafka.topic '{topic}' does not exist" in caplog.text, 20, "the warning")
+        wait_until(lambda: f"kafka.topic '{topic}' does not exist" in caplog.text, 60, "the warning")
         kafka_broker.create_topic(topic, PARTITIONS)
         produce(kafka_broker.bootstrap, topic, records(10), PARTITIONS)
         wait_until(lambda: kept(clickhouse) == 10, 60, "the calls")

@@ -121,7 +121,7 @@ def test_topics_of_a_pattern_are_read_also_those_that_appear_later(scene: Scene)
     with scene.consuming(topic=f"^{scene.topic}(-later)?$", group=scene.topic, start="latest"):
         scene.operator.create(later)
         scene.write(range(5, 25), topic=later)
-        wait_until(lambda: scene.tally()[0] >= 20, 20, "the calls of the later topic", step_s=0.1)
+        wait_until(lambda: scene.tally()[0] >= 20, 60, "the calls of the later topic", step_s=0.1)
         scene.write(range(25, 30))
         scene.wait_for(25)
 
@@ -137,7 +137,7 @@ def test_a_topic_that_is_made_later_is_waited_for_and_read_from_its_beginning(sc
 def test_partitions_that_are_added_are_read_from_their_beginning_even_where_reading_began_at_the_end(scene: Scene) -> None:
     scene.write(range(3))
     with scene.consuming(start="latest"):
-        wait_until(lambda: committed(scene, 0) is not None, 15, "the place to be kept", step_s=0.1)
+        wait_until(lambda: committed(scene, 0) is not None, 60, "the place to be kept", step_s=0.1)
         scene.operator.add_partitions(scene.topic, 3)
         scene.write(range(10, 20), partition=1)
         scene.write(range(20, 30), partition=2)
@@ -151,7 +151,7 @@ def test_where_a_group_began_is_kept_although_nothing_came_yet(scene: Scene) -> 
     for partition in range(2):
         scene.write(range(10 * partition, 10 * partition + 5), partition)
     with scene.consuming(start="latest"):
-        wait_until(lambda: committed(scene, 1) is not None, 15, "the places to be kept", step_s=0.1)
+        wait_until(lambda: committed(scene, 1) is not None, 60, "the places to be kept", step_s=0.1)
         scene.write(range(100, 105))
         scene.wait_for(5)
     scene.write(range(200, 203), partition=1)

@@ -110,7 +110,7 @@ def compacted(broker: str, kafka_operator: Operator, unique_name: Callable[[str]
             return False
         return True
 
-    wait_until(done, 15, "the compaction", step_s=0.2)
+    wait_until(done, 60, "the compaction", step_s=0.2)
     return topic, [(topic, 0, offset, value) for offset, value in sorted(written.values())]
 
 

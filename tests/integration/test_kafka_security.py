@@ -260,7 +260,7 @@ def test_the_leader_and_the_simulators_producer_come_in_the_same_ways(secured: S
     thread = threading.Thread(target=leader.run, args=(stop,))
     thread.start()
     try:
-        wait_until(lambda: leader.epoch() is not None, 20, "the leader")
+        wait_until(lambda: leader.epoch() is not None, 60, "the leader")
     finally:
         stop.set()
         thread.join(20)

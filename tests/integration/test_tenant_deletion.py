@@ -370,7 +370,7 @@ def test_over_the_api_one_at_a_time_with_the_token(store: Store) -> None:
             assert begun.status_code == 202
             assert begun.json()["calls"] == len(rows) - len(without(rows, GONE))
             assert client.post("/delete", json={"tenant": "b"}).status_code == 409
-            wait_until(lambda: len(client.get("/deletions").json()["deletions"]) == 2, 30, "the deletion")
+            wait_until(lambda: len(client.get("/deletions").json()["deletions"]) == 2, 60, "the deletion")
             done, started = client.get("/deletions").json()["deletions"]
         assert (done["action"], started["action"], done["actor"], done["tenant"]) == (DONE, STARTED, "privacy desk", GONE)
     finally:

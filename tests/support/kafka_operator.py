@@ -36,11 +36,11 @@ class Operator:
 
     def delete(self, topic: str) -> None:
         self._admin.delete_topics([topic])
-        wait_until(lambda: topic not in self._admin.list_topics(), 10, f"the end of {topic}")
+        wait_until(lambda: topic not in self._admin.list_topics(), 60, f"the end of {topic}")
 
     def add_partitions(self, topic: str, count: int) -> None:
         self._admin.create_partitions({topic: count})
-        wait_until(lambda: len(self._admin.describe_topics([topic])[0]["partitions"]) == count, 10, "the partitions")
+        wait_until(lambda: len(self._admin.describe_topics([topic])[0]["partitions"]) == count, 60, "the partitions")
         self._producer.close()
         self._producer = self._new_producer()  # the old one does not know of them yet
 

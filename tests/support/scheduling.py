@@ -28,7 +28,7 @@ TOGETHER: dict[str, tuple[str, ...]] = {
         "integration/test_kafka_changes.py",
     ),
 }
-"""Files that share an engine of the session, by what they share; the longest first."""
+"""Files that share an engine of the session, by what they share."""
 
 LONGEST: tuple[str, ...] = (
     "integration/test_demo.py",
@@ -40,6 +40,7 @@ LONGEST: tuple[str, ...] = (
     "integration/test_cli.py",
     "integration/test_import_killed.py",
     "integration/test_jobs_real.py",
+    "unit/tpscope/test_importing.py",
 )
 """What is begun first: files and groups, as measured on two processors."""
 
@@ -62,5 +63,4 @@ def group_of(nodeid: str) -> str:
 def longest_first(items: Iterable[pytest.Item]) -> list[pytest.Item]:
     """The tests of what is begun first before the others; otherwise in the order given."""
     ranks = {name: rank for rank, name in enumerate(LONGEST)}
-
     return sorted(items, key=lambda item: ranks.get(group_of(item.nodeid), len(ranks)))

@@ -13,7 +13,7 @@ from tests.support.wait import wait_until
 Answer = TypeVar("Answer")
 
 
-def answered(ask: Callable[[], Answer], timeout_s: float = 30.0) -> Answer:
+def answered(ask: Callable[[], Answer], timeout_s: float = 60.0) -> Answer:
     """What `ask` returns; asked again while a broker that has just come up does not know its groups or leaders yet.
 
     Raises AssertionError after `timeout_s`, and at once what asking again would not mend.
@@ -47,7 +47,7 @@ def create_topic(bootstrap: str, name: str, partitions: int) -> None:
             found = described[0]["partitions"] if described else []
             return len(found) == partitions and all(one["error_code"] == 0 and one["leader_id"] >= 0 for one in found)
 
-        wait_until(led, 10.0, f"a leader for every partition of {name!r}", step_s=0.05)
+        wait_until(led, 60, f"a leader for every partition of {name!r}", step_s=0.05)
 
 
 def produce(bootstrap: str, topic: str, values: Iterable[bytes], partitions: int = 1) -> None:
@@ -59,7 +59,7 @@ def produce(bootstrap: str, topic: str, values: Iterable[bytes], partitions: int
             future.get(timeout=0)
 
 
-def read_all(bootstrap: str, topic: str, partitions: int = 1, timeout_s: float = 30.0) -> dict[int, list[bytes]]:
+def read_all(bootstrap: str, topic: str, partitions: int = 1, timeout_s: float = 60.0) -> dict[int, list[bytes]]:
     """All values of a topic by partition, in order, read without a group. Raises AssertionError after `timeout_s`."""
     ours = [TopicPartition(topic, n) for n in range(partitions)]
     values: dict[int, list[bytes]] = {n: [] for n in range(partitions)}

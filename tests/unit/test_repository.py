@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tests.support.data import REPOSITORY
+from tests.support.scheduling import LONGEST, TOGETHER, group_of
 
 NOT_PACKAGED = {"tests", "benchmarks", "scripts"}
 
@@ -193,3 +194,10 @@ def test_the_licence_is_the_whole_one() -> None:
     assert "Apache License" in text.splitlines()[1]
     assert "END OF TERMS AND CONDITIONS" in text
     assert len(text) > 11_000
+
+
+def test_files_that_are_scheduled_by_name_are_there() -> None:
+    names = [name for names in TOGETHER.values() for name in names]
+    assert [name for name in (*names, *LONGEST) if name not in TOGETHER and not (REPOSITORY / "tests" / name).is_file()] == []
+    assert {group_of(f"tests/{name}::test_it[a::b]") for name in TOGETHER["kafka"]} == {"kafka"}
+    assert group_of("tests/unit/test_repository.py::test_it") == "unit/test_repository.py"

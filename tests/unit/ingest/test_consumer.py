@@ -83,7 +83,7 @@ def test_records_are_written_with_their_coordinates_and_then_committed() -> None
     source.append(values(30, 1000), partition=1)
     before = metric("tpscope_ingest_records_total", topic="gateway-calls")
     with running(source, store):
-        wait_until(lambda: source.committed == {P0: 250, P1: 30}, 10, "the commits")
+        wait_until(lambda: source.committed == {P0: 250, P1: 30}, 60, "the commits")
     assert store.offsets(0) == list(range(250))
     assert store.offsets(1) == list(range(30))
     for row in store.rows("calls"):
@@ -101,7 +101,7 @@ def test_what_cannot_be_read_is_kept_and_committed_too() -> None:
     source.append([b"{broken", *values(1), b"[]", *encoded(record(status="x" * 5000)), b""])
     before = metric("tpscope_ingest_rejected_total", topic="gateway-calls", reason="bad_value")
     with running(source, store):
-        wait_until(lambda: source.committed == {P0: 5}, 10, "the commit")
+        wait_until(lambda: source.committed == {P0: 5}, 60, "the commit")
     letters = store.rows("dead_letters")
     assert [(row["offset"], row["reason"]) for row in letters] == [
         (0, "not_json"),
@@ -126,7 +126,7 @@ def test_a_topic_of_nothing_but_rubbish_goes_on() -> None:
     source = Watched(store)
     source.append([b"x"] * 300)
     with running(source, store):
-        wait_until(lambda: source.committed == {P0: 300}, 10, "the commit")
+        wait_until(lambda: source.committed == {P0: 300}, 60, "the commit")
     assert len(store.rows("dead_letters")) == 300
     assert "calls" not in store.tables
 
@@ -138,9 +138,9 @@ def test_a_failing_store_is_tried_until_it_takes_the_batch_and_nothing_is_lost(f
     store.failures = [failure, failure]
     source.append(values(50))
     with running(source, store):
-        wait_until(lambda: source.committed == {P0: 50}, 10, "the commit")
+        wait_until(lambda: source.committed == {P0: 50}, 60, "the commit")
         source.append(values(20, 50))
-        wait_until(lambda: source.committed == {P0: 70}, 10, "the next commit")
+        wait_until(lambda: source.committed == {P0: 70}, 60, "the next commit")
     assert store.offsets() == list(range(70))
 
 
@@ -157,7 +157,7 @@ def test_a_failure_after_the_calls_were_written_does_not_write_them_twice(monkey
     monkeypatch.setattr(store, "insert", fails_once)
     source.append([*values(10), b"broken"])
     with running(source, store):
-        wait_until(lambda: source.committed == {P0: 11}, 10, "the commit")
+        wait_until(lambda: source.committed == {P0: 11}, 60, "the commit")
     assert store.offsets() == list(range(10))
     assert len(store.rows("dead_letters")) == 1
 
@@ -168,7 +168,7 @@ def test_stopping_while_the_store_is_down_is_quick_and_commits_nothing() -> None
     store.failing = lambda: StoreUnavailable("store: gone")
     source.append(values(50))
     with running(source, store):
-        wait_until(lambda: store.attempts >= 1, 10, "an attempt")
+        wait_until(lambda: store.attempts >= 1, 60, "an attempt")
         began = time.monotonic()
     assert time.monotonic() - began < 2
     assert source.committed == {}
@@ -180,7 +180,7 @@ def test_stopping_writes_and_commits_what_was_gathered() -> None:
     source = Watched(store)
     source.append(values(10))
     with running(source, store, batch_age="1h"):
-        wait_until(lambda: source.lag() == {P0: 0}, 10, "the poll")
+        wait_until(lambda: source.lag() == {P0: 0}, 60, "the poll")
         assert store.attempts == 0
     assert store.offsets() == list(range(10))
     assert source.committed == {P0: 10}
@@ -193,13 +193,13 @@ def test_a_hanging_store_holds_reading_back_at_four_batches() -> None:
     source.append(values(1000))
     with running(source, store):
         assert store.waiting.wait(10)
-        wait_until(lambda: source.lag()[P0] <= 1000 - 301, 10, "more batches to be gathered")
+        wait_until(lambda: source.lag()[P0] <= 1000 - 301, 60, "more batches to be gathered")
         polls = source.polls
-        wait_until(lambda: source.polls > polls + 5, 10, "more polls")  # the membership is kept up meanwhile
+        wait_until(lambda: source.polls > polls + 5, 60, "more polls")  # the membership is kept up meanwhile
         assert source.lag()[P0] >= 1000 - 4 * 100
         assert source.committed == {}
         store.open.set()
-        wait_until(lambda: source.committed == {P0: 1000}, 10, "the commits")
+        wait_until(lambda: source.committed == {P0: 1000}, 60, "the commits")
     assert store.offsets() == list(range(1000))
 
 
@@ -210,9 +210,9 @@ def test_revoked_partitions_are_read_again_from_the_commit_and_nothing_is_lost()
     source.append(values(40), partition=1)
     before = metric("tpscope_ingest_revoked_records_total")
     with running(source, store, batch_age="1h"):
-        wait_until(lambda: not any(source.lag().values()), 10, "the poll")
+        wait_until(lambda: not any(source.lag().values()), 60, "the poll")
         source.revoke(0)
-        wait_until(lambda: not any(source.lag().values()), 10, "the second poll")
+        wait_until(lambda: not any(source.lag().values()), 60, "the second poll")
     assert source.committed == {P0: 40, P1: 40}
     assert store.offsets(0) == store.offsets(1) == list(range(40))
     assert metric("tpscope_ingest_revoked_records_total") - before == 40
@@ -227,9 +227,9 @@ def test_a_batch_in_writing_is_not_committed_for_revoked_partitions() -> None:
     with running(source, store):
         assert store.waiting.wait(10)
         source.revoke(0)
-        wait_until(lambda: source.lag()[P0] == 0, 10, "the second poll")
+        wait_until(lambda: source.lag()[P0] == 0, 60, "the second poll")
         store.open.set()
-        wait_until(lambda: source.committed == {P0: 10, P1: 10}, 10, "the commits")
+        wait_until(lambda: source.committed == {P0: 10, P1: 10}, 60, "the commits")
     assert store.offsets(1) == list(range(10))
     assert store.offsets(0) == list(range(10))  # written twice, under one token
 
@@ -243,13 +243,13 @@ def test_a_revoked_partition_leaves_a_batch_that_is_tried_again() -> None:
     source.append(values(10))
     source.append(values(10), partition=1)
     with running(source, store):
-        wait_until(lambda: store.attempts >= 1, 10, "an attempt")
+        wait_until(lambda: store.attempts >= 1, 60, "an attempt")
         source.revoke(0)
-        wait_until(lambda: source.lag()[P0] == 0, 10, "the second poll")
+        wait_until(lambda: source.lag()[P0] == 0, 60, "the second poll")
         attempts = store.attempts
-        wait_until(lambda: store.attempts > attempts + 1, 10, "an attempt that knows of it")
+        wait_until(lambda: store.attempts > attempts + 1, 60, "an attempt that knows of it")
         down.clear()
-        wait_until(lambda: source.committed == {P0: 10, P1: 10}, 20, "the commits")
+        wait_until(lambda: source.committed == {P0: 10, P1: 10}, 60, "the commits")
     assert store.offsets(0) == store.offsets(1) == list(range(10))
 
 
@@ -260,7 +260,7 @@ def test_trouble_with_the_broker_is_waited_for() -> None:
     source.fail_commits = 2
     source.append(values(10))
     with running(source, store):
-        wait_until(lambda: source.committed == {P0: 10}, 10, "the commit")
+        wait_until(lambda: source.committed == {P0: 10}, 60, "the commit")
     assert store.offsets() == list(range(10))
 
 
@@ -282,7 +282,7 @@ def test_payloads_are_never_logged(caplog: pytest.LogCaptureFixture) -> None:
     store.failures = [StoreUnavailable("store: gone")]
     source.append([b'{"ts": 1, "password": "hunter2", "status": "hunter3"}', b"hunter4", *values(3)])
     with caplog.at_level(logging.DEBUG), running(source, store):
-        wait_until(lambda: source.committed == {P0: 5}, 10, "the commit")
+        wait_until(lambda: source.committed == {P0: 5}, 60, "the commit")
     assert "tried again" in caplog.text
     assert "hunter" not in caplog.text
 

@@ -33,7 +33,7 @@ def test_merges_wait_for_the_end_of_the_block(store: Store) -> None:
     with bulk_insert(store):
         fill(store, "bulk")
         assert parts(store) >= BATCHES
-    wait_until(lambda: parts(store) < BATCHES, 30, "a merge")
+    wait_until(lambda: parts(store) < BATCHES, 60, "a merge")
     assert store.arrow("SELECT sum(calls) AS n FROM tenant_1m").to_pylist() == [{"n": BATCHES * 20}]
 
 
@@ -45,7 +45,7 @@ def test_merges_go_on_after_a_failure(store: Store) -> None:
 
     with pytest.raises(RuntimeError, match="broken off"):
         broken_off()
-    wait_until(lambda: parts(store) < BATCHES, 30, "a merge")
+    wait_until(lambda: parts(store) < BATCHES, 60, "a merge")
 
 
 def test_where_parts_become_too_many_merges_go_on_until_they_are_few(store: Store) -> None:
@@ -55,7 +55,7 @@ def test_where_parts_become_too_many_merges_go_on_until_they_are_few(store: Stor
         fill(store, "many")
         assert parts(store) >= BATCHES
         merges.look()
-        wait_until(lambda: most_parts(store) < BATCHES, 30, "merges of every table")
+        wait_until(lambda: most_parts(store) < BATCHES, 60, "merges of every table")
         merges.look()
         fill(store, "more")
         assert parts(store) >= BATCHES

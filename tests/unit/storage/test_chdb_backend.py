@@ -115,7 +115,7 @@ def test_closing_waits_for_what_runs_and_frees_the_directory(tmp_path: Path) -> 
     thread = threading.Thread(target=slow)
     thread.start()
     running = "SELECT count() AS n FROM system.processes WHERE query LIKE '%sleepEach%' AND query NOT LIKE '%processes%'"
-    wait_until(lambda: bool(store.arrow(running).column("n")[0].as_py()), 10, "the slow query's start")
+    wait_until(lambda: bool(store.arrow(running).column("n")[0].as_py()), 60, "the slow query's start")
     store.close()
     store.close()
     thread.join(10)

@@ -102,7 +102,7 @@ def test_closing_waits_for_calls_in_progress() -> None:
     closer = threading.Thread(target=pool.close)
     with pool.lend():
         closer.start()
-        wait_until(lambda: _refuses(pool), 10, "the closing of the pool")
+        wait_until(lambda: _refuses(pool), 60, "the closing of the pool")
         assert connections.ended == []
     closer.join(10)
     assert connections.ended == [1]
