@@ -117,7 +117,7 @@ def router(web: Web, workers: Workers) -> APIRouter:
 
 
 def instant(web: Web, fields: Fields, who: Principal) -> dict[str, Any]:
-    """`query`: the newest value of the five whole minutes before the instant, or with `[1h]` behind a selection each minute's."""
+    """`query`: the newest of the five whole minutes before the instant, or with `[1h]` behind a selection each minute's."""
     at = _time(fields, "time", web.now())
     if ranged := _RANGED.fullmatch(fields.get("query", "")):
         return _minutes(web, ranged[1], _step(ranged[2]), at, who)
