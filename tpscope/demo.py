@@ -164,7 +164,7 @@ def _fill(
     steps: "_Steps",
 ) -> datetime:
     """History, baselines and forecasts; returns the instant up to which calls exist."""
-    start = floor_to(clock.now(), timedelta(hours=1)) - options.calls_span
+    start = floor_to(clock.now(), timedelta(days=1)) - options.calls_span  # whole days, as reviews compare them
     end = floor_to(clock.now(), _MINUTE)
     with steps.step(f"{format_duration(options.calls_span)} of calls") as tell:
         with bulk_insert(store):

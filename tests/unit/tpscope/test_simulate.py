@@ -197,7 +197,7 @@ def test_what_was_changed_in_the_past_has_slowed_its_calls_since_then_and_no_oth
     assert (lasts.start, lasts.end > ANCHOR + timedelta(days=300)) == (ANCHOR, True)
     plain, changed = (generator().generate(ANCHOR - HOUR, ANCHOR + HOUR, found).to_pandas() for found in ([], [lasts]))
     factor = changed.latency_ms / plain.latency_ms
-    touched = (changed.service == "search") & (changed.ts >= ANCHOR)
+    touched = (changed.service == "accounts") & (changed.ts >= ANCHOR)
     assert (factor[~touched] == 1.0).all()
     assert factor[touched].to_numpy() == pytest.approx(1.2, rel=0.01)
 
