@@ -88,7 +88,7 @@ def read(source: Source, count: int, max_records: int = 1000) -> dict[Partition,
             found.setdefault(one.partition, []).extend(zip([int(offset) for offset in one.offsets], values, strict=True))
         return sum(map(len, found.values())) >= count
 
-    wait_until(complete, 60, f"{count} records")
+    wait_until(complete, 60, f"{count} records", step_s=0)
     return found
 
 
@@ -121,7 +121,8 @@ def test_without_room_nothing_comes_and_afterwards_everything(topic: Topic, sour
 def test_lag_is_what_has_not_been_polled(topic: Topic, source: Source) -> None:
     topic.append([b"x"] * 10)
     read(source, 10)
-    wait_until(lambda: source.poll(0.05, 10) is not None and source.lag() == {topic.at(0): 0, topic.at(1): 0}, 60, "no lag")
+    none = {topic.at(0): 0, topic.at(1): 0}
+    wait_until(lambda: source.poll(0.05, 10) is not None and source.lag() == none, 60, "no lag", step_s=0)
 
 
 def test_reading_goes_on_from_the_commit_after_a_restart(shared_topic: Topic) -> None:
@@ -169,7 +170,7 @@ def test_a_partition_that_goes_to_another_member_is_reported(shared_topic: Topic
 
     try:
         # Nothing was committed: each reads what it has from its beginning, also what stays here.
-        wait_until(shared_out, 60, "a rebalance and the other's records")
+        wait_until(shared_out, 60, "a rebalance and the other's records", step_s=0)
         assert set(second_has) == gone - given
         assert len(gone - given) == 1
     finally:

@@ -81,7 +81,7 @@ def test_a_group_goes_on_where_it_committed(broker: Any, unique_name: Naming) ->
                     values.extend(record.value for record in records)
                 return len(values) >= count
 
-            wait_until(enough, 60, f"{count} records for the group")
+            wait_until(enough, 60, f"{count} records for the group", step_s=0)  # polling is waiting
             consumer.commit()
             assert consumer.committed(TopicPartition(topic, 0)) == consumer.position(TopicPartition(topic, 0))
         return values
