@@ -38,7 +38,7 @@ test soak: export PYTHONDONTWRITEBYTECODE :=
 # The test processes fill the processors by themselves; more threads in each of them would only wait, busily, for one another.
 test soak: export OPENBLAS_NUM_THREADS ?= 1
 
-test: $(VENV)/.installed-all  ## all tests but the soak ones, about 11 minutes on 2 cores; ARGS='-k name'
+test: $(VENV)/.installed-all  ## all tests but the soak ones, 11 to 17 minutes on 2 cores; ARGS='-k name'
 	@scripts/test-deps.sh
 	@$(FETCH_KAFKA)
 	@echo 'Running the tests on $(JOBS) processes, for $(TEST_TIMEOUT) s at most ...'
