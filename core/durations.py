@@ -11,12 +11,15 @@ _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
 
 
 def parse_duration(text: str) -> timedelta:
-    """`1h30m` as a timedelta; raises ValueError that quotes what cannot be read."""
+    """`1h30m` as a timedelta; raises ValueError that quotes what cannot be read, or is longer than a timedelta can be."""
     compact = text.strip().replace(" ", "")
     parts = list(_PART.finditer(compact))
     if not parts or "".join(part.group(0) for part in parts) != compact:
         raise ValueError(f"{text!r} is no duration; write for example '90s', '15m', '1h30m' or '28d'")
-    return timedelta(seconds=sum(float(part.group(1)) * _UNITS[part.group(2)] for part in parts))
+    try:
+        return timedelta(seconds=sum(float(part.group(1)) * _UNITS[part.group(2)] for part in parts))
+    except OverflowError:
+        raise ValueError(f"{text[:40]!r} is longer than any time") from None
 
 
 def format_duration(duration: timedelta) -> str:
@@ -34,10 +37,7 @@ def format_duration(duration: timedelta) -> str:
 
 
 def _coerce(value: Any) -> Any:
-    try:
-        return parse_duration(value) if isinstance(value, str) else value
-    except OverflowError:
-        raise ValueError(f"{value[:40]!r} is longer than any time") from None
+    return parse_duration(value) if isinstance(value, str) else value
 
 
 Duration = Annotated[

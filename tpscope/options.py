@@ -20,6 +20,9 @@ DaskOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
+_LONGEST = timedelta(days=36_525)
+"""A century: there are dates so long before and after any day that is asked for."""
+
 
 def settings_of(config: Path | None, store: str | None) -> Any:
     """The settings, with `--store` laid over them."""
@@ -38,9 +41,12 @@ def settings_of(config: Path | None, store: str | None) -> Any:
 
 def duration_option(name: str, text: str) -> timedelta:
     try:
-        return parse_duration(text)
+        duration = parse_duration(text)
     except ValueError as error:
         raise ConfigError(name, str(error)) from error
+    if duration > _LONGEST:
+        raise ConfigError(name, f"{text!r} is longer than {_LONGEST.days:,} days, the longest there is")
+    return duration
 
 
 def time_option(name: str, text: str | None) -> datetime | None:

@@ -53,6 +53,8 @@ def test_an_empty_file_an_absent_file_and_an_unknown_suffix(tmp_path: Path) -> N
         (("export", "calls", "--from", "yesterday", "--to", "x.csv"), "'yesterday' is no time"),
         (("export", "calls", "--to", "x.doc"), "x.doc"),
         (("export", "calls", "--last", "5y", "--to", "x.csv"), "'5y' is no duration"),
+        (("export", "calls", "--last", "99999999999999d", "--to", "x.csv"), "'99999999999999d' is longer than any time"),
+        (("export", "calls", "--last", "900000d", "--to", "x.csv"), "'900000d' is longer than 36,525 days"),
         (("export", "calls", "--selector", "colour=red", "--to", "x.csv"), "no selector"),
         (("export", "forecasts", "--to", "x.csv"), "no forecast"),
         (("status", "--store", "mysql://h/d"), "must start with chdb://"),
