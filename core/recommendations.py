@@ -15,6 +15,10 @@ class RecommendationState(StrEnum):
     """Nobody decided, and the calls no longer show it."""
 
 
+IN_SIGHT = (RecommendationState.OPEN, RecommendationState.ACCEPTED)
+"""What is listed where nobody asks for a state."""
+
+
 class Verdict(StrEnum):
     """What calls since a recommendation was accepted say of what it promised."""
 

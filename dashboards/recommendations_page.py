@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from core.recommendations import Recommendation, RecommendationState
+from core.recommendations import IN_SIGHT, Recommendation, RecommendationState
 from core.whatif import WhatIf
 from dashboards import queries
-from dashboards.api.recommendations import SHOWN
 from dashboards.context import Web
 from dashboards.look import Look
 from dashboards.whatif.asked import address_of
@@ -46,7 +45,7 @@ def load_recommendations(web: Web, query: Mapping[str, str], _look: Look) -> Rec
     """Raises what the store raises. A state that is none asks for what is open or accepted."""
     found = read_recommendations(web.store)
     wanted = query.get("state", "")
-    states = tuple(one for one in STATES if one == wanted) or SHOWN
+    states = tuple(one for one in STATES if one == wanted) or IN_SIGHT
     job = next((one for one in queries.job_states(web) if one.name == JOB), None)
     looked_at = None if job is None else job.last_success_at
     failed = job is not None and job.last_error_at is not None and (looked_at is None or job.last_error_at > looked_at)

@@ -100,7 +100,7 @@ def forecast_fan(
     fig = time_axis(span, scale, largest * scale.factor, theme, revision, title=title)
     first = frame["ts"].iloc[0] if not frame.empty else None
     frame = thinned(frame, "q05", "q95")
-    x = clock_texts(frame["ts"], span)
+    x = as_column(clock_texts(frame["ts"], span))
     for low, high, name, fill in (
         ("q05", "q95", "5 to 95 % of outcomes", theme.fan_outer),
         ("q25", "q75", "25 to 75 % of outcomes", theme.fan_inner),
@@ -166,11 +166,11 @@ def _add_line(
 
 def _add_band(fig: go.Figure, band: Band, span: Span, unit: str, scale: Scale, theme: Theme) -> None:
     frame = thinned(band.frame, "lower", "upper")
-    x = clock_texts(frame["ts"], span)
+    x = as_column(clock_texts(frame["ts"], span))
     words = [format_range(a, b, unit) for a, b in zip(frame["lower"], frame["upper"], strict=True)]
     _add_area(fig, x, frame["lower"] * scale.factor, frame["upper"] * scale.factor, band.name, theme.band, words)
     fig.add_scatter(
-        x=as_column(x),
+        x=x,
         y=_plain(frame["expected"].to_numpy(dtype=float) * scale.factor),
         name="expected",
         mode="lines",
@@ -181,9 +181,11 @@ def _add_band(fig: go.Figure, band: Band, span: Span, unit: str, scale: Scale, t
     )
 
 
-def _add_area(fig: go.Figure, x: list[str], lower: pd.Series, upper: pd.Series, name: str, fill: str, words: list[str]) -> None:
+def _add_area(
+    fig: go.Figure, x: np.ndarray, lower: pd.Series, upper: pd.Series, name: str, fill: str, words: list[str]
+) -> None:
     """Two edges and the ground between them; the lower edge is silent, the upper one carries the legend and the text."""
-    common = {"x": as_column(x), "mode": "lines", "line": {"width": 0}, "legendgroup": name}
+    common = {"x": x, "mode": "lines", "line": {"width": 0}, "legendgroup": name}
     fig.add_scatter(**common, y=_plain(lower.to_numpy(dtype=float)), showlegend=False, hoverinfo="skip", name=f"{name}, low")
     fig.add_scatter(
         **common,

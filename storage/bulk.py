@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from storage.contract import Store
+from storage.rollups import BY_TIME, ROLLUPS
 
-MERGED_TABLES = ("calls", "route_1m", "model_1m", "tenant_1m", "service_1m", "provider_1m", "calls_1s")
+MERGED_TABLES = tuple(one.table for one in (*ROLLUPS, *BY_TIME))
 MOST_PARTS = """
 SELECT toInt64(max(parts)) AS parts
 FROM (SELECT count() AS parts FROM system.parts

@@ -91,6 +91,13 @@ class Steps(ABC):
         return f"SELECT bucket, {keys}, origin FROM deletion_keys WHERE job = {{job:String}} AND rollup = '{self.rollup.table}'"
 
     @property
+    def _rows_noted(self) -> str:
+        """The condition on rows of the rollup, or of one with its dimensions (alias `t`), that they are of noted steps."""
+        time, names = self.rollup.time, ", ".join(f"t.{name}" for name in self.dimensions)
+        span = f"t.{time} >= {{start:DateTime('UTC')}} AND t.{time} < {{end:DateTime('UTC')}}"
+        return f"{span} AND (t.{time}, {names}, t.origin) IN ({self._noted})"
+
+    @property
     def _keys(self) -> str:
         """The dimensions as k1 to k4; those that the rollup has not are empty."""
         texts = [f"toString(t.{name}) AS {key}" for name, key in zip(self.dimensions, _KEYS, strict=False)]
@@ -147,7 +154,6 @@ class Recount(Steps):
     def wrong(self, store: Store) -> int:
         """How many of the noted steps count something else than the calls that stay: those written to at the same time."""
         table, time = self.rollup.table, self.rollup.time
-        names = ", ".join(f"t.{name}" for name in self.dimensions)
         rows = store.arrow(
             f"""SELECT toInt64(count()) AS wrong FROM (
                 SELECT bucket, k1, k2, k3, k4, origin, sum(counted) AS difference FROM (
@@ -156,8 +162,7 @@ class Recount(Steps):
                     GROUP BY bucket, k1, k2, k3, k4, origin
                     UNION ALL
                     SELECT t.{time} AS bucket, {self._keys}, toString(t.origin) AS origin, -toInt64(sum(t.calls)) AS counted
-                    FROM {table} AS t WHERE t.{time} >= {{start:DateTime('UTC')}} AND t.{time} < {{end:DateTime('UTC')}}
-                        AND (t.{time}, {names}, t.origin) IN ({self._noted})
+                    FROM {table} AS t WHERE {self._rows_noted}
                     GROUP BY bucket, k1, k2, k3, k4, origin)
                 GROUP BY bucket, k1, k2, k3, k4, origin HAVING difference != 0)""",
             self.params,
@@ -203,7 +208,7 @@ class Follow(Steps):
         store.command(
             f"""INSERT INTO {self.rollup.table} (minute, {names}, origin, {", ".join(columns)})
             SELECT t.minute AS minute, {dimensions}, t.origin AS origin, {values}
-            FROM {MODEL_1M.table} AS t WHERE {self._among_noted}
+            FROM {MODEL_1M.table} AS t WHERE {self._rows_noted}
             GROUP BY minute, {names}, origin SETTINGS insert_deduplicate = 0""",
             self._span,
         )
@@ -216,17 +221,11 @@ class Follow(Steps):
             f"""SELECT toInt64(count()) AS wrong FROM (
                 SELECT {keys}, sum(counted) AS difference FROM (
                     SELECT {of_table}, toInt64(sum(t.calls)) AS counted
-                    FROM {MODEL_1M.table} AS t WHERE {self._among_noted} GROUP BY {keys}
+                    FROM {MODEL_1M.table} AS t WHERE {self._rows_noted} GROUP BY {keys}
                     UNION ALL
                     SELECT {of_table}, -toInt64(sum(t.calls)) AS counted
-                    FROM {self.rollup.table} AS t WHERE {self._among_noted} GROUP BY {keys})
+                    FROM {self.rollup.table} AS t WHERE {self._rows_noted} GROUP BY {keys})
                 GROUP BY {keys} HAVING difference != 0)""",
             self._span,
         )
         return int(rows.column("wrong")[0].as_py())
-
-    @property
-    def _among_noted(self) -> str:
-        names = ", ".join(f"t.{name}" for name in self.dimensions)
-        span = "t.minute >= {start:DateTime('UTC')} AND t.minute < {end:DateTime('UTC')}"
-        return f"{span} AND (t.minute, {names}, t.origin) IN ({self._noted})"

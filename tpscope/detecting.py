@@ -47,7 +47,7 @@ def run_detect(source: Path, out: Path, jobs: int, *, as_json: bool, scheduler: 
     with spread(jobs, scheduler) as tasks, _progress(len(files)) as done:
         together = _chunk(len(files), tasks)
         chunks = [files[first : first + together] for first in range(0, len(files), together)]
-        found = _judged_elsewhere(chunks, out, tasks) if scheduler else _judged(chunks, out, tasks)
+        found = _judged(chunks, out, min(tasks, len(chunks)), elsewhere=scheduler is not None)
         reports = [report for part in found for report in done(part)]
     if as_json:
         from tpscope.options import print_json
@@ -125,13 +125,9 @@ def _chunk(files: int, tasks: int) -> int:
     return min(max(_FEWEST, -(-files // tasks)), _MOST)
 
 
-def _judged(chunks: Sequence[Sequence[SeriesFile]], out: Path, processes: int) -> Iterator[list[FileReport]]:
-    if min(processes, len(chunks)) == 1:
+def _judged(chunks: Sequence[Sequence[SeriesFile]], out: Path, tasks: int, *, elsewhere: bool) -> Iterator[list[FileReport]]:
+    if tasks == 1 and not elsewhere:
         return (judge_files(chunk, out) for chunk in chunks)
-    return _judged_elsewhere(chunks, out, min(processes, len(chunks)))
-
-
-def _judged_elsewhere(chunks: Sequence[Sequence[SeriesFile]], out: Path, tasks: int) -> Iterator[list[FileReport]]:
     found: Iterator[list[FileReport]] = Parallel(n_jobs=tasks, return_as="generator")(
         delayed(judge_files)(chunk, out) for chunk in chunks
     )

@@ -12,7 +12,7 @@ from analytics.recommendation_job import judge, latest_calls
 from analytics.recommending.course import merged
 from core.config import Settings
 from core.errors import ConfigError
-from core.recommendations import Effect, Recommendation, RecommendationState
+from core.recommendations import IN_SIGHT, Effect, Recommendation, RecommendationState
 from core.whatif import WhatIf
 from core.whatif_text import scenario_yaml
 from storage.contract import Store
@@ -22,15 +22,13 @@ from tpscope.options import print_json
 from tpscope.reading import reading
 from tpscope.tenants import actor
 
-_SHOWN = (RecommendationState.OPEN, RecommendationState.ACCEPTED)
-
 
 def run_list(settings: Settings, *, everything: bool, fresh: bool, as_json: bool) -> int:
     """Print them, the largest gain first."""
     with reading(settings) as store:
         if fresh:
             _look(store, settings)
-        found = [one for one in read_recommendations(store) if everything or one.state in _SHOWN]
+        found = [one for one in read_recommendations(store) if everything or one.state in IN_SIGHT]
     if as_json:
         print_json({"recommendations": [recommendation_json(one) for one in found]})
         return 0

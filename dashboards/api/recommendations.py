@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from core.recommendations import Effect, Recommendation, RecommendationState
+from core.recommendations import IN_SIGHT, Effect, Recommendation, RecommendationState
 from dashboards.access.caller import deed
 from dashboards.api.answers import answer, utc
 from dashboards.api.bodies import json_body
@@ -21,7 +21,6 @@ from dashboards.problems import Problem
 from dashboards.threads import Workers
 from storage import recommendations
 
-SHOWN = (RecommendationState.OPEN, RecommendationState.ACCEPTED)
 _DECISIONS = {"accept": RecommendationState.ACCEPTED, "dismiss": RecommendationState.DISMISSED}
 
 
@@ -46,7 +45,7 @@ def router(web: Web, workers: Workers) -> APIRouter:
     @routes.get("/recommendations", summary="What could be better, the largest gain first", **described(RecommendationsAnswer))
     async def list_recommendations(query: Annotated[RecommendationsQuery, Query()]) -> Response:
         found = await workers.run(recommendations.read_recommendations, web.store)
-        wanted = (query.state,) if query.state else tuple(RecommendationState) if query.all else SHOWN
+        wanted = (query.state,) if query.state else tuple(RecommendationState) if query.all else IN_SIGHT
         chosen = [one for one in found if one.state in wanted]
         page, cursor = page_of(chosen, lambda one: (-float(one.finding.gain), one.id), (float, str), query.cursor, query.limit)
         return answer({"recommendations": [_json(one) for one in page], "next_cursor": cursor})

@@ -15,7 +15,7 @@ from dashboards.marking import headline
 from dashboards.pages import acting
 from dashboards.pages.cards import drawn
 from dashboards.pages.shell import with_query
-from dashboards.pages.words import extra, facts, legend, notice, state_badge, table, when
+from dashboards.pages.words import extra, facts, legend, notice, percent, state_badge, table, when
 from render.units import UNKNOWN, format_range, format_span, format_value, unit_words
 
 MAX_PARTS = 8
@@ -33,7 +33,7 @@ def listing(anomalies: tuple[Anomaly, ...], query: dict[str, str], zone: ZoneInf
             "ongoing" if one.ended_at is None else format_span(one.ended_at - one.started_at),
             [dcc.Link(headline(one), href=with_query(PATH, {**query, "anomaly": one.id})),
              html.Div([*_marks(one), one.hint or one.explanation], className="muted")],
-            f"{one.severity:.0%}".replace("%", " %"),
+            percent(one.severity),
         ]
         for one in anomalies[:MAX_ROWS]
     ]  # fmt: skip
@@ -63,7 +63,7 @@ def detail(one: AnomalyDetail, zone: ZoneInfo, now: datetime) -> list[Any]:
         ("Observed", format_value(anomaly.observed, unit)),
         ("Expected", _expected(anomaly.lower, anomaly.upper, anomaly.expected, unit)),
         ("Score", f"{anomaly.score:.1f} (1 is the edge of normal)"),
-        ("Severity", f"{anomaly.severity:.0%}".replace("%", " %")),
+        ("Severity", percent(anomaly.severity)),
         ("Incident", told),
         ("Judged by", f"model {anomaly.model_version}, baseline {anomaly.baseline_version}"),
     ]

@@ -15,7 +15,7 @@ from dashboards.overview import DEFAULT_LAST, OverviewData, TileData
 from dashboards.pages.cards import card
 from dashboards.pages.controls import filters, windows
 from dashboards.pages.shell import with_query
-from dashboards.pages.words import notice, severity_badge, table, tile_value, when
+from dashboards.pages.words import notice, percent, severity_badge, table, tile_value, when
 from dashboards.selection import FILTERS
 from render.units import format_span
 
@@ -127,7 +127,7 @@ def _anomaly_row(anomaly: Anomaly, zone: ZoneInfo) -> list[Any]:
     lasted = "ongoing" if anomaly.ended_at is None else format_span(anomaly.ended_at - anomaly.started_at)
     link = dcc.Link(headline(anomaly), href=with_query("/incidents", {"anomaly": anomaly.id}))
     what = [link, html.Div(anomaly.explanation, className="muted")]
-    return [when(anomaly.started_at, zone), lasted, what, f"{anomaly.severity:.0%}".replace("%", " %")]
+    return [when(anomaly.started_at, zone), lasted, what, percent(anomaly.severity)]
 
 
 def _iso(moment: datetime) -> str:

@@ -10,7 +10,7 @@ from core.types import Watermark
 from dashboards.overview import since
 from dashboards.pages.cards import drawn
 from dashboards.pages.controls import span_words, windows
-from dashboards.pages.words import legend, notice, table, tile, tile_value, when
+from dashboards.pages.words import legend, notice, percent, table, tile, tile_value, when
 from dashboards.pipeline import DEFAULT_LAST, RECENT, Job, PipelineData, Sample
 from render.units import format_bytes, format_number, format_span
 
@@ -159,7 +159,7 @@ def _job(one: Job, now: datetime, zone: ZoneInfo) -> list[Any]:
 
 
 def _share(part: float) -> str:
-    return "< 1 %" if 0 < part < 0.005 else f"{part:.0%}".replace("%", " %")
+    return "< 1 %" if 0 < part < 0.005 else percent(part)
 
 
 def _tables(data: PipelineData, zone: ZoneInfo) -> Any:

@@ -14,7 +14,7 @@ from core.whatif_text import scenario_json
 from dashboards.pages import acting
 from dashboards.pages.controls import filters, updated, windows
 from dashboards.pages.options import an_option, option, text_field
-from dashboards.pages.words import extra, notice, table, when
+from dashboards.pages.words import NOTHING, extra, notice, table, when
 from dashboards.whatif.asked import DEFAULT_LAST
 from dashboards.whatif.page_data import WhatIfData
 from dashboards.whatif.runs import BUDGET_S, Run, RunState
@@ -151,7 +151,7 @@ def _answer(found: Prediction, zone: ZoneInfo) -> list[Any]:
 
 def _row(one: PredictedMetric) -> list[Any]:
     if not math.isfinite(one.after):
-        return [one.title, format_value(one.before, one.unit), "too few calls", "–", "–", ""]
+        return [one.title, format_value(one.before, one.unit), "too few calls", NOTHING, NOTHING, ""]
     return [
         one.title,
         format_value(one.before, one.unit),
@@ -165,7 +165,7 @@ def _row(one: PredictedMetric) -> list[Any]:
 def _difference(one: PredictedMetric) -> str:
     change, low, high = one.relative
     if not math.isfinite(change):
-        return "–"
+        return NOTHING
     return f"{100 * change:+.1f} % ({100 * low:+.1f} to {100 * high:+.1f})"
 
 

@@ -54,6 +54,11 @@ def when(moment: datetime, zone: ZoneInfo) -> Any:
     )
 
 
+def percent(share: float) -> str:
+    """`80 %`, in whole ones."""
+    return f"{share:.0%}".replace("%", " %")
+
+
 def notice(*children: Any, tone: str = "quiet") -> Any:
     """A sentence that stands where nothing else can: `quiet`, `bad` or `good`."""
     return html.Div(list(children), className=f"notice notice-{tone}", role="status")
